@@ -1,0 +1,42 @@
+/* Other programs: run without a shell, with a time limit and bounded output. */
+#pragma once
+#include "base.h"
+
+typedef struct AshProcess {
+        const char *const *argv;     /* NULL-terminated; argv[0] is looked up in PATH */
+        const char *const *env;      /* NULL: the caller's environment; else all of the child's */
+        const char *cwd;             /* NULL: the caller's */
+        int cwd_fd;                  /* > 0: used instead of cwd */
+        AshSlice input;              /* for its standard input; empty: /dev/null */
+        int timeout_ms;              /* 0: none. The whole process group is killed after it */
+        size_t output_limit;         /* bytes kept of stdout and of stderr each (0: 16 MiB); more is -ASH_ERR_LIMIT for stdout, dropped for stderr */
+        int stdout_fd, stderr_fd;    /* > 0: the child writes there, nothing is captured */
+        int keep_fd;                 /* > 0: this descriptor stays open in the child */
+        int (*before_exec)(void *);  /* in the child, after fork; async-signal-safe calls only; its negative result is reported as failure to start */
+        void *before_exec_data;
+} AshProcess;
+
+typedef struct AshProcessResult {
+        AshStr out, err;             /* what it wrote */
+        int status;                  /* exit status, 0 to 255; -1 when a signal ended it */
+        int signal;                  /* that signal, or 0 */
+        bool timed_out;
+} AshProcessResult;
+void ash_process_result_done(AshProcessResult *r);
+#define _process_result_ _cleanup_(ash_process_result_done)
+
+/* Runs to the end. Negative only when it could not be run or waited for (-ENOENT: no such program); else look at ret->status. */
+int ash_process_run(const AshProcess *p, AshProcessResult *ret);
+/* The same, and any outcome but exit status 0 is a diagnostic that names the program, the status and the last lines of its stderr. -ENOENT hints at the Debian package when known. */
+int ash_process_check(const AshProcess *p, AshProcessResult *ret, AshDiags *diags);
+
+/* ---- threads ---- */
+unsigned ash_cpu_count(void);                                     /* usable processors (affinity and cgroup quota), at least 1 */
+/* Calls fn(context, i) for all i below n on at most "threads" threads (0: ash_cpu_count()), in no order; returns the error of the lowest failing i, or 0.
+ * After a failure no new i are begun unless keep_going is set. */
+int ash_parallel_for(size_t n, unsigned threads, bool keep_going, int (*fn)(void *context, size_t i), void *context);
+
+/* ---- clocks (measurement only; nothing that is built depends on them) ---- */
+uint64_t ash_now_ns(void);                                        /* monotonic */
+uint64_t ash_cpu_ns(void);                                        /* of this process, all threads */
+uint64_t ash_peak_memory(void);                                   /* bytes, ru_maxrss */
