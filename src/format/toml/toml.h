@@ -1,0 +1,46 @@
+/* TOML 1.0 and 1.1 (toml.io): bytes to a document in which every value knows its place, and edits that keep all else as it is. */
+#pragma once
+#include "base.h"
+
+typedef enum AshTomlVersion { ASH_TOML_1_0, ASH_TOML_1_1 } AshTomlVersion;
+typedef enum AshTomlType {
+        ASH_TOML_STRING, ASH_TOML_INTEGER, ASH_TOML_FLOAT, ASH_TOML_BOOL, ASH_TOML_DATETIME, ASH_TOML_DATETIME_LOCAL, ASH_TOML_DATE_LOCAL, ASH_TOML_TIME_LOCAL,
+        ASH_TOML_ARRAY, ASH_TOML_TABLE, ASH_TOML_TYPE_MAX_
+} AshTomlType;
+const char *ash_toml_type_name(AshTomlType type); /* "string", "integer", "array", "table" ... as a message says it */
+
+typedef struct AshTomlValue AshTomlValue;
+typedef struct AshTomlMember {
+        AshSlice key;
+        AshSpan key_at;
+        AshTomlValue *value;
+} AshTomlMember;
+
+struct AshTomlValue {
+        AshTomlType type;
+        bool inline_table;        /* written in braces */
+        bool implicit;            /* a table that only stands in the path of another one: [a.b] makes "a" */
+        AshSpan at;               /* a scalar: its text; an array or inline table: brackets included; a table: its header, or the key that made it */
+        union {
+                AshSlice string;  /* decoded; also the normalized text of dates and times */
+                int64_t integer;
+                double floating;
+                bool boolean;
+                struct { AshTomlValue **items; size_t n; } array;   /* arrays of tables too */
+                struct { AshTomlMember *members; size_t n; } table; /* in order of appearance */
+        };
+};
+
+typedef struct AshTomlDoc AshTomlDoc;
+/* Parses source->text (kept by the caller as long as the document lives). On failure adds diagnostics with their place (the first syntax error ends the parse) and returns
+ * -ASH_ERR_SYNTAX. Linear time; nesting deeper than 10,000 levels is refused. */
+int ash_toml_parse(AshSource *source, AshTomlVersion version, AshTomlDoc **ret, AshDiags *diags);
+void ash_toml_free(AshTomlDoc *doc);
+ASH_DEFINE_CLEANUP(AshTomlDoc *, ash_toml_free)
+const AshTomlValue *ash_toml_root(const AshTomlDoc *doc);
+/* A table's member, or NULL. */
+const AshTomlMember *ash_toml_member(const AshTomlValue *table, AshSlice key);
+static inline const AshTomlValue *ash_toml_get(const AshTomlValue *table, const char *key) {
+        const AshTomlMember *m = ash_toml_member(table, ash_slice_str(key));
+        return m ? m->value : NULL;
+}
