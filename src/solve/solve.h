@@ -1,0 +1,57 @@
+/* Dependency solving: libsolv, which is named in this module only. Versions compare and names match as rpm does it. */
+#pragma once
+#include "model-package.h"
+
+/* All the packages that may be chosen, from one or more repositories, for one architecture. */
+typedef struct AshUniverse AshUniverse;
+AshUniverse *ash_universe_new(const char *arch);                 /* "x86_64", "aarch64"; noarch always fits */
+void ash_universe_free(AshUniverse *u);
+ASH_DEFINE_CLEANUP(AshUniverse *, ash_universe_free)
+
+/* Begins a repository; packages and metadata that are added next belong to it. A higher priority wins over a newer version. Returns its index. */
+int ash_universe_add_repo(AshUniverse *u, const char *name, int priority);
+/* Copies what it needs. */
+void ash_universe_add_package(AshUniverse *u, const AshPackage *package);
+/* rpm-md XML, uncompressed or compressed, already verified; filelists and updateinfo may be NULL. Paths are absolute or relative to the process. */
+int ash_universe_add_rpmmd(AshUniverse *u, const char *primary, const char *filelists, const char *updateinfo, AshDiags *diags);
+/* The current repository as a .solv file, which loads more than ten times faster than what it was made from. The caller keys it by the digests of
+ * its inputs and by ash_solv_version(). */
+int ash_universe_write_solv(AshUniverse *u, int fd, AshDiags *diags);
+int ash_universe_add_solv(AshUniverse *u, int fd, AshDiags *diags);
+const char *ash_solv_version(void);                              /* part of the key of any kept .solv file */
+size_t ash_universe_n(const AshUniverse *u);                     /* packages */
+
+typedef struct AshRequest {
+        AshSlice what;         /* NAME, NAME.ARCH, NEVRA, a dependency ("openssl >= 3", "/usr/bin/x", "pkgconfig(zlib)"), with * and ? a glob of names */
+        enum { ASH_REQUEST_INSTALL, ASH_REQUEST_EXCLUDE, ASH_REQUEST_KEEP } job;
+                               /* EXCLUDE: never; KEEP: prefer exactly this NEVRA if anything needs it (the lock's) */
+        AshReasonKind reason;  /* USER or GROUP */
+        AshSpan at;            /* where it is asked for */
+} AshRequest;
+
+typedef struct AshSolveOptions {
+        bool weak;             /* follow Recommends too */
+        bool best;             /* refuse when the newest candidate of what was asked for cannot be had */
+} AshSolveOptions;
+
+/* Solves for an empty system. -ASH_ERR_UNSOLVABLE with a diagnostic for each problem: what asked for it, what stands against it, what is near. */
+int ash_solve(AshUniverse *u, const AshRequest *requests, size_t n, const AshSolveOptions *options, AshPkgSet **ret, AshDiags *diags);
+
+/* ---- queries: each gives indices into the universe, sorted by name and EVR ---- */
+typedef struct AshPkgIds {
+        ASH_ARRAY(uint32_t) ids;
+} AshPkgIds;
+/* The package as data, in the arena. */
+const AshPackage *ash_universe_package(AshUniverse *u, uint32_t id, AshArena *arena);
+AshSlice ash_universe_origin(AshUniverse *u, uint32_t id);
+int ash_universe_what_provides(AshUniverse *u, AshSlice dep, AshPkgIds *ret);
+int ash_universe_what_requires(AshUniverse *u, AshSlice dep, AshPkgIds *ret);
+int ash_universe_by_name(AshUniverse *u, AshSlice glob, AshPkgIds *ret);
+void ash_pkgids_done(AshPkgIds *ids);
+
+/* Each dependency of a package that nothing in the universe satisfies; calls back for each. Returns how many. */
+typedef void (*AshMissing)(void *context, uint32_t package, AshSlice dep);
+size_t ash_universe_closure(AshUniverse *u, AshMissing callback, void *context);
+
+/* rpm's order of [epoch:]version[-release]: <0, 0, >0. A missing release matches every release. */
+int ash_evr_compare(AshUniverse *u, AshSlice a, AshSlice b);
