@@ -20,8 +20,14 @@ typedef struct AshFlag {
         AshSpan at;
 } AshFlag;
 
+typedef struct AshNumber {
+        bool set;
+        int64_t value;
+        AshSpan at;
+} AshNumber;
+
 typedef struct AshPair {
-        AshText key, value;
+        AshText key, value; /* key.at: the key's place */
 } AshPair;
 typedef struct AshPairs {
         AshPair *items;
@@ -49,6 +55,7 @@ typedef struct AshOverlay {
         AshText type_text, description, file, section, package, tag, value, regex, replacement, source, archive;
         AshTexts lines;
         uint64_t count;           /* strict mode: matches declared (0: exactly one) */
+        AshNumber declared_count; /* the same, as written */
         /* metadata: never part of a fingerprint */
         AshText category, upstream_status;
         AshTexts commits, bugs;   /* URLs */
@@ -74,7 +81,7 @@ typedef struct AshSpecSource {
 typedef struct AshSourceFile {
         AshSpan at;
         AshText filename, hash, hash_type;
-        AshText origin_type, origin_uri, origin_script; /* "download", "custom", "overlay" */
+        AshText origin_type, origin_uri, origin_script; /* "download", "custom", "overlay"; the script's path is relative to base_dir */
         AshTexts mock_packages, inputs;
         AshFlag replace_upstream;
         AshText replace_reason;
@@ -92,25 +99,288 @@ typedef struct AshPackageConfig {
         AshText name;
         AshPublish publish;
 } AshPackageConfig;
+typedef struct AshPackageConfigs {
+        AshPackageConfig *items;
+        size_t n;
+} AshPackageConfigs;
 
 /* What a component, a group's or a distribution's default-component-config may say; also the merged result. */
 typedef struct AshComponentConfig {
         AshSpecSource spec;
         AshText release;          /* "auto", "autorelease", "static", "manual" */
-        AshOverlays overlays;     /* overlay-files' contents already behind the inline ones */
-        AshTexts overlay_files;
+        AshOverlays overlays;     /* merged: overlay-files' contents already behind the inline ones */
+        AshTexts overlay_files;   /* globs, joined with the directory of their file */
         AshTexts with, without, undefines;
         AshPairs defines;
         AshFlag provenance, check_skip, failure_expected, expensive, skip_file_filter;
         AshText check_skip_reason, failure_reason;
         AshSourceFiles source_files;
-        struct { AshPackageConfig *items; size_t n; } packages;
+        AshPackageConfigs packages;
         AshPublish publish;
 } AshComponentConfig;
+extern const AshComponentConfig ash_component_config_empty;
 
 typedef struct AshComponent {
         AshText name;             /* at: where it is declared */
         const char *base_dir;     /* directory of that file */
-        AshComponentConfig own;   /* as written */
+        const AshComponentConfig *own;    /* as written; never NULL (an empty table is shared) */
         const AshComponentConfig *merged; /* with everything inherited; NULL until ash_config_component() was asked */
 } AshComponent;
+typedef struct AshComponents {
+        AshComponent *items;
+        size_t n;
+} AshComponents;
+
+typedef struct AshComponentGroup {
+        AshText name, description;
+        AshPairs metadata;
+        AshTexts components;
+        AshTexts specs, excluded_paths; /* globs, joined with the directory of their file */
+        AshComponentConfig defaults;
+} AshComponentGroup;
+typedef struct AshComponentGroups {
+        AshComponentGroup *items;
+        size_t n;
+} AshComponentGroups;
+
+typedef struct AshPackageGroup {
+        AshText name, description;
+        AshTexts packages;
+        AshPublish publish;       /* of default-package-config */
+} AshPackageGroup;
+typedef struct AshPackageGroups {
+        AshPackageGroup *items;
+        size_t n;
+} AshPackageGroups;
+
+/* ---- distributions ---- */
+/* One input: a repository or a set of repositories by name. */
+typedef struct AshRepoRef {
+        AshSpan at;
+        AshText repo, set;
+} AshRepoRef;
+typedef struct AshRepoRefs {
+        AshRepoRef *items;
+        size_t n;
+} AshRepoRefs;
+
+/* Ashlar: what os-release says about a version of a distribution (freedesktop.org, os-release(5)). */
+typedef struct AshIdentity {
+        AshText id, name, pretty_name, version_id, version_codename, cpe_name, ansi_color, logo, vendor_name, vendor_url;
+        AshText home_url, documentation_url, support_url, bug_report_url, support_end; /* support_end: YYYY-MM-DD */
+        AshTexts id_like;
+} AshIdentity;
+
+typedef struct AshDistroVersion {
+        AshText name, description, release_ver, dist_git_branch;
+        AshText mock_config, mock_config_x86_64, mock_config_aarch64; /* paths */
+        AshComponentConfig defaults;
+        AshRepoRefs rpm_build, image_build;
+        AshIdentity identity;
+} AshDistroVersion;
+typedef struct AshDistro {
+        AshText name, description, default_version;
+        AshText dist_git_base_uri, lookaside_base_uri; /* with $pkg, $filename, $hashtype, $hash */
+        AshTexts repos;           /* base URIs, with $releasever, $basearch */
+        AshFlag disable_origins;
+        struct { AshDistroVersion *items; size_t n; } versions;
+} AshDistro;
+typedef struct AshDistros {
+        AshDistro *items;
+        size_t n;
+} AshDistros;
+
+/* ---- where packages come from, where they go ---- */
+typedef struct AshRepo {
+        AshText name, description, type; /* "rpm-md" (also when unset) or "apt" */
+        AshText base_uri, metalink;      /* rpm-md: exactly one of them */
+        AshFlag disable_gpg_check, disable_ssl_verify;
+        AshText gpg_key;                 /* URI or path */
+        AshTexts architectures;          /* "arches"; empty: all */
+        AshText suite;                   /* apt: the mirror's host comes from the machine, never from here */
+        AshTexts components;             /* apt */
+        AshNumber priority;              /* lower wins; unset: 99 */
+} AshRepo;
+typedef struct AshRepos {
+        AshRepo *items;
+        size_t n;
+} AshRepos;
+
+typedef struct AshSubrepo {
+        AshSpan at;
+        AshText name, subpath, kind;     /* "binary" (also when unset), "debug", "source" */
+        AshTexts publish_channels;
+} AshSubrepo;
+typedef struct AshRepoTemplate {
+        AshText name, description;
+        struct { AshSubrepo *items; size_t n; } subrepos;
+} AshRepoTemplate;
+typedef struct AshRepoSet {
+        AshText name, description, repo_template, base_uri, name_prefix, gpg_key;
+        AshFlag disable_gpg_check, disable_ssl_verify;
+        AshTexts architectures, subrepos;
+} AshRepoSet;
+typedef struct AshResources {
+        AshRepos repos;
+        struct { AshRepoTemplate *items; size_t n; } templates;
+        struct { AshRepoSet *items; size_t n; } sets;
+} AshResources;
+
+/* Ashlar: what "--upstream NAME" chooses. */
+typedef struct AshUpstream {
+        AshRepo repo;             /* its name is the upstream's; a single repository said inline ... */
+        AshTexts repos;           /* ... or names of resources.rpm-repos */
+        AshText snapshot;         /* RFC 3339, where a server has snapshots */
+        AshText names;            /* path of a table that gives imported packages further provides */
+        AshTexts import;          /* packages wanted beside what images and components need */
+        AshFlag is_default;
+} AshUpstream;
+typedef struct AshUpstreams {
+        AshUpstream *items;
+        size_t n;
+} AshUpstreams;
+
+/* Ashlar: a published repository. */
+typedef struct AshChannel {
+        AshText name, description, kind; /* "binary" (also when unset), "debug", "source" */
+        AshText path;             /* below the output directory; unset: the channel's name */
+        AshTexts architectures, packages, requires_channels;
+        AshText compression;      /* of its metadata: "zstd" (also when unset) or "gzip" */
+        AshNumber generations;    /* kept; unset: 3 */
+} AshChannel;
+typedef struct AshChannels {
+        AshChannel *items;
+        size_t n;
+} AshChannels;
+
+/* Ashlar: a deviation of an imported package from what the archive has; also what replaces its maintainer scripts. */
+typedef struct AshImportOverlay {
+        AshSpan at;
+        const char *base_dir;     /* "source" is relative to it */
+        AshText type, reason, path, content, source, mode, owner, group, target, relation, value;
+        AshTexts lines;
+} AshImportOverlay;
+typedef struct AshImport {
+        AshText name, description; /* the package's name in the archive; may be a glob */
+        struct { AshImportOverlay *items; size_t n; } overlays;
+} AshImport;
+typedef struct AshImports {
+        AshImport *items;
+        size_t n;
+} AshImports;
+
+/* ---- images ---- */
+typedef struct AshImageUser {
+        AshText name, comment, home, shell, password_hash, primary_group;
+        AshNumber uid;
+        AshTexts groups, ssh_keys;
+        AshFlag system, sudo;
+} AshImageUser;
+typedef struct AshImageGroup {
+        AshText name;
+        AshNumber gid;
+        AshTexts members;
+        AshFlag system;
+} AshImageGroup;
+typedef struct AshImageFile {
+        AshText path;             /* in the image, absolute */
+        AshText content, source, mode, owner, group, reason; /* source: a path, joined with the directory of its file */
+        AshFlag append;
+} AshImageFile;
+typedef struct AshImageDirectory {
+        AshText path, mode, owner, group, reason;
+} AshImageDirectory;
+typedef struct AshImageLink {
+        AshText path, target, reason;
+} AshImageLink;
+typedef struct AshImagePartition {
+        AshSpan at;
+        AshText label, type, size, margin, filesystem, mount, options, uuid; /* type: "esp", "root", "var", "home", "swap", ... or a GUID; size: "auto" or bytes with K, M, G */
+        AshFlag grow, read_only;
+} AshImagePartition;
+typedef struct AshImageCheck {
+        AshSpan at;
+        AshText name, run, output; /* run: a command in the booted machine; output: a regular expression */
+        AshNumber status, timeout;
+} AshImageCheck;
+typedef struct AshImageOci {
+        AshTexts entrypoint, command, exposed_ports, volumes;
+        AshPairs environment, labels, annotations;
+        AshText user, working_directory, stop_signal, compression, layers; /* "zstd" or "gzip"; "single" or "origin" */
+        AshTexts tags;
+} AshImageOci;
+
+typedef struct AshImage {
+        AshText name, description;
+        /* azldev's */
+        AshText definition_type, definition_path, definition_profile;
+        AshFlag machine_bootable, container, systemd, runtime_package_management;
+        AshTexts test_suites, channels;
+        /* Ashlar's: native definitions */
+        AshText kind;             /* "disk", "container", "archive", "directory" */
+        AshTexts inherits;
+        AshFlag is_abstract;
+        AshTexts architectures, formats, upstreams, repos;
+        AshTexts packages, package_groups, exclude_packages, exclude_paths, languages;
+        AshFlag weak_dependencies, documentation, package_database;
+        AshText hostname, locale, keymap, time_zone;
+        AshTexts enable, disable, mask; /* services */
+        struct { AshImageUser *items; size_t n; } users;
+        struct { AshImageGroup *items; size_t n; } groups;
+        struct { AshImageFile *items; size_t n; } files;
+        struct { AshImageDirectory *items; size_t n; } directories;
+        struct { AshImageLink *items; size_t n; } links;
+        AshImageOci oci;
+        AshText size, boot_loader, login; /* size: "auto" or bytes; boot_loader: "systemd-boot", "none"; login: "required", "none" */
+        AshTexts kernel_command_line, kernel_modules;
+        struct { AshImagePartition *items; size_t n; } partitions;
+        struct { AshImageCheck *items; size_t n; } checks;
+} AshImage;
+typedef struct AshImages {
+        AshImage *items;
+        size_t n;
+} AshImages;
+
+typedef struct AshTestSuite {
+        AshText name, description, type; /* "pytest", "lisa" */
+        AshText working_dir, install;
+        AshTexts test_paths, extra_args;
+        AshText git_url, git_ref;
+        AshTexts test_cases, pip_pre_install, pip_extras, lisa_extra_args;
+        bool has_pytest, has_lisa;
+} AshTestSuite;
+typedef struct AshTestSuites {
+        AshTestSuite *items;
+        size_t n;
+} AshTestSuites;
+
+/* ---- the whole ---- */
+typedef struct AshProjectInfo {
+        AshText description, log_dir, work_dir, output_dir, rendered_specs_dir, lock_dir; /* paths */
+        AshDistroRef default_distro;
+        AshText author_email;
+        /* Ashlar's */
+        AshText overlay_semantics; /* "azldev" (also when unset) or "strict" */
+        AshTexts rendered_header;  /* lines on top of a rendered spec; unset: azldev's */
+        AshText macro_file;        /* name of the macro file; "{component}" stands for the name; unset: "{component}.azl.macros" */
+        AshText signing_key, signer; /* path of a key; a command */
+} AshProjectInfo;
+
+typedef struct AshProject {
+        AshProjectInfo info;
+        AshDistros distros;
+        AshResources resources;
+        AshComponents components;
+        AshComponentGroups groups;
+        AshPackageGroups package_groups;
+        AshImages images;
+        AshTestSuites test_suites;
+        AshText image_customizer_tag; /* tools.imageCustomizer.containerTag */
+        AshComponentConfig default_component;
+        AshPublish default_publish;   /* of default-package-config */
+        AshUpstreams upstreams;
+        AshChannels channels;
+        AshImports imports;
+        AshTexts includes;            /* one file's, as written */
+        AshText schema;               /* "$schema": for editors only */
+} AshProject;

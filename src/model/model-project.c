@@ -1,0 +1,3 @@
+#include "model-project.h"
+
+const AshComponentConfig ash_component_config_empty = {};
