@@ -274,13 +274,13 @@ typedef struct AshImageUser {
         AshText name, comment, home, shell, password_hash, primary_group;
         AshNumber uid;
         AshTexts groups, ssh_keys;
-        AshFlag system, sudo;
+        AshFlag system_user, sudo;
 } AshImageUser;
 typedef struct AshImageGroup {
         AshText name;
         AshNumber gid;
         AshTexts members;
-        AshFlag system;
+        AshFlag system_group;
 } AshImageGroup;
 typedef struct AshImageFile {
         AshText path;             /* in the image, absolute */
