@@ -1,0 +1,31 @@
+/* Shared by the files of this module only. */
+#pragma once
+#include <solv/pool.h>
+#include <solv/repo.h>
+#include <solv/repodata.h>
+#include <solv/solver.h>
+#include "solve.h"
+
+struct AshUniverse {
+        Pool *pool;
+        Repo *repo;         /* the one being filled */
+        Repodata *data;     /* its attributes */
+        bool prepared;      /* file provides and the whatprovides index are up to date */
+};
+
+void ash_universe_prepare(AshUniverse *u);
+Id ash_universe_dep_id(AshUniverse *u, const AshDep *dep);
+AshSlice ash_universe_str(AshUniverse *u, Id id);
+
+/* Adds a diagnostic for each problem of a failed solve. jobs holds pairs; job_request[i] is the request behind pair i. */
+typedef struct AshSolveProblems {
+        AshUniverse *u;
+        Solver *solver;
+        const AshRequest *requests;
+        const Queue *jobs;
+        const uint32_t *job_request;
+        AshDiags *diags;
+} AshSolveProblems;
+void ash_solve_explain(const AshSolveProblems *p);
+/* Adds "near" hints for something that nothing provides. */
+void ash_solve_hint_near(AshUniverse *u, AshSlice what, AshDiags *diags);
