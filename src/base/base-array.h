@@ -28,7 +28,7 @@ void ash_array_grow(void **items, size_t *cap, size_t want, size_t item_size);
         })
 #define ash_array_push(a, value) (*ash_array_add(a) = (value))
 #define ash_array_last(a) (&(a)->items[(a)->n - 1])
-#define ash_array_foreach(a, it) for (typeof((a)->items) it = (a)->items, _end_##it = it ? it + (a)->n : it; it < _end_##it; it++)
+#define ash_array_foreach(a, it) for (typeof((a)->items + 0) it = (a)->items, _end_##it = it ? it + (a)->n : it; it < _end_##it; it++)
 /* Frees the storage, not what the items point at. */
 #define ash_array_done(a)                 \
         ({                                \
