@@ -1,0 +1,29 @@
+/* What verbs need, and who provides it: one row a need, in the order in which they are provided. */
+#include "cli.h"
+
+typedef struct Need {
+        unsigned flag;
+        int (*provide)(AshCli *cli);
+        void (*release)(AshCli *cli);
+} Need;
+
+static const Need needs[] = {
+        /* { ASH_NEEDS_CONFIG, provide_config, release_config }, */
+        {},
+};
+
+int ash_cli_provide(AshCli *cli) {
+        for (const Need *n = needs; n->flag; n++)
+                if (cli->verb->needs & n->flag) {
+                        int r = n->provide(cli);
+                        if (r < 0)
+                                return r;
+                }
+        return 0;
+}
+
+void ash_cli_release(AshCli *cli) {
+        for (size_t i = ASH_N(needs) - 1; i-- > 0;)
+                if (cli->verb && cli->verb->needs & needs[i].flag)
+                        needs[i].release(cli);
+}

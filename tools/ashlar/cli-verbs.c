@@ -1,0 +1,7 @@
+/* The nouns of the command line, in the order in which help shows them. */
+#include "cli.h"
+
+const AshCliNoun ash_cli_nouns[] = {
+        { "help", "show how to use ashlar", ash_verbs_help },
+        {},
+};
