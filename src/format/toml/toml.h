@@ -1,4 +1,4 @@
-/* TOML 1.0 and 1.1 (toml.io): bytes to a document in which every value knows its place, and edits that keep all else as it is. */
+/* TOML 1.0 and 1.1 (toml.io/en/v1.0.0, toml.io/en/v1.1.0): bytes to a document in which every value knows its place. Edits: toml-edit.h. */
 #pragma once
 #include "base.h"
 
@@ -19,10 +19,11 @@ typedef struct AshTomlMember {
 struct AshTomlValue {
         AshTomlType type;
         bool inline_table;        /* written in braces */
-        bool implicit;            /* a table that only stands in the path of another one: [a.b] makes "a" */
+        bool implicit;            /* a table that only stands in the path of another one: [a.b] makes "a", and so does the key a.b */
+        bool indexed;             /* private: the parser's own table, which may have a hash index; false in values that you build by hand */
         AshSpan at;               /* a scalar: its text; an array or inline table: brackets included; a table: its header, or the key that made it */
         union {
-                AshSlice string;  /* decoded; also the normalized text of dates and times */
+                AshSlice string;  /* decoded, borrowed from the source where it can be, so not NUL-terminated; also the normalized text of dates and times (RFC 3339: 'T', 'Z', seconds always there) */
                 int64_t integer;
                 double floating;
                 bool boolean;
@@ -31,9 +32,16 @@ struct AshTomlValue {
         };
 };
 
+/* Limits: deeper nesting (levels of brackets, headers and dotted keys together) and more values than this are refused. */
+#define ASH_TOML_DEPTH_MAX 1000
+#define ASH_TOML_VALUES_MAX 10000000
+
 typedef struct AshTomlDoc AshTomlDoc;
-/* Parses source->text (kept by the caller as long as the document lives). On failure adds diagnostics with their place (the first syntax error ends the parse) and returns
- * -ASH_ERR_SYNTAX. Linear time; nesting deeper than 10,000 levels is refused. */
+/* Parses source->text (kept by the caller as long as the document lives). On failure adds diagnostics with their place (keys and tables defined twice are all
+ * reported, the first syntax error ends the parse) and returns -ASH_ERR_SYNTAX. Linear time, and memory a small multiple of the text.
+ * A line break in a multi-line string is one '
+', also where the file has "
+". A date or time is checked against the calendar. */
 int ash_toml_parse(AshSource *source, AshTomlVersion version, AshTomlDoc **ret, AshDiags *diags);
 void ash_toml_free(AshTomlDoc *doc);
 ASH_DEFINE_CLEANUP(AshTomlDoc *, ash_toml_free)
