@@ -17,7 +17,7 @@ struct AshReader {
 ssize_t ash_reader_read(AshReader *r, void *data, size_t n);      /* fills n bytes unless the end or an error comes first */
 int ash_reader_read_exact(AshReader *r, void *data, size_t n);    /* -ASH_ERR_SYNTAX when the stream ends early */
 int ash_reader_skip(AshReader *r, uint64_t n);
-int ash_reader_read_all(AshReader *r, size_t limit, AshStr *out); /* -ASH_ERR_LIMIT past limit bytes */
+int ash_reader_read_all(AshReader *r, size_t limit, AshStr *out); /* appends; -ASH_ERR_LIMIT past limit bytes (0: 4 GiB - 1) */
 void ash_reader_free(AshReader *r);
 ASH_DEFINE_CLEANUP(AshReader *, ash_reader_free)
 AshReader *ash_reader_new_memory(AshSlice data);                  /* borrowed */
@@ -31,7 +31,8 @@ typedef struct AshWriterOps {
 } AshWriterOps;
 struct AshWriter {
         const AshWriterOps *ops;
-        int error;
+        int error;       /* sticky; 0 while all is well */
+        bool finished;
         uint64_t offset; /* bytes taken in so far */
 };
 void ash_writer_write(AshWriter *w, const void *data, size_t n);
@@ -42,7 +43,7 @@ int ash_writer_finish(AshWriter *w);                              /* the sticky 
 void ash_writer_free(AshWriter *w);                               /* does not finish */
 ASH_DEFINE_CLEANUP(AshWriter *, ash_writer_free)
 AshWriter *ash_writer_new_memory(AshStr *out);                    /* borrowed */
-AshWriter *ash_writer_new_fd(int fd, bool own);                   /* buffered */
+AshWriter *ash_writer_new_fd(int fd, bool own);                   /* buffered; an own descriptor is closed by finish, too, so that its error is seen */
 /* Passes through to "next" (borrowed) and digests what passes. */
 AshWriter *ash_writer_new_digest(AshWriter *next, AshDigest *digest);
 
@@ -53,10 +54,11 @@ const char *ash_compression_suffix(AshCompression c);             /* ".zst", "" 
 AshCompression ash_compression_from_name(AshSlice name);          /* "gz", "gzip", "zst", "zstd", "xz", "bz2", "none" ... */
 AshCompression ash_compression_detect(AshSlice first_bytes);      /* NONE when no magic matches */
 /* Reads decompressed bytes from "next" (owned when own is set). Concatenated members and frames are read on. Fails with -ASH_ERR_SYNTAX on damage or a
- * truncated stream, -ASH_ERR_LIMIT past "limit" decompressed bytes (0: none). NONE passes through. */
+ * truncated stream, -ASH_ERR_LIMIT past "limit" decompressed bytes (0: none) or when the stream wants more than 256 MiB of memory. NONE passes through. Zero
+ * bytes behind the last member are padding; anything else there is damage. */
 AshReader *ash_reader_new_decompress(AshReader *next, bool own, AshCompression c, uint64_t limit);
 /* Compresses into "next" (borrowed). level 0: the format's default. Output is the same on every machine for one library version: gzip has no name and no time. */
 AshWriter *ash_writer_new_compress(AshWriter *next, AshCompression c, int level);
-/* Whole buffers. */
+/* Whole buffers; appended to "out". limit 0: 4 GiB - 1. */
 int ash_decompress(AshSlice data, AshCompression c, size_t limit, AshStr *out);
 int ash_compress(AshSlice data, AshCompression c, int level, AshStr *out);
