@@ -271,11 +271,23 @@ static int check_command(AshCli *cli) {
         return check_arguments(cli);
 }
 
+/* After a mistake: how it is to be reported (--json, --color ...) may stand behind it. */
+static void parse_rest(AshCli *cli, char **rest) {
+        AshDiags *diags = ASH_TAKE(cli->diags);
+        for (char **arg = rest; *arg && strcmp(*arg, "--") != 0; arg++) {
+                if ((*arg)[0] == '-' && (*arg)[1])
+                        (void) ((*arg)[1] == '-' ? parse_long(cli, *arg + 2, &arg) : parse_short(cli, *arg + 1, &arg));
+                if (!*arg)
+                        break;
+        }
+        cli->diags = diags;
+}
+
 int ash_cli_parse(AshCli *cli, int argc, char **argv) {
         int r = 0;
         bool options = true;
         (void) argc;
-        for (char **arg = argv + 1; *arg && r >= 0; arg++) {
+        for (char **arg = argv + 1; *arg; arg++) {
                 const char *a = *arg;
                 if (options && strcmp(a, "--") == 0)
                         options = false;
@@ -285,7 +297,9 @@ int ash_cli_parse(AshCli *cli, int argc, char **argv) {
                         r = parse_short(cli, a + 1, &arg);
                 else
                         r = take_word(cli, a);
-                if (!*arg)
+                if (r < 0 && *arg)
+                        parse_rest(cli, arg + 1);
+                if (r < 0 || !*arg)
                         break;
         }
         apply_globals(cli);
