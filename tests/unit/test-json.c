@@ -7,49 +7,47 @@
 #include "json.h"
 
 static void write_sample(AshJson *j) {
-        ash_json_begin_object(j);
-        ash_json_add_str(j, "name", "bash");
-        ash_json_begin_array_in(j, "list");
-        ash_json_int(j, INT64_MIN);
-        ash_json_uint(j, UINT64_MAX);
-        ash_json_begin_object(j);
-        ash_json_end_object(j);
-        ash_json_begin_array(j);
-        ash_json_end_array(j);
-        ash_json_end_array(j);
-        ash_json_add_bool(j, "yes", true);
-        ash_json_add_null(j, "none");
-        ash_json_add_double(j, "tenth", 0.1);
-        ash_json_end_object(j);
-        ash_json_done(j);
+        ash_json_begin(j, NULL, '{');
+        ash_json_str(j, "name", "bash");
+        ash_json_begin(j, "list", '[');
+        ash_json_int(j, NULL, INT64_MIN);
+        ash_json_uint(j, NULL, UINT64_MAX);
+        ash_json_begin(j, NULL, '{');
+        ash_json_end(j, '}');
+        ash_json_begin(j, NULL, '[');
+        ash_json_end(j, ']');
+        ash_json_end(j, ']');
+        ash_json_key(j, ASH_S("y\0es"));
+        ash_json_bool(j, NULL, true);
+        ash_json_null(j, "none");
+        ash_json_double(j, "tenth", 0.1);
+        ash_json_end(j, '}');
 }
 
 static void test_layout(void **state) {
         (void) state;
-        AshJson j;
         _str_ AshStr out = {};
-        ash_json_init(&j, &out, false);
+        AshJson j = { .out = &out, .compact = true };
         write_sample(&j);
-        assert_string_equal(out.ptr, "{\"name\":\"bash\",\"list\":[-9223372036854775808,18446744073709551615,{},[]],\"yes\":true,\"none\":null,\"tenth\":0.1}\n");
+        assert_string_equal(out.ptr, "{\"name\": \"bash\", \"list\": [-9223372036854775808, 18446744073709551615, {}, []], \"y\\u0000es\": true, \"none\": null, \"tenth\": 0.1}");
         ash_str_clear(&out);
-        ash_json_init(&j, &out, true);
+        j = (AshJson){ .out = &out };
         write_sample(&j);
         assert_string_equal(out.ptr, "{\n  \"name\": \"bash\",\n  \"list\": [\n    -9223372036854775808,\n    18446744073709551615,\n    {},\n    []\n  ],\n"
-                                     "  \"yes\": true,\n  \"none\": null,\n  \"tenth\": 0.1\n}\n");
+                                     "  \"y\\u0000es\": true,\n  \"none\": null,\n  \"tenth\": 0.1\n}");
 }
 
 static void assert_written(AshSlice s, const char *expected) {
-        AshJson j;
         _str_ AshStr out = {};
-        ash_json_init(&j, &out, false);
-        ash_json_string(&j, s);
+        AshJson j = { .out = &out, .compact = true };
+        ash_json_text(&j, NULL, s);
         assert_string_equal(out.ptr, expected);
 }
 
 static void test_strings(void **state) {
         (void) state;
         assert_written(ASH_S(""), "\"\"");
-        assert_written(ASH_S("a\"b\\c/d\x7f"), "\"a\\\"b\\\\c/d\x7f\"");
+        assert_written(ASH_S("a\"b\\c/d\x7f"), "\"a\\\"b\\\\c/d\\u007f\"");
         assert_written(ASH_S("\b\f\n\r\t\x01\x1f\0x"), "\"\\b\\f\\n\\r\\t\\u0001\\u001f\\u0000x\"");
         assert_written(ASH_S("\xc3\xbc\xf0\x9f\x98\x80"), "\"\xc3\xbc\xf0\x9f\x98\x80\"");
         /* The examples of the Unicode Standard, tables 3-8 to 3-11. */

@@ -3,56 +3,34 @@
 #include "base.h"
 
 /* ---- writing ----
- *   AshJson j;
- *   ash_json_init(&j, &out, true);
- *   ash_json_begin_object(&j);
- *   ash_json_add_string(&j, "name", ASH_S("bash"));       "name": "bash"
- *   ash_json_begin_array_in(&j, "sources");               "sources": [
- *   ash_json_str(&j, "bash-5.2.tar.gz");
- *   ash_json_end_array(&j);
- *   ash_json_end_object(&j);
- *   ash_json_done(&j);                                    the line break at the end
- * The caller keeps the grammar (a key before each value in an object). Nothing can fail. */
+ *   AshJson j = { .out = &out };
+ *   ash_json_begin(&j, NULL, '{');
+ *   ash_json_str(&j, "name", "bash");              "name": "bash"
+ *   ash_json_begin(&j, "sources", '[');            "sources": [
+ *   ash_json_str(&j, NULL, "bash-5.2.tar.gz");
+ *   ash_json_end(&j, ']');
+ *   ash_json_end(&j, '}');
+ * Appends to out; the caller keeps the grammar: key is NULL within an array, never within an object. Nothing can fail. */
 typedef struct AshJson {
         AshStr *out;
-        bool pretty;      /* two spaces a level, one member a line; else no white space at all */
-        /* private: */
-        bool comma;       /* something stands before in this object or array */
-        bool after_key;
         unsigned depth;
+        bool comma;   /* a value stands before the next one */
+        bool compact; /* all on one line; else two spaces a level, one member a line */
+        bool keyed;   /* ash_json_key() has been called */
 } AshJson;
-
-void ash_json_init(AshJson *j, AshStr *out, bool pretty); /* appends to out, which stays the caller's */
-void ash_json_done(AshJson *j);                           /* ends the text with a line break */
-
-void ash_json_begin_object(AshJson *j);
-void ash_json_end_object(AshJson *j);
-void ash_json_begin_array(AshJson *j);
-void ash_json_end_array(AshJson *j);
+void ash_json_begin(AshJson *j, const char *key, char bracket);  /* '{' or '[' */
+void ash_json_end(AshJson *j, char bracket);                     /* '}' or ']' */
+/* ptr NULL: null. Bytes that are no UTF-8 become U+FFFD, as browsers do it (one for each maximal part of a sequence): the output is always valid. */
+void ash_json_text(AshJson *j, const char *key, AshSlice value);
+void ash_json_str(AshJson *j, const char *key, const char *value); /* NULL: null */
+void ash_json_int(AshJson *j, const char *key, int64_t value);
+void ash_json_uint(AshJson *j, const char *key, uint64_t value);
+void ash_json_double(AshJson *j, const char *key, double value); /* as few digits as read back the same; inf and nan give null */
+void ash_json_bool(AshJson *j, const char *key, bool value);
+void ash_json_null(AshJson *j, const char *key);
+void ash_json_raw(AshJson *j, const char *key, AshSlice value);  /* already JSON */
+/* For a key that is a slice (or has a NUL in it): the next call, with key NULL, writes its value. */
 void ash_json_key(AshJson *j, AshSlice key);
-/* Bytes that are no UTF-8 become U+FFFD, as browsers do it (one for each maximal part of a sequence): the output is always valid. */
-void ash_json_string(AshJson *j, AshSlice s);
-void ash_json_str(AshJson *j, const char *s);             /* NULL gives null */
-void ash_json_int(AshJson *j, int64_t n);
-void ash_json_uint(AshJson *j, uint64_t n);
-void ash_json_double(AshJson *j, double d);               /* as few digits as read back the same; inf and nan give null */
-void ash_json_bool(AshJson *j, bool b);
-void ash_json_null(AshJson *j);
-void ash_json_raw(AshJson *j, AshSlice json);             /* a value that is JSON already */
-
-/* A key and its value in one call. */
-void ash_json_begin_object_in(AshJson *j, const char *key);
-void ash_json_begin_array_in(AshJson *j, const char *key);
-void ash_json_add_string(AshJson *j, const char *key, AshSlice s);
-void ash_json_add_str(AshJson *j, const char *key, const char *s);
-void ash_json_add_int(AshJson *j, const char *key, int64_t n);
-void ash_json_add_uint(AshJson *j, const char *key, uint64_t n);
-void ash_json_add_double(AshJson *j, const char *key, double d);
-void ash_json_add_bool(AshJson *j, const char *key, bool b);
-void ash_json_add_null(AshJson *j, const char *key);
-
-/* The diagnostics of a run, as the array that --json prints: severity, code, file, line, column, text, hint, notes. */
-void ash_json_diags(AshJson *j, const AshDiags *diags);
 
 /* Decimal text that reads back as d, with 15, 16 or 17 digits as needed, whatever the locale: "0.1", "1e+300", "-0", "inf", "nan". At most 32 bytes with the NUL. */
 void ash_json_format_double(double d, char ret[32]);
