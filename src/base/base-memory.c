@@ -78,7 +78,10 @@ void ash_str_reserve(AshStr *s, size_t more) {
 }
 
 void ash_str_append(AshStr *s, AshSlice t) {
+        uintptr_t inside = (uintptr_t) t.ptr - (uintptr_t) s->ptr;
         ash_str_reserve(s, t.len);
+        if (t.ptr && inside < s->len) /* a part of the string itself, which may have moved */
+                t.ptr = s->ptr + inside;
         if (t.len)
                 memcpy(s->ptr + s->len, t.ptr, t.len);
         s->len += t.len;

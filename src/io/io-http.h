@@ -1,4 +1,8 @@
-/* Downloads by libcurl: several at once, resume, retries, mirrors, proxies (from the environment), file:// too. */
+/* Downloads by libcurl: several at once, resume, retries, mirrors, proxies (from the environment), file:// too.
+ *
+ * A partial download is PATH.part; PATH.part.tag beside it says what it is a part of (the URL and its ETag or Last-Modified). It is resumed when the
+ * server confirms that its file is still that one (If-Range), or when a digest is known, which then decides. A part that fails its digest is
+ * fetched once more from the start before it counts. PATH.part is kept only where going on later can help (-ASH_ERR_AGAIN). */
 #pragma once
 #include "base.h"
 #include "io-digest.h"
@@ -13,7 +17,7 @@ typedef struct AshFetch {
         uint64_t limit;              /* refuses more bytes than this; 0: 4 GiB */
         AshSpan at;                  /* where the request comes from, for diagnostics */
         /* results */
-        int result;                  /* 0, or: -ENOENT (404 everywhere), -ASH_ERR_VERIFY, -ASH_ERR_AGAIN (time-outs, 5xx), -ASH_ERR_LIMIT, -errno */
+        int result;                  /* 0, or: -ENOENT (404 everywhere), -ASH_ERR_VERIFY (digest, size, TLS), -ASH_ERR_AGAIN (time-outs, 5xx), -ASH_ERR_LIMIT, -errno */
         uint64_t bytes;              /* downloaded now */
         const char *url;             /* which of urls gave it */
 } AshFetch;
@@ -24,6 +28,7 @@ typedef struct AshFetchOptions {
         unsigned connect_timeout_ms; /* 0: 10,000 */
         unsigned stall_timeout_ms;   /* no byte for that long: 0: 30,000 */
         const char *user_agent;      /* NULL: "ashlar/VERSION" */
+        unsigned retry_pause_ms;     /* before the first retry; doubles each time; 0: 500. A server's Retry-After counts, too, up to a minute */
         bool allow_file;             /* file:// URLs */
 } AshFetchOptions;
 
