@@ -299,3 +299,5 @@ void ash_text_wrap(AshStr *out, const char *text, unsigned at, unsigned indent, 
         }
         ash_str_append_char(out, '\n');
 }
+
+AshJson ash_cli_json(AshCli *cli) { return (AshJson){ .out = &cli->out }; }

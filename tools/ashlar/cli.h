@@ -12,6 +12,7 @@
  */
 #pragma once
 #include "base.h"
+#include "json.h"
 
 /* What a value is: for completion and for the check of numbers. */
 typedef enum AshCliKind { ASH_KIND_TEXT, ASH_KIND_NUMBER, ASH_KIND_FILE, ASH_KIND_DIR, ASH_KIND_COMPONENT, ASH_KIND_IMAGE, ASH_KIND_CHANNEL, ASH_KIND_MAX_ } AshCliKind;
@@ -125,20 +126,7 @@ void ash_cli_list_print(AshCliList *list);
 void ash_cli_list_free(AshCliList *list);
 ASH_DEFINE_CLEANUP(AshCliList *, ash_cli_list_free)
 
-/* ---- JSON output: values in order; key is NULL within an array ---- */
-typedef struct AshJson {
-        AshStr *out;
-        unsigned depth;
-        bool comma;   /* a value stands before the next one */
-        bool compact; /* all on one line */
-} AshJson;
-void ash_json_begin(AshJson *j, const char *key, char bracket);  /* '{' or '[' */
-void ash_json_end(AshJson *j, char bracket);                     /* '}' or ']' */
-void ash_json_text(AshJson *j, const char *key, AshSlice value); /* ptr NULL: null. Bytes that are no UTF-8 become U+FFFD */
-void ash_json_str(AshJson *j, const char *key, const char *value);
-void ash_json_int(AshJson *j, const char *key, int64_t value);
-void ash_json_bool(AshJson *j, const char *key, bool value);
-void ash_json_raw(AshJson *j, const char *key, AshSlice value);  /* already JSON */
+/* ---- JSON output: json.h ---- */
 AshJson ash_cli_json(AshCli *cli);                               /* onto standard output; write a "\n" with ash_cli_print() behind it */
 
 /* ---- texts ---- */
