@@ -1,0 +1,20 @@
+# A thin front end: meson.build says how things are built, scripts/ how the longer jobs go.
+BUILD ?= build
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 20
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	meson setup --prefix=$(PREFIX) $(BUILD)
+
+deps: ; scripts/deps
+check: deps ; scripts/check
+demo: deps all ; scripts/demo $(BUILD)/ashlar
+bench: all ; scripts/bench $(BUILD)
+fuzz: ; scripts/fuzz $(FUZZ_SECONDS)
+install: all ; meson install -C $(BUILD) --no-rebuild
+clean: ; rm -rf $(BUILD) build-asan build-clang build-fuzz
+
+.PHONY: all deps check demo bench fuzz install clean
