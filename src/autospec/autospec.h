@@ -59,6 +59,6 @@ typedef enum AshReleaseMode { ASH_RELEASE_AUTO, ASH_RELEASE_AUTORELEASE, ASH_REL
 const char *ash_release_mode_name(AshReleaseMode mode);
 AshReleaseMode ash_release_mode(AshSlice name);  /* empty: auto */
 /* Rewrites the spec's Release line for "bumps" changes on our side: auto leaves %autorelease alone and bumps a plain number (`^(\d+)(%\{\??dist\})?$`), static
- * demands a plain number, autorelease demands %autorelease, manual leaves everything. -EINVAL with a diagnostic when the mode does not fit the line.
+ * demands a plain number; autorelease and manual leave everything. -EINVAL with a diagnostic when the mode does not fit the line.
  * Returns 1 when "out" differs from the spec. */
 int ash_release_apply(AshSlice spec, AshReleaseMode mode, uint64_t bumps, AshSpan at, AshStr *out, AshDiags *diags);
