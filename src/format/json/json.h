@@ -54,7 +54,7 @@ struct AshJsonValue {
         };
 };
 
-/* Reads one value, all of it in the arena. Refuses duplicate keys, integers beyond 64 bits, nesting deeper than 2,048 and bytes that are no UTF-8: -ASH_ERR_SYNTAX with a
+/* Reads one value, all of it in the arena. Refuses duplicate keys, integers beyond 64 bits, nesting deeper than 2,048, a NUL in a key and bytes that are no UTF-8: -ASH_ERR_SYNTAX with a
  * diagnostic at its place. The source may go after. */
 int ash_json_parse(AshSource *source, AshArena *arena, AshJsonValue **ret, AshDiags *diags);
 const AshJsonValue *ash_json_get(const AshJsonValue *object, const char *key); /* NULL: no object, or no such key */

@@ -127,3 +127,12 @@ void ash_toml_free(AshTomlDoc *doc) {
 }
 
 const AshTomlValue *ash_toml_root(const AshTomlDoc *doc) { return &doc->root->v; }
+
+size_t ash_toml_memory(const AshTomlDoc *doc) {
+        size_t n = ash_arena_used(doc->arena) + doc->big.cap * sizeof *doc->big.items;
+        for (size_t i = 0; i < doc->big.n; i++) {
+                const Node *t = doc->big.items[i];
+                n += t->index_size * sizeof *t->index + t->cap * (t->v.type == ASH_TOML_TABLE ? sizeof *t->v.table.members : sizeof *t->v.array.items);
+        }
+        return n;
+}

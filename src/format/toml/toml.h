@@ -46,6 +46,7 @@ int ash_toml_parse(AshSource *source, AshTomlVersion version, AshTomlDoc **ret, 
 void ash_toml_free(AshTomlDoc *doc);
 ASH_DEFINE_CLEANUP(AshTomlDoc *, ash_toml_free)
 const AshTomlValue *ash_toml_root(const AshTomlDoc *doc);
+size_t ash_toml_memory(const AshTomlDoc *doc); /* bytes that the document takes, besides its text */
 /* A table's member, or NULL. */
 const AshTomlMember *ash_toml_member(const AshTomlValue *table, AshSlice key);
 static inline const AshTomlValue *ash_toml_get(const AshTomlValue *table, const char *key) {
