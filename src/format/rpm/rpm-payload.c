@@ -49,7 +49,7 @@ static int choose_compression(const AshRpm *rpm, AshCompression *ret, AshDiags *
 }
 
 int ash_rpm_payload_open(const AshRpm *rpm, const AshRpmFiles *files, uint64_t limit, AshRpmPayload **ret, AshDiags *diags) {
-        AshCompression compression;
+        AshCompression compression = ASH_COMP_NONE;
         uint64_t declared = declared_size(files);
 
         int r = choose_compression(rpm, &compression, diags);
