@@ -7,6 +7,8 @@ struct AshFileFilter {
         AshSlice text;
 };
 
+static bool is_name(char c) { return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+
 /* A value with what cannot be expanded replaced by '*', and characters that a glob knows escaped. */
 static AshSlice as_pattern(AshArena *arena, AshSlice value) {
         _str_ AshStr out = {};
@@ -23,7 +25,7 @@ static AshSlice as_pattern(AshArena *arena, AshSlice value) {
                                                 break;
                                 }
                         } else
-                                while (k + 1 < value.len && (value.ptr[k + 1] == '_' || (value.ptr[k + 1] | 32) - 'a' < 26u || value.ptr[k + 1] - '0' < 10u))
+                                while (k + 1 < value.len && is_name(value.ptr[k + 1]))
                                         k++;
                         i = k;
                         if (!out.len || out.ptr[out.len - 1] != '*')

@@ -1,5 +1,5 @@
 /* Rendered components on disk: OUTPUT/NAME/ and the record of its fingerprint, OUTPUT/.fingerprints/NAME.toml. */
-#include <stdatomic.h>
+#include <dirent.h>
 #include "render-internal.h"
 
 #define RECORDS ".fingerprints"
