@@ -15,6 +15,8 @@ typedef enum AshConfigFlags {
 /* Loads DIR/ashlar.toml, or DIR/azldev.toml when there is no such file; "dir" may also name a TOML file. All mistakes of the run become diagnostics; with any
  * error among them the result is -ASH_ERR_CONFIG and *ret is untouched. -ENOENT (with a diagnostic) when there is no project. */
 int ash_config_load(const char *dir, AshConfigFlags flags, AshConfig **ret, AshDiags *diags);
+/* The same, with further files that are loaded behind the project's and override it (as azldev's --config-file). */
+int ash_config_load_files(const char *dir, const char *const *extra, size_t n_extra, AshConfigFlags flags, AshConfig **ret, AshDiags *diags);
 /* The same from memory, as if "text" stood in DIR/NAME (which need not exist): for tests and fuzzing. Includes are looked up in DIR; NULL: any include is an error. */
 int ash_config_load_text(const char *dir, const char *name, AshSlice text, AshConfigFlags flags, AshConfig **ret, AshDiags *diags);
 void ash_config_free(AshConfig *config);
@@ -47,7 +49,7 @@ const AshChannel *ash_config_channel(const AshConfig *config, AshSlice name);
 const AshImage *ash_config_find_image(const AshConfig *config, AshSlice name); /* as written */
 /* With what it inherits from other images (in the order of "inherits", then its own; arrays append). Thread-safe. -ENOENT with a diagnostic. */
 int ash_config_image(AshConfig *config, AshSlice name, const AshImage **ret, AshDiags *diags);
-/* The channel that a binary package is published to: its own entry in the component, its package groups (alphabetical), the component, default-package-config.
+/* The channel that a binary package is published to: its own entry in the component, else its package group, else the component, else default-package-config.
  * component may be NULL. Unset when nothing says so. */
 AshText ash_config_package_channel(const AshConfig *config, const AshComponentConfig *component, AshSlice package, bool debuginfo);
 
