@@ -77,6 +77,8 @@ typedef struct AshRpmDigests {
 /* All that are present. Returns 0 when none is bad, at least one covers the header and one the payload; else -ASH_ERR_VERIFY with diagnostics. ret is set in both cases.
  * A bad payload digest beside a good one of the uncompressed payload is good, as for rpm. */
 int ash_rpm_verify_digests(const AshRpm *rpm, AshRpmDigests *ret, AshDiags *diags);
+/* The same, but MD5 over the whole package is left out where SHA-256 or better covers header and payload (a third of the time). */
+int ash_rpm_verify_digests_strong(const AshRpm *rpm, AshRpmDigests *ret, AshDiags *diags);
 
 /* ---- signatures: where they are and what they cover; the check itself is sign's ---- */
 typedef struct AshRpmSignature {
@@ -127,8 +129,7 @@ int ash_rpm_deps(const AshRpm *rpm, AshRpmRelation kind, AshArena *arena, AshRpm
 
 /* ---- payload ---- */
 typedef struct AshRpmPayload AshRpmPayload;
-/* Opens the cpio stream (newc, crc, and rpm's stripped form for files past 4 GiB). limit: uncompressed bytes (0: none beyond what the header declares). files must live as long.
- * payload_digest (may be NULL) digests the uncompressed stream while it is read. */
+/* Opens the cpio stream (newc, crc, and rpm's stripped form for files past 4 GiB). limit: uncompressed bytes (0: none beyond what the header declares). files must live as long. */
 int ash_rpm_payload_open(const AshRpm *rpm, const AshRpmFiles *files, uint64_t limit, AshRpmPayload **ret, AshDiags *diags);
 /* The next member: 1 with the index of its file and the bytes of data that follow, 0 at the trailer (everything behind it is checked to be zeros). Members that no file of the header
  * names, that come twice, or whose size is not the header's are -ASH_ERR_SYNTAX. Of a hard link group only the last member in the archive carries data. Data not read is skipped. */

@@ -1,0 +1,250 @@
+#include "render-internal.h"
+
+void ash_rendered_free(AshRendered *r) {
+        if (!r)
+                return;
+        ash_array_done(&r->files);
+        ash_fingerprint_free(r->fingerprint);
+        ash_overlay_report_free(r->report);
+        ash_source_tree_free(r->tree);
+        ash_spec_tree_free(r->upstream);
+        ash_arena_free(r->arena);
+        free(r);
+}
+
+const AshRenderFile *ash_rendered_find(const AshRendered *r, const char *name) {
+        for (size_t i = 0; i < r->files.n; i++)
+                if (strcmp(r->files.items[i].name, name) == 0)
+                        return &r->files.items[i];
+        return NULL;
+}
+
+/* ---- where upstream is ---- */
+static AshText first_set(AshText a, AshText b) { return ash_text_set(a) && a.s.len ? a : b; }
+
+static int distro_of(AshConfig *config, const AshComponent *component, const AshRenderOptions *options, AshSpecDistro *ret, AshDiags *diags) {
+        const AshSpecSource *spec = &component->merged->spec;
+        *ret = (AshSpecDistro){ .spec_dir = options->spec_dir };
+        if (!ash_text_set(spec->distro.name))
+                return 0;
+        const AshDistro *distro = ash_config_distro(config, spec->distro.name.s);
+        if (!distro)
+                return ash_fail(diags, -ASH_ERR_CONFIG, spec->distro.name.at, "there is no distro '%.*s'", ASH_F(spec->distro.name.s));
+        ret->dist_git_uri = distro->dist_git_base_uri;
+        ret->lookaside_uri = distro->lookaside_base_uri;
+        ret->snapshot = spec->distro.snapshot;
+        ret->disable_origins = distro->disable_origins.value == ASH_YES;
+        const AshDistroVersion *version = ash_config_distro_version(config, spec->distro.name.s, spec->distro.version.s);
+        if (version) {
+                ret->branch = version->dist_git_branch;
+                ret->releasever = first_set(version->release_ver, version->name);
+        }
+        return 0;
+}
+
+int ash_render_upstream(AshConfig *config, const AshComponent *component, const AshRenderOptions *options, AshSpecTree **ret, AshDiags *diags) {
+        AshSpecDistro distro;
+        int r = distro_of(config, component, options, &distro, diags);
+        if (r < 0)
+                return r;
+        return ash_specsource_fetch(component->name.s, component->merged, &distro, &options->sources, ret, diags);
+}
+
+int ash_render_source_tree(const AshSpecTree *upstream, AshSourceTree **ret, AshDiags *diags) {
+        _cleanup_(ash_source_tree_free_p) AshSourceTree *tree = ash_source_tree_new();
+        for (size_t i = 0; i < upstream->files.n; i++) {
+                const AshSpecFile *f = &upstream->files.items[i];
+                int r = ash_source_tree_put(tree, f->path, f->data, f->mode);
+                if (r < 0)
+                        return ash_fail_file(diags, r, f->path, "upstream's file cannot be taken: %s", ash_strerror(r));
+        }
+        *ret = ASH_TAKE(tree);
+        return 0;
+}
+
+/* ---- overlays ---- */
+/* The project's "{component}" is the engine's "${name}". */
+static const char *macro_file_name(AshSlice s, AshArena *arena) {
+        ptrdiff_t at = ash_slice_find(s, ASH_S("{component}"));
+        if (at < 0)
+                return ash_arena_slice(arena, s).ptr;
+        AshSlice rest = ash_slice_from(s, (size_t) at + strlen("{component}"));
+        return ash_arena_printf(arena, "%.*s${name}%.*s", (int) at, s.ptr, ASH_F(rest));
+}
+
+static const char *joined_lines(AshTexts lines, AshArena *arena) {
+        _str_ AshStr out = {};
+        for (size_t i = 0; i < lines.n; i++) {
+                ash_str_append(&out, lines.items[i].s);
+                ash_str_append_char(&out, '\n');
+        }
+        return ash_arena_slice(arena, ash_str_slice(&out)).ptr;
+}
+
+AshOverlayOptions ash_render_overlay_options(AshConfig *config, const AshComponent *component, const char *spec, AshArena *arena) {
+        const AshProjectInfo *info = &ash_config_project(config)->info;
+        AshOverlayOptions o = {
+                .semantics = ash_config_semantics(config), .spec = spec, .component = component->name.s.ptr, .names = ash_overlay_names_azldev,
+                .project_dir = ash_config_dir(config),
+        };
+        if (ash_text_set(info->macro_file))
+                o.names.macro_file = macro_file_name(info->macro_file.s, arena);
+        if (info->rendered_header.items)
+                o.names.spec_header = joined_lines(info->rendered_header, arena);
+        return o;
+}
+
+const AshComponentConfig *ash_render_without_archives(const AshComponentConfig *config, AshArena *arena) {
+        size_t n = 0;
+        for (size_t i = 0; i < config->overlays.n; i++)
+                n += ash_text_set(config->overlays.items[i].archive);
+        if (n == 0)
+                return config;
+        AshComponentConfig *copy = ash_arena_new_item(arena, AshComponentConfig);
+        *copy = *config;
+        copy->overlays.items = ash_arena_new_items(arena, AshOverlay, config->overlays.n);
+        copy->overlays.n = 0;
+        for (size_t i = 0; i < config->overlays.n; i++)
+                if (!ash_text_set(config->overlays.items[i].archive))
+                        copy->overlays.items[copy->overlays.n++] = config->overlays.items[i];
+        return copy;
+}
+
+static int apply_overlays(AshConfig *config, AshRendered *r, AshDiags *diags) {
+        int e = ash_render_source_tree(r->upstream, &r->tree, diags);
+        if (e < 0)
+                return e;
+        AshOverlayOptions o = ash_render_overlay_options(config, r->component, r->upstream->files.items[r->upstream->spec].path, r->arena);
+        return ash_overlay_render(r->tree, ash_render_without_archives(r->component->merged, r->arena), &o, &r->report, diags);
+}
+
+/* ---- %autorelease and %autochangelog ---- */
+static int open_history(const AshRendered *r, const AshSpecOptions *options, AshGit **ret, AshDiags *diags) {
+        const AshSpecTree *up = r->upstream;
+        if (up->kind == ASH_SPEC_DISTGIT) {
+                _free_ char *mirrors = NULL;
+                const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+                if (options->cache_dir)
+                        mirrors = ash_asprintf("%s/git", options->cache_dir);
+                else if (cache && *cache)
+                        mirrors = ash_asprintf("%s/ashlar/git", cache);
+                else
+                        mirrors = ash_asprintf("%s/.cache/ashlar/git", home ? home : "/");
+                AshGitOptions git = { .mirror_dir = mirrors, .offline = true, .allow_local = true, .timeout_ms = options->git_timeout_ms };
+                return ash_git_open(up->origin, &git, ASH_NOWHERE, ret, diags);
+        }
+        return -ENOENT;
+}
+
+/* The spec with text generated from history, when it asks for that and there is one. *ret is untouched when nothing is to be done. */
+static int generate(const AshRendered *r, AshSlice spec, const AshRenderOptions *options, AshAutospec *ret, bool *ret_done, AshDiags *diags) {
+        *ret_done = false;
+        if (!ash_autospec_uses_release(spec) && !ash_autospec_uses_changelog(spec))
+                return 0;
+        if (r->upstream->kind != ASH_SPEC_DISTGIT || !r->upstream->commit)
+                return 0; /* a bare directory has no history: the macros stay for rpmautospec */
+        _cleanup_(ash_git_free_p) AshGit *git = NULL;
+        int e = open_history(r, &options->sources, &git, diags);
+        if (e < 0)
+                return e;
+        e = ash_autospec_history(git, r->upstream->commit, r->upstream->files.items[r->upstream->spec].path, NULL, ret, diags);
+        *ret_done = e >= 0;
+        return e;
+}
+
+/* ---- the result ---- */
+static void keep_file(AshRendered *r, const char *name, mode_t mode, AshSlice data) {
+        ash_array_push(&r->files, ((AshRenderFile){ ash_arena_strdup(r->arena, name), mode, data }));
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(((const AshRenderFile *) a)->name, ((const AshRenderFile *) b)->name); }
+
+static int collect_files(AshRendered *r, AshSlice spec, AshSlice sources, AshDiags *diags) {
+        bool all = r->component->merged->skip_file_filter.value == ASH_YES;
+        _cleanup_(ash_file_filter_free_p) AshFileFilter *filter = ash_file_filter_new(spec);
+        for (size_t i = 0; i < ash_source_tree_n(r->tree); i++) {
+                const AshSourceTreeFile *f = ash_source_tree_at(r->tree, i);
+                bool is_spec = strcmp(f->name, r->spec) == 0;
+                AshSlice data = spec;
+                if (strcmp(f->name, "sources") == 0 || (!is_spec && !all && !f->changed && !ash_file_filter_keeps(filter, ash_slice_str(f->name))))
+                        continue;
+                int e = is_spec ? 0 : ash_source_tree_read(r->tree, f->name, &data, diags);
+                if (e < 0)
+                        return e;
+                keep_file(r, f->name, f->mode, data);
+        }
+        if (sources.len)
+                keep_file(r, "sources", 0644, sources);
+        qsort(r->files.items, r->files.n, sizeof *r->files.items, by_name);
+        return 0;
+}
+
+static int merged_sources(const AshRendered *r, AshSources *ret, AshDiags *diags) {
+        const AshSpecFile *f = ash_spec_tree_find(r->upstream, ASH_S("sources"));
+        _free_ char *label = ash_asprintf("%s:sources", r->component->name.s.ptr);
+        int e = ash_sources_parse(f ? f->data : ASH_S(""), label, ret, diags);
+        return e < 0 ? e : ash_sources_merge(ret, &r->component->merged->source_files, diags);
+}
+
+static int fingerprint(AshConfig *config, AshRendered *r, const AshSources *sources, const AshAutospec *history, bool generated, AshDiags *diags) {
+        _str_ AshStr changelog = {};
+        AshOverlayOptions o = ash_render_overlay_options(config, r->component, r->spec, r->arena);
+        for (size_t i = 0; generated && i < history->entries.n; i++)
+                ash_str_append(&changelog, history->entries.items[i].text);
+        AshFingerprintOf of = {
+                .component = r->component->name.s, .config = r->component->merged, .tree = r->upstream, .sources = sources, .semantics = o.semantics, .names = &o.names,
+                .release = generated ? history->complete : ASH_NOSLICE, .changelog = ash_str_slice(&changelog),
+        };
+        return ash_fingerprint_of(&of, &r->fingerprint, diags);
+}
+
+static int finish(AshConfig *config, AshRendered *r, const AshRenderOptions *options, AshDiags *diags) {
+        _autospec_ AshAutospec history = {};
+        _sources_ AshSources sources = {};
+        _str_ AshStr text = {}, sources_text = {};
+        bool generated = false;
+        AshSlice spec;
+        r->spec = ash_arena_strdup(r->arena, r->upstream->files.items[r->upstream->spec].path);
+        int e = ash_source_tree_read(r->tree, r->spec, &spec, diags);
+        if (e == -ENOENT)
+                return ash_fail(diags, -EINVAL, r->component->name.at, "an overlay removed or renamed the spec %s", r->spec);
+        if (e >= 0)
+                e = generate(r, spec, options, &history, &generated, diags);
+        if (e < 0)
+                return e;
+        if (generated) {
+                ash_autospec_render(spec, &history, &text);
+                spec = ash_arena_slice(r->arena, ash_str_slice(&text));
+        }
+        e = merged_sources(r, &sources, diags);
+        if (e < 0)
+                return e;
+        ash_sources_format(&sources, &sources_text);
+        e = collect_files(r, spec, ash_arena_slice(r->arena, ash_str_slice(&sources_text)), diags);
+        return e < 0 ? e : fingerprint(config, r, &sources, &history, generated, diags);
+}
+
+int ash_render(AshConfig *config, AshSlice name, const AshRenderOptions *options, AshRendered **ret, AshDiags *diags) {
+        _cleanup_(ash_rendered_free_p) AshRendered *r = ash_calloc(1, sizeof *r);
+        r->arena = ash_arena_new();
+        int e = ash_config_component(config, name, &r->component, diags);
+        if (e >= 0)
+                e = ash_render_upstream(config, r->component, options, &r->upstream, diags);
+        if (e >= 0)
+                e = apply_overlays(config, r, diags);
+        if (e >= 0)
+                e = finish(config, r, options, diags);
+        if (e < 0)
+                return e;
+        *ret = ASH_TAKE(r);
+        return 0;
+}
+
+char *ash_render_output_dir(AshConfig *config, const AshRenderOptions *options) {
+        AshText dir = ash_config_project(config)->info.rendered_specs_dir;
+        if (options->output_dir)
+                return ash_strdup(options->output_dir);
+        if (ash_text_set(dir) && dir.s.len)
+                return ash_slice_dup(dir.s);
+        return ash_path_join(ash_config_dir(config), "specs");
+}

@@ -1,0 +1,141 @@
+"""Our RPM reader beside rpm's own tools: packages that rpmbuild and rpmsign make, whole and damaged."""
+import os
+import pathlib
+import random
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+import rpmjudges  # noqa: E402
+import rpmkit  # noqa: E402
+
+PAYLOADS = ["w1.gzdio", "w1.xzdio", "w1.zstdio", "w1.bzdio", "w1.lzdio", "w.ufdio"]
+
+
+class Reader(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.kit = rpmkit.Kit()
+        cls.plain = {p: cls.kit.full(version=str(i + 1), payload=p) for i, p in enumerate(PAYLOADS)}
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kit.close()
+
+    def test_reads_what_rpm_reads(self):
+        answers = rpmkit.judge(self.plain.values())
+        for payload, path in self.plain.items():
+            a = answers[str(path)]
+            with self.subTest(payload=payload):
+                self.assertTrue(a["parsed"] and a["paths_ok"] and a["payload_ok"], a["messages"])
+                self.assertEqual(a["digests"], 0)
+                self.assertEqual(rpmjudges.differences(a, path), [])
+                for f in a["files"]:
+                    if f["mode"] & 0o170000 == 0o100000 and not f["flags"] & 64:
+                        self.assertEqual(f["content"], f["digest"], f["base"])
+                self.assertEqual(sum(f["nlink"] == 3 for f in a["files"]), 3)
+
+    def test_damage_is_seen_where_rpm_sees_it(self):
+        """Bits flipped and files cut at many places: whenever rpm refuses, we do; where rpm accepts, we may refuse only for a reason of our own."""
+        rng = random.Random(7)
+        whole = self.plain["w1.gzdio"].read_bytes()
+        folder = self.kit.dir / "damaged"
+        folder.mkdir()
+        cases = {}
+        for i in range(120):
+            data = bytearray(whole)
+            if i % 4 == 0:
+                cut = rng.randrange(len(data))
+                data, what = data[:cut], f"cut at {cut}"
+            else:
+                at, bit = rng.randrange(min(len(data), 9000) if i % 2 else len(data)), rng.randrange(8)
+                data[at] ^= 1 << bit
+                what = f"bit {bit} of byte {at}"
+            path = folder / f"{i}.rpm"
+            path.write_bytes(data)
+            cases[str(path)] = what
+        theirs, ours = self.kit.rpm_verdicts(cases), rpmkit.judge(cases)
+        refused = 0
+        for path, what in cases.items():
+            good = ours[path]["parsed"] and ours[path]["digests"] == 0
+            refused += not good
+            if not theirs[path]:
+                self.assertFalse(good, what)
+            elif not good:
+                self.assertRegex(" ".join(ours[path]["messages"]), "RPM format version|signature header|region|digest|tag|no digest", what)
+        self.assertGreater(refused, 60)
+
+    def test_signatures(self):
+        kit = self.kit
+        rsa, ed = kit.key("Rsa Signer", "rsa2048"), kit.key("Ed Signer", "ed25519")
+        old = kit.key("Old Signer", "rsa2048", expire="2021-01-01", faked="20200101T000000")
+        faked = kit.dir / "gpg-2020"
+        faked.write_text("#!/bin/sh\nexec /usr/bin/gpg --faked-system-time 20200601T000000 \"$@\"\n")
+        faked.chmod(0o755)
+        made = {}
+        for name, signer, opts in [("rsa", "Rsa Signer", {}), ("ed", "Ed Signer", {}), ("old", "Old Signer", {"gpg": faked}), ("sha512", "Rsa Signer", {"digest": "sha512"}),
+                                   ("sha1", "Rsa Signer", {"digest": "sha1"}), ("v3", "Rsa Signer", {"extra": ["--rpmv3"]})]:
+            path = kit.dir / f"signed-{name}.rpm"
+            path.write_bytes(self.plain["w1.gzdio"].read_bytes())
+            made[name] = kit.sign(path, signer, **opts)
+        data = bytearray(made["rsa"].read_bytes())
+        start = data.index(self.plain["w1.gzdio"].read_bytes()[-400:])
+        data[start + 100] ^= 1
+        made["changed"] = kit.dir / "signed-changed.rpm"
+        made["changed"].write_bytes(data)
+        data = bytearray(made["ed"].read_bytes())  # another build time, header digests made right again: only the signature can tell
+        made["forged"] = kit.dir / "signed-forged.rpm"
+        made["forged"].write_bytes(forge(data))
+
+        answers = rpmkit.judge(made.values(), [rsa, ed, old])
+        theirs = kit.rpm_verdicts([str(p) for p in made.values()], kit.keyring(rsa, ed, old))
+        status = {n: [s[1] for s in answers[str(p)]["signatures"]] for n, p in made.items()}
+        verify = {n: answers[str(p)]["verify"] for n, p in made.items()}
+        for n in ("rsa", "ed", "sha512", "v3"):
+            self.assertEqual((verify[n], set(status[n]), theirs[str(made[n])]), (0, {"good"}, True), n)
+        self.assertEqual(set(status["old"]), {"expired key"})
+        self.assertEqual(set(status["sha1"]), {"weak algorithm"})
+        self.assertEqual(set(status["forged"]), {"bad signature"})
+        for n in ("old", "sha1", "changed", "forged"):
+            self.assertEqual(verify[n], -1027, n)
+        self.assertFalse(theirs[str(made["changed"])])
+        self.assertFalse(theirs[str(made["forged"])])
+        self.assertEqual(rpmkit.judge([made["sha1"]], [rsa], sha1=True)[str(made["sha1"])]["verify"], 0)
+        stranger = rpmkit.judge([made["rsa"]], [ed])[str(made["rsa"])]
+        self.assertEqual((stranger["verify"], stranger["signatures"][0][1]), (-126, "unknown key"))
+        self.assertEqual(rpmkit.judge([self.plain["w1.gzdio"]], [ed])[str(self.plain["w1.gzdio"])]["verify"], -61)
+        # revoked after the fact
+        fingerprint = [l.split(":")[9] for l in kit.run("gpg", "--with-colons", "-k", "Rsa Signer").stdout.splitlines() if l.startswith("fpr")][0]
+        rev = (kit.gnupg / "openpgp-revocs.d" / f"{fingerprint}.rev").read_text().replace(":-----BEGIN", "-----BEGIN")
+        kit.run("gpg", "--batch", "--import", input=rev)
+        revoked = kit.dir / "revoked.asc"
+        revoked.write_text(kit.run("gpg", "--armor", "--export", "Rsa Signer").stdout)
+        answer = rpmkit.judge([made["rsa"]], [revoked])[str(made["rsa"])]
+        self.assertEqual((answer["verify"], answer["signatures"][0][1]), (-1027, "revoked key"))
+
+
+def forge(data):
+    """Changes the build host in the main header and mends the header's digests, as a forger would."""
+    import hashlib
+    import struct
+
+    def header(at):
+        n, size = struct.unpack(">II", data[at + 8:at + 16])
+        return at + 16 + n * 16, at + 16 + n * 16 + size, {struct.unpack(">I", data[e:e + 4])[0]: struct.unpack(">I", data[e + 8:e + 12])[0] for e in range(at + 16, at + 16 + n * 16, 16)}
+
+    sig_data, sig_end, sig = header(96)
+    start = (sig_end + 7) // 8 * 8
+    main_data, main_end, main = header(start)
+    data[main_data + main[1007]] ^= 1
+    body = bytes(data[start:main_end])
+    for tag, digest in ((269, hashlib.sha1(body).hexdigest()), (273, hashlib.sha256(body).hexdigest())):
+        data[sig_data + sig[tag]:sig_data + sig[tag] + len(digest)] = digest.encode()
+    if 1004 in sig:
+        data[sig_data + sig[1004]:sig_data + sig[1004] + 16] = hashlib.md5(bytes(data[start:])).digest()
+    return bytes(data)
+
+
+if __name__ == "__main__":
+    if not os.environ.get("ASHLAR_RPM_JUDGE"):
+        sys.exit("run by meson test")
+    unittest.main()

@@ -1,0 +1,123 @@
+"""RPM packages for tests: made by rpmbuild, signed by rpmsign, judged by rpm. Everything below one temporary folder, HOME included."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+
+SPEC = """Name: {name}
+Version: {version}
+Release: {release}
+Summary: A test package
+License: MIT
+{tags}
+%description
+Made by a test.
+%install
+{install}
+%files
+{files}
+{more}
+"""
+
+FULL_INSTALL = """mkdir -p %{buildroot}/usr/bin %{buildroot}/etc %{buildroot}/var/lib/kit %{buildroot}/usr/share/doc/kit
+head -c 300000 /dev/zero | tr '\\\\0' 'x' > %{buildroot}/usr/bin/big
+echo hello > %{buildroot}/usr/bin/tool; chmod 755 %{buildroot}/usr/bin/tool
+ln %{buildroot}/usr/bin/tool %{buildroot}/usr/bin/tool-again; ln %{buildroot}/usr/bin/tool %{buildroot}/usr/bin/zool
+ln -s tool %{buildroot}/usr/bin/link
+: > %{buildroot}/usr/share/doc/kit/empty
+echo a=1 > %{buildroot}/etc/kit.conf; echo b > %{buildroot}/etc/kit.keep
+echo doc > %{buildroot}/usr/share/doc/kit/README
+mkfifo %{buildroot}/var/lib/kit/pipe"""
+FULL_FILES = """%attr(4755,root,root) %caps(cap_net_raw=ep) /usr/bin/big
+/usr/bin/tool
+/usr/bin/tool-again
+/usr/bin/zool
+/usr/bin/link
+%dir %attr(0750,kit,kit) /var/lib/kit
+/var/lib/kit/pipe
+%config /etc/kit.conf
+%config(noreplace) /etc/kit.keep
+%ghost %attr(0600,root,root) /var/lib/kit/state
+%doc /usr/share/doc/kit/README
+/usr/share/doc/kit/empty"""
+FULL_TAGS = """Provides: kit(feature) = 1:2-3, other
+Requires: /bin/sh, glibc >= 2.30, (a or b)
+Recommends: nice
+Suggests: nicer > 1
+Conflicts: enemy < 2
+Obsoletes: ancient <= 0:1-1
+"""
+
+
+class Kit:
+    def __init__(self, parent=None):
+        self.temp = tempfile.TemporaryDirectory(prefix="ashlar-rpm-", dir=parent)
+        self.dir = pathlib.Path(self.temp.name)
+        self.home = self.dir / "home"
+        self.gnupg = self.dir / "g"
+        for d in (self.home, self.gnupg, self.dir / "db"):
+            d.mkdir(mode=0o700)
+        self.env = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LC_ALL": "C.UTF-8", "GNUPGHOME": str(self.gnupg), "SOURCE_DATE_EPOCH": "1700000000",
+                    "TMPDIR": str(self.dir)}
+
+    def close(self):
+        subprocess.run(["gpgconf", "--kill", "all"], env=self.env, check=False, capture_output=True)
+        self.temp.cleanup()
+
+    def run(self, *argv, check=True, **kw):
+        return subprocess.run([str(a) for a in argv], env=self.env, check=check, capture_output=True, text=True, **kw)
+
+    def build(self, name="kit", version="1.0", release="1", payload="w6.gzdio", tags="", install="true", files="", more="", arch="noarch", defines=()):
+        spec = self.dir / f"{name}-{version}-{release}.spec"
+        tags = f"BuildArch: noarch\n{tags}" if arch == "noarch" else tags
+        spec.write_text(SPEC.format(name=name, version=version, release=release, tags=tags, install=install, files=files, more=more))
+        out = self.dir / "rpms"
+        args = ["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {self.dir}/top", "--define", f"_rpmdir {out}", "--define", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
+                "--define", f"_binary_payload {payload}", "--define", "_build_name_fmt %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
+                "--define", "__os_install_post %{nil}", "--define", "debug_package %{nil}", "--define", "use_source_date_epoch_as_buildtime 1", "--define", "_buildhost test"]
+        for d in defines:
+            args += ["--define", d]
+        self.run(*args, spec)
+        return out / f"{name}-{version}-{release}.{arch}.rpm"
+
+    def full(self, **kw):
+        return self.build(tags=FULL_TAGS, install=FULL_INSTALL, files=FULL_FILES, **kw)
+
+    # -- keys --
+    def key(self, user, algorithm="ed25519", expire="never", faked=None):
+        time = ["--faked-system-time", faked] if faked else []
+        self.run("gpg", "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "", *time, "--quick-gen-key", user, algorithm, "sign", expire)
+        out = self.dir / (user.replace(" ", "-") + ".asc")
+        out.write_text(self.run("gpg", "--armor", "--export", user).stdout)
+        return out
+
+    def sign(self, rpm, user, digest="sha256", gpg="/usr/bin/gpg", extra=()):
+        self.run("rpmsign", "--addsign", "--define", f"_gpg_name {user}", "--define", f"__gpg {gpg}", "--define", f"_gpg_digest_algo {digest}", *extra, rpm)
+        return rpm
+
+    def keyring(self, *keys):
+        db = self.dir / f"db/{len(list((self.dir / 'db').iterdir()))}"
+        db.mkdir()
+        for k in keys:
+            self.run("rpmkeys", "--define", f"_dbpath {db}", "--import", k)
+        return db
+
+    def rpm_verdicts(self, paths, db=None):
+        """path -> True when rpmkeys -K finds nothing wrong with it."""
+        db = db or self.keyring()
+        out = self.run("rpmkeys", "--define", f"_dbpath {db}", "--define", "_pkgverify_level digest", "-K", *paths, check=False)
+        verdicts = {}
+        for p in paths:  # of a file that it cannot read it prints the name and no line end
+            m = re.search(re.escape(str(p)) + r": ([a-zA-Z ]+)\n", out.stdout)
+            verdicts[str(p)] = bool(m) and m[1].endswith("OK") and "NOT OK" not in m[1]
+        return verdicts
+
+
+def judge(paths, keys=(), sha1=False):
+    args = [os.environ["ASHLAR_RPM_JUDGE"]] + (["--sha1"] if sha1 else [])
+    for k in keys:
+        args += ["--key", str(k)]
+    out = subprocess.run(args + [str(p) for p in paths], check=True, capture_output=True, text=True)
+    return {j["path"].encode("latin-1").decode(): j for j in map(json.loads, out.stdout.splitlines())}
