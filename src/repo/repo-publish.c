@@ -1,0 +1,477 @@
+/* Generations of a published repository. A generation is a directory of its own; DIR/NAME is a link to the current one, replaced by one rename. */
+#include <stdio.h>
+#include "repo-fragment.h"
+#include "repo-metadata.h"
+#include "rpm-sig.h"
+
+#define STATE ".ashlar-state"
+#define STAGING ".new"
+
+typedef struct Publisher {
+        AshStore *store;
+        const AshRepoInput *inputs;
+        const AshRepoOptions *o;
+        int home;                /* DIR/.generations/NAME */
+        int old, fresh;          /* the current generation (-1: none) and the one being made */
+        AshRepoState state;      /* of the current one */
+        AshRepoEntry *entries;
+        AshFragment *fragments;
+        char **keys, **locations;
+        uint64_t read, written;
+        AshProgress *progress;
+        AshDiags *diags;
+} Publisher;
+
+/* ---- one package: signed, copied, digested and described in one pass ---- */
+static int sign_header(const AshRpm *rpm, AshSigner **signers, size_t n, uint64_t time, AshStr *out, AshDiags *diags) {
+        AshRpmNewSignature *signatures = ash_calloc(n, sizeof *signatures);
+        AshStr *packets = ash_calloc(n, sizeof *packets);
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                r = ash_signer_sign(signers[i], &rpm->header_bytes, 1, (uint32_t) time, &packets[i], diags);
+                signatures[i] = (AshRpmNewSignature){ ash_signer_is_rsa(signers[i]), ash_str_slice(&packets[i]) };
+        }
+        if (r >= 0 && n)
+                ash_rpm_sig_header_build(&rpm->sig, signatures, n, out);
+        else if (r >= 0) {
+                ash_str_append(out, rpm->sig_bytes);
+                ash_str_append_fill(out, 0, ash_align_up(out->len, 8) - out->len);
+        }
+        for (size_t i = 0; i < n; i++)
+                ash_str_done(&packets[i]);
+        free(packets);
+        free(signatures);
+        return r;
+}
+
+/* Lead, signature header, header and payload into fd; the digest of all of it in hex. */
+static int write_package(int fd, const AshRpm *rpm, AshSlice sig, char ret_sha256[static 65], uint64_t *ret_size) {
+        uint8_t digest[32];
+        AshSlice rest = ash_slice_from(rpm->bytes, (size_t) rpm->header_start);
+        AshSlice parts[] = { ash_slice(rpm->bytes.ptr, 96), sig, rest };
+        _cleanup_(ash_digest_free_p) AshDigest *d = ash_digest_new(ASH_SHA256);
+        *ret_size = 0;
+        for (size_t i = 0; i < ASH_N(parts); i++)
+                for (size_t at = 0; at < parts[i].len;) {
+                        /* In pieces that stay in the processor's cache between the digest and the copy. */
+                        AshSlice piece = ash_slice_sub(parts[i], at, 256 << 10);
+                        ash_digest_update(d, piece.ptr, piece.len);
+                        int r = ash_write_all(fd, piece.ptr, piece.len);
+                        if (r < 0)
+                                return r;
+                        at += piece.len;
+                        *ret_size += piece.len;
+                }
+        ash_digest_final(d, digest);
+        ash_hex(digest, sizeof digest, ret_sha256);
+        return 0;
+}
+
+static char *make_location(const AshRpmNevra *n) {
+        char c = n->name.ptr[0];
+        if (c >= 'A' && c <= 'Z')
+                c = (char) (c + 32);
+        return ash_asprintf("Packages/%c/%.*s-%.*s-%.*s.%.*s.rpm", c, ASH_F(n->name), ASH_F(n->version), ASH_F(n->release), ASH_F(n->arch));
+}
+
+static int make_dirs(Publisher *p, const char *location) {
+        AshSlice dir = ash_path_dir(ash_slice_str(location));
+        _free_ char *path = ash_slice_dup(dir);
+        return ash_mkdir_all(p->fresh, path, 0755);
+}
+
+static int add_package(Publisher *p, size_t i) {
+        const AshRepoInput *in = &p->inputs[i];
+        AshRepoEntry *e = &p->entries[i];
+        _bytes_ AshBytes bytes = {};
+        _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
+        _cleanup_(ash_atomic_free_p) AshAtomic *file = NULL;
+        _str_ AshStr sig = {};
+        AshRpmNevra nevra;
+        int r = ash_store_map_blob(p->store, &in->id, true, &bytes, p->diags);
+        if (r < 0)
+                return ash_fail(p->diags, r, ASH_NOWHERE, "%s is not in the store: %s", in->label, ash_strerror(r));
+        r = ash_rpm_parse(ash_bytes_slice(&bytes), in->label, &rpm, p->diags);
+        if (r >= 0)
+                r = ash_rpm_nevra(rpm, &nevra, p->diags);
+        if (r >= 0)
+                r = sign_header(rpm, p->o->signers, p->o->n_signers, p->o->time, &sig, p->diags);
+        if (r < 0)
+                return r;
+        p->locations[i] = make_location(&nevra);
+        e->location = ash_slice_str(p->locations[i]);
+        AshFragmentInput fragment = { .rpm = rpm, .location = e->location, .header_start = 96 + sig.len, .changelogs = p->o->changelogs ? p->o->changelogs : 10 };
+        fragment.header_end = fragment.header_start + rpm->header_bytes.len;
+        uint64_t built = 0;
+        ash_rpm_number(&rpm->header, ASH_RPMTAG_BUILDTIME, &built);
+        fragment.file_time = built;
+        r = make_dirs(p, p->locations[i]);
+        if (r >= 0)
+                r = ash_atomic_open(p->fresh, p->locations[i], 0644, false, &file);
+        if (r >= 0)
+                r = write_package(ash_atomic_fd(file), rpm, ash_str_slice(&sig), fragment.sha256, &fragment.size);
+        if (r >= 0)
+                r = ash_atomic_commit(file);
+        if (r < 0)
+                return ash_fail_file(p->diags, r, p->locations[i], "cannot write: %s", ash_strerror(r));
+        r = ash_fragment_make(&fragment, &p->fragments[i], p->diags);
+        if (r < 0)
+                return r;
+        memcpy(e->sha256, fragment.sha256, sizeof e->sha256);
+        e->size = fragment.size;
+        e->primary = ash_str_slice(&p->fragments[i].primary);
+        e->filelists = ash_str_slice(&p->fragments[i].filelists);
+        e->other = ash_str_slice(&p->fragments[i].other);
+        __atomic_add_fetch(&p->read, bytes.len, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&p->written, fragment.size, __ATOMIC_RELAXED);
+        return 0;
+}
+
+/* A hard link from the generation before; both are on one file system. */
+static int link_old(Publisher *p, const char *path) {
+        int r = make_dirs(p, path);
+        if (r < 0)
+                return r;
+        return linkat(p->old, path, p->fresh, path, 0) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int publish_one(void *context, size_t i) {
+        Publisher *p = context;
+        AshRepoEntry *e = &p->entries[i];
+        struct stat st;
+        const AshRepoEntry *known = p->old >= 0 ? ash_map_get(&p->state.by_key, ash_slice_str(p->keys[i])) : NULL;
+        ash_progress_advance(p->progress, 1);
+        if (known) {
+                _free_ char *path = ash_slice_dup(known->location);
+                if (fstatat(p->old, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && (uint64_t) st.st_size == known->size && link_old(p, path) >= 0) {
+                        *e = *known;
+                        e->reused = true;
+                        return 0;
+                }
+        }
+        e->key = ash_slice_str(p->keys[i]);
+        return add_package(p, i);
+}
+
+/* ---- the generation ---- */
+static int by_location(const void *a, const void *b) { return ash_slice_cmp((*(const AshRepoEntry *const *) a)->location, (*(const AshRepoEntry *const *) b)->location); }
+
+/* One NEVRA, one content. */
+static int check_unique(Publisher *p, size_t n) {
+        const AshRepoEntry **order = ash_calloc(n, sizeof *order);
+        int r = 0;
+        for (size_t i = 0; i < n; i++)
+                order[i] = &p->entries[i];
+        if (n)
+                qsort(order, n, sizeof *order, by_location);
+        for (size_t i = 1; i < n; i++)
+                if (ash_slice_eq(order[i - 1]->location, order[i]->location) && strcmp(order[i - 1]->sha256, order[i]->sha256) != 0)
+                        r = ash_fail(p->diags, -EEXIST, ASH_NOWHERE, "two packages with different content are called %.*s: SHA-256 %s and %s", ASH_F(ash_path_base(order[i]->location)), order[i - 1]->sha256,
+                                     order[i]->sha256);
+        free(order);
+        return r;
+}
+
+/* A package that was published keeps its bytes: clients and mirrors have cached them under that name. */
+static int check_immutable(Publisher *p, size_t n) {
+        _map_ AshMap old = {};
+        int r = 0;
+        ash_array_foreach(&p->state.entries, e)
+                ash_map_put(&old, e->location, e, NULL);
+        for (size_t i = 0; i < n; i++) {
+                const AshRepoEntry *e = &p->entries[i], *was = ash_map_get(&old, e->location);
+                AshSlice input = ash_slice(e->key.ptr, ASH_MIN(e->key.len, (size_t) 64));
+                if (!was || e->reused || ash_slice_eq(ash_slice(was->key.ptr, ASH_MIN(was->key.len, (size_t) 64)), input))
+                        continue; /* the same package, signed anew, is no other content */
+                r = ash_fail(p->diags, -EEXIST, ASH_NOWHERE, "%.*s is published already with different content", ASH_F(ash_path_base(e->location)));
+                ash_hint(p->diags, "give the rebuilt package a new release");
+        }
+        return r;
+}
+
+/* What the generation before named stays where it was, for clients that hold its repomd.xml. */
+static int carry_old(Publisher *p) {
+        if (p->old < 0)
+                return 0;
+        for (size_t i = 0; i < p->state.meta.n; i++) {
+                _free_ char *path = ash_asprintf("repodata/%.*s", ASH_F(p->state.meta.items[i].name));
+                int r = link_old(p, path);
+                if (r < 0 && r != -ENOENT)
+                        return r;
+        }
+        ash_array_foreach(&p->state.entries, e) {
+                _free_ char *path = ash_slice_dup(e->location);
+                if (faccessat(p->fresh, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+                        continue;
+                int r = link_old(p, path);
+                if (r < 0 && r != -ENOENT)
+                        return r;
+        }
+        return 0;
+}
+
+static int write_metadata(Publisher *p, size_t n, const char *digest) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        AshRepoMeta meta[8];
+        size_t n_meta = 0;
+        char repomd[65];
+        _close_ int fd = -1;
+        int r = ash_mkdir_all(p->fresh, "repodata", 0755);
+        if (r < 0 || (fd = openat(p->fresh, "repodata", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+                return ash_fail(p->diags, r < 0 ? r : -errno, ASH_NOWHERE, "cannot write repodata: %s", ash_strerror(r < 0 ? r : errno));
+        r = ash_repo_metadata_write(fd, p->o, p->entries, n, arena, meta, &n_meta, repomd, &p->written, p->diags);
+        if (r < 0)
+                return r;
+        r = ash_repo_state_write(p->fresh, STATE, ash_slice_str(digest), ash_slice_str(repomd), meta, n_meta, p->entries, n);
+        return r < 0 ? ash_fail_file(p->diags, r, STATE, "cannot write: %s", ash_strerror(r)) : 0;
+}
+
+/* Numbers of the generations that are there, ascending. */
+static void list_generations(int home, unsigned *ret, size_t max, size_t *ret_n) {
+        _dirlist_ AshDirList list = {};
+        *ret_n = 0;
+        if (ash_dir_list(home, ".", &list) < 0)
+                return;
+        ash_array_foreach(&list.entries, e) {
+                uint64_t n;
+                if (e->name[0] != '.' && ash_slice_to_u64(ash_slice_str(e->name), 10, &n) == 0 && *ret_n < max)
+                        ret[(*ret_n)++] = (unsigned) n;
+        }
+}
+
+static void prune(int home, unsigned current, unsigned keep) {
+        unsigned numbers[4096];
+        size_t n, older = 0;
+        list_generations(home, numbers, ASH_N(numbers), &n);
+        for (size_t i = n; i-- > 0;) {
+                if (numbers[i] == current || (numbers[i] < current && ++older < keep))
+                        continue;
+                if (numbers[i] > current)
+                        continue; /* never switched to: cleaned by the next number that takes its place */
+                _free_ char *path = ash_asprintf("%06u", numbers[i]);
+                ash_remove_all(home, path);
+        }
+}
+
+typedef struct Place {
+        int dir;                 /* DIR */
+        const char *name;
+        unsigned current;        /* 0: none yet */
+} Place;
+
+/* Which generation the link leads to. */
+static unsigned read_current(int dir, const char *name) {
+        char target[512];
+        ssize_t n = readlinkat(dir, name, target, sizeof target - 1);
+        uint64_t number = 0;
+        if (n <= 0)
+                return 0;
+        return ash_slice_to_u64(ash_path_base(ash_slice(target, (size_t) n)), 10, &number) == 0 ? (unsigned) number : 0;
+}
+
+static int switch_to(const Place *place, int home, unsigned number, AshDiags *diags) {
+        _free_ char *generation = ash_asprintf("%06u", number), *temporary = ash_asprintf(".%s.link", place->name);
+        AshStr target = {};
+        for (const char *c = place->name; *c; c++)
+                if (*c == '/')
+                        ash_str_append_str(&target, "../");
+        ash_str_appendf(&target, ".generations/%s/%s", place->name, generation);
+        _free_ char *link = ash_str_take(&target);
+        ash_remove_all(home, generation);
+        int r = renameat(home, STAGING, home, generation) < 0 ? -errno : 0;
+        if (r >= 0 && syncfs(home) < 0)
+                r = -errno;
+        for (char *c = temporary; *c; c++)
+                if (*c == '/')
+                        *c = '_';
+        unlinkat(place->dir, temporary, 0);
+        if (r >= 0 && (symlinkat(link, place->dir, temporary) < 0 || renameat(place->dir, temporary, place->dir, place->name) < 0))
+                r = -errno;
+        if (r >= 0 && fsync(place->dir) < 0)
+                r = -errno;
+        if (r == -EISDIR || r == -ENOTEMPTY || r == -EEXIST)
+                return ash_fail_file(diags, r, place->name, "a directory is in the way of the published repository; move it away");
+        return r < 0 ? ash_fail_file(diags, r, place->name, "cannot switch to the new generation: %s", ash_strerror(r)) : 0;
+}
+
+static void make_keys(Publisher *p, size_t n) {
+        _str_ AshStr signers = {};
+        for (size_t i = 0; i < p->o->n_signers; i++)
+                ash_str_appendf(&signers, " %s", ash_signer_key_id(p->o->signers[i]));
+        for (size_t i = 0; i < n; i++) {
+                char hex[ASH_ID_HEX];
+                ash_id_hex(&p->inputs[i].id, hex);
+                p->keys[i] = ash_asprintf("%s%s %llu", hex, signers.ptr ? signers.ptr : "", (unsigned long long) (p->o->n_signers ? p->o->time : 0));
+        }
+}
+
+static bool is_unchanged(const Publisher *p, size_t n, const char *digest) {
+        if (p->old < 0 || p->state.entries.n != n || !ash_slice_eqs(p->state.options, digest))
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!ash_map_find(&p->state.by_key, ash_slice_str(p->keys[i])))
+                        return false;
+        return faccessat(p->old, "repodata/repomd.xml", R_OK, 0) == 0;
+}
+
+static size_t count_removed(const Publisher *p, size_t n) {
+        _map_ AshMap now = {};
+        size_t removed = 0;
+        for (size_t i = 0; i < n; i++)
+                ash_map_put(&now, p->entries[i].location, (void *) p, NULL);
+        for (size_t i = 0; i < p->state.entries.n; i++)
+                removed += !ash_map_find(&now, p->state.entries.items[i].location);
+        return removed;
+}
+
+static int build_generation(Publisher *p, size_t n, const char *digest, AshRepoResult *ret) {
+        ash_remove_all(p->home, STAGING);
+        if (mkdirat(p->home, STAGING, 0755) < 0 || (p->fresh = openat(p->home, STAGING, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+                return ash_fail(p->diags, -errno, ASH_NOWHERE, "cannot make a new generation: %s", ash_strerror(errno));
+        fchmod(p->fresh, 0755);
+        ash_progress_begin(p->progress, "signing and copying packages", n, ASH_UNIT_ITEMS);
+        int r = ash_parallel_for(n, p->o->threads, true, publish_one, p);
+        ash_progress_end(p->progress);
+        if (r >= 0)
+                r = check_unique(p, n);
+        if (r >= 0)
+                r = check_immutable(p, n);
+        if (r >= 0) {
+                r = carry_old(p);
+                if (r < 0)
+                        ash_fail(p->diags, r, ASH_NOWHERE, "cannot carry the old generation over: %s", ash_strerror(r));
+        }
+        if (r >= 0)
+                r = write_metadata(p, n, digest);
+        for (size_t i = 0; i < n; i++)
+                ret->reused += p->entries[i].reused;
+        ret->removed = count_removed(p, n);
+        ret->added = n - (p->state.entries.n - ret->removed);
+        return r;
+}
+
+static void publisher_done(Publisher *p) {
+        if (p->old >= 0)
+                close(p->old);
+        if (p->fresh >= 0)
+                close(p->fresh);
+        if (p->home >= 0)
+                close(p->home);
+        ash_repo_state_done(&p->state);
+}
+
+static int open_home(Publisher *p, Place *place, const char *dir, AshLockFile **ret_lock) {
+        _free_ char *path = ash_asprintf(".generations/%s", place->name);
+        int r = ash_mkdir_all(AT_FDCWD, dir, 0755);
+        if (r < 0 || (place->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+                return ash_fail_file(p->diags, r < 0 ? r : -errno, dir, "cannot publish here: %s", ash_strerror(r < 0 ? r : errno));
+        r = ash_mkdir_all(place->dir, path, 0755);
+        AshSlice above = ash_path_dir(ash_slice_str(place->name));
+        if (r >= 0 && !ash_slice_eqs(above, ".")) {
+                _free_ char *parent = ash_slice_dup(above);
+                r = ash_mkdir_all(place->dir, parent, 0755);
+        }
+        if (r < 0 || (p->home = openat(place->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+                return ash_fail_file(p->diags, r < 0 ? r : -errno, dir, "cannot publish here: %s", ash_strerror(r < 0 ? r : errno));
+        r = ash_lock_acquire(p->home, ".lock", true, 0, ret_lock);
+        if (r == -EAGAIN)
+                return ash_fail_file(p->diags, -ASH_ERR_AGAIN, dir, "another process is publishing '%s'", place->name);
+        return r < 0 ? ash_fail_file(p->diags, r, dir, "cannot lock: %s", ash_strerror(r)) : 0;
+}
+
+int ash_repo_publish(AshStore *store, const char *dir, const char *name, const AshRepoInput *inputs, size_t n, unsigned keep, const AshRepoOptions *options, AshRepoResult *ret,
+                     AshProgress *progress, AshDiags *diags) {
+        Publisher p __attribute__((__cleanup__(publisher_done))) = { .store = store, .inputs = inputs, .o = options, .home = -1, .old = -1, .fresh = -1, .progress = progress, .diags = diags };
+        _cleanup_(ash_lock_free_p) AshLockFile *lock = NULL;
+        _close_ int dirfd = -1;
+        Place place = { .dir = -1, .name = name };
+        char digest[65];
+        if (!ash_path_is_confined(ash_slice_str(name)) || name[0] == '.')
+                return ash_fail(diags, -EINVAL, ASH_NOWHERE, "'%s' is no name for a repository", name);
+        int r = open_home(&p, &place, dir, &lock);
+        dirfd = place.dir;
+        if (r < 0)
+                return r;
+        *ret = (AshRepoResult){ .packages = n };
+        place.current = read_current(place.dir, name);
+        if (place.current) {
+                _free_ char *current = ash_asprintf("%06u", place.current);
+                p.old = openat(p.home, current, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                if (p.old >= 0)
+                        ash_repo_state_read(p.old, STATE, &p.state);
+        }
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        p.entries = ash_arena_new_items(arena, AshRepoEntry, n);
+        p.fragments = ash_arena_new_items(arena, AshFragment, n);
+        p.keys = ash_arena_new_items(arena, char *, n);
+        p.locations = ash_arena_new_items(arena, char *, n);
+        make_keys(&p, n);
+        ash_repo_options_digest(options, digest);
+        ret->generation = place.current;
+        ret->unchanged = is_unchanged(&p, n, digest);
+        if (!ret->unchanged) {
+                r = build_generation(&p, n, digest, ret);
+                if (r >= 0)
+                        r = switch_to(&place, p.home, place.current + 1, diags);
+                if (r >= 0) {
+                        ret->generation = place.current + 1;
+                        prune(p.home, ret->generation, keep ? keep : 3);
+                } else
+                        ash_remove_all(p.home, STAGING);
+        }
+        ret->bytes_read = p.read;
+        ret->bytes_written = p.written;
+        for (size_t i = 0; i < n; i++) {
+                ash_fragment_done(&p.fragments[i]);
+                free(p.keys[i]);
+                free(p.locations[i]);
+        }
+        return r;
+}
+
+/* ---- packages in place ---- */
+typedef struct FileSigner {
+        const char *const *paths;
+        AshSigner **signers;
+        size_t n_signers;
+        uint64_t time;
+        AshProgress *progress;
+        AshDiags *diags;
+} FileSigner;
+
+static int sign_file(void *context, size_t i) {
+        FileSigner *f = context;
+        const char *path = f->paths[i];
+        _bytes_ AshBytes bytes = {};
+        _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
+        _cleanup_(ash_atomic_free_p) AshAtomic *out = NULL;
+        _str_ AshStr sig = {};
+        struct stat st;
+        int r = ash_file_map(AT_FDCWD, path, &bytes);
+        if (r < 0 || stat(path, &st) < 0)
+                return ash_fail_file(f->diags, r < 0 ? r : -errno, path, "cannot read: %s", ash_strerror(r < 0 ? r : errno));
+        r = ash_rpm_parse(ash_bytes_slice(&bytes), path, &rpm, f->diags);
+        if (r >= 0)
+                r = sign_header(rpm, f->signers, f->n_signers, f->time, &sig, f->diags);
+        if (r < 0)
+                return r;
+        r = ash_atomic_open(AT_FDCWD, path, st.st_mode & 07777, false, &out);
+        if (r >= 0)
+                r = ash_write_all(ash_atomic_fd(out), rpm->bytes.ptr, 96);
+        if (r >= 0)
+                r = ash_write_all(ash_atomic_fd(out), sig.ptr, sig.len);
+        if (r >= 0)
+                r = ash_write_all(ash_atomic_fd(out), rpm->bytes.ptr + rpm->header_start, rpm->bytes.len - (size_t) rpm->header_start);
+        if (r >= 0)
+                r = ash_atomic_commit(out);
+        ash_progress_advance(f->progress, 1);
+        return r < 0 ? ash_fail_file(f->diags, r, path, "cannot write: %s", ash_strerror(r)) : 0;
+}
+
+int ash_repo_sign_files(const char *const *paths, size_t n, AshSigner **signers, size_t n_signers, uint64_t time, unsigned threads, AshProgress *progress, AshDiags *diags) {
+        FileSigner f = { paths, signers, n_signers, time, progress, diags };
+        ash_progress_begin(progress, "signing packages", n, ASH_UNIT_ITEMS);
+        int r = ash_parallel_for(n, threads, true, sign_file, &f);
+        ash_progress_end(progress);
+        return r;
+}
