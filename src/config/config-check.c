@@ -192,8 +192,18 @@ static int overlay_source_exists(void *context, const AshOverlay *o, AshDiags *d
         return ash_fail(diags, -ASH_ERR_CONFIG, o->source.at, "the overlay's source '%s' does not exist", path);
 }
 
+/* Reads the overlay files of all components that have any. */
+static void check_overlay_files(const Check *k) {
+        AshConfig *c = k->config;
+        for (size_t i = 0; i < c->project.components.n; i++) {
+                const AshComponent *component = NULL;
+                ash_config_component(c, c->project.components.items[i].name.s, &component, k->diags);
+        }
+}
+
 static void check_files(const Check *k) {
         const AshProject *p = &k->config->project;
+        check_overlay_files(k);
         for (size_t i = 0; i < p->components.n; i++)
                 if (p->components.items[i].own != &ash_component_config_empty)
                         check_exists(k, p->components.items[i].own->spec.path, "the spec");

@@ -135,7 +135,7 @@ static const AshOverlayFile *overlay_file(AshConfig *c, const char *path, AshSpa
         ash_array_push(&c->side_files, f);
         _cleanup_(ash_diags_free_p) AshDiags *own = ash_diags_new();
         AshOverlayFile *file = ash_arena_new_item(f->arena, AshOverlayFile);
-        bool good = ash_config_file_parse(f, &ash_record_overlay_file, file, c->flags & ASH_CONFIG_LINT, own) >= 0 && !ash_diags_count(own, ASH_ERROR);
+        bool good = ash_config_file_parse(f, &ash_record_overlay_file, file, c->flags & ASH_CONFIG_WARN_OLD, own) >= 0 && !ash_diags_count(own, ASH_ERROR);
         if (diags)
                 ash_diags_merge(diags, own);
         if (good)

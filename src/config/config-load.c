@@ -167,7 +167,7 @@ static void expand_include(Loader *l, AshConfigFile *f, AshText include) {
 static int parse_one(void *context, size_t i) {
         Loader *l = context;
         AshConfigFile *f = l->config->files.items[l->begin + i];
-        f->result = ash_config_file_parse(f, &ash_record_project, &f->part, l->config->flags & ASH_CONFIG_LINT, l->diags);
+        f->result = ash_config_file_parse(f, &ash_record_project, &f->part, l->config->flags & ASH_CONFIG_WARN_OLD, l->diags);
         return 0;
 }
 
@@ -330,8 +330,37 @@ static int load(const char *file, AshBytes *text, const char *const *extra, size
         return 0;
 }
 
+static const char *const names[] = { "ashlar.toml", "azldev.toml" };
+
+static bool holds_project(const char *dir) {
+        for (size_t i = 0; i < ASH_N(names); i++) {
+                _free_ char *path = ash_path_join(dir, names[i]);
+                if (access(path, F_OK) == 0)
+                        return true;
+        }
+        return false;
+}
+
+int ash_config_find(char **ret, AshDiags *diags) {
+        _str_ AshStr dir = {};
+        ash_str_append_str(&dir, ".");
+        for (struct stat here, above; stat(dir.ptr, &here) == 0;) {
+                if (holds_project(dir.ptr)) {
+                        *ret = ash_str_take(&dir);
+                        return 0;
+                }
+                if (dir.len == 1)
+                        ash_str_clear(&dir);
+                ash_str_append_str(&dir, dir.len ? "/.." : "..");
+                if (stat(dir.ptr, &above) < 0 || (above.st_dev == here.st_dev && above.st_ino == here.st_ino))
+                        break;
+        }
+        ash_fail(diags, -ENOENT, ASH_NOWHERE, "no project here or above: there is neither ashlar.toml nor azldev.toml");
+        ash_hint(diags, "name the project's directory with -C DIR");
+        return -ENOENT;
+}
+
 static int find_project(const char *dir, char **ret, AshDiags *diags) {
-        static const char *const names[] = { "ashlar.toml", "azldev.toml" };
         struct stat st;
         if (stat(dir, &st) < 0)
                 return ash_fail_file(diags, -errno, dir, "cannot read the project: %s", ash_strerror(-errno));

@@ -9,9 +9,12 @@ typedef struct AshConfig AshConfig;
 typedef enum AshConfigFlags {
         ASH_CONFIG_DEFAULT = 0,
         ASH_CONFIG_SYNTAX_ONLY = 1 << 0, /* keys and types only: references and rules between values are not checked */
-        ASH_CONFIG_LINT = 1 << 1,        /* also warns of what is accepted but old, and checks that files which are named exist */
+        ASH_CONFIG_LINT = 1 << 1,        /* also reads every overlay file and checks that files which are named exist */
+        ASH_CONFIG_WARN_OLD = 1 << 2,    /* warns of what is accepted but old */
 } AshConfigFlags;
 
+/* Where the project is: the nearest directory, from the current one upwards, with ashlar.toml or azldev.toml. malloc'ed ("." or "../.."). -ENOENT with a diagnostic. */
+int ash_config_find(char **ret, AshDiags *diags);
 /* Loads DIR/ashlar.toml, or DIR/azldev.toml when there is no such file; "dir" may also name a TOML file. All mistakes of the run become diagnostics; with any
  * error among them the result is -ASH_ERR_CONFIG and *ret is untouched. -ENOENT (with a diagnostic) when there is no project. */
 int ash_config_load(const char *dir, AshConfigFlags flags, AshConfig **ret, AshDiags *diags);

@@ -1,5 +1,6 @@
 /* What verbs need, and who provides it: one row a need, in the order in which they are provided. */
 #include "cli.h"
+#include "config.h"
 
 typedef struct Need {
         unsigned flag;
@@ -7,8 +8,19 @@ typedef struct Need {
         void (*release)(AshCli *cli);
 } Need;
 
+static int provide_config(AshCli *cli) {
+        _free_ char *found = NULL;
+        int r = cli->dir ? 0 : ash_config_find(&found, cli->diags);
+        return r < 0 ? r : ash_config_load(cli->dir ? cli->dir : found, ASH_CONFIG_DEFAULT, &cli->config, cli->diags);
+}
+
+static void release_config(AshCli *cli) {
+        ash_config_free(cli->config);
+        cli->config = NULL;
+}
+
 static const Need needs[] = {
-        /* { ASH_NEEDS_CONFIG, provide_config, release_config }, */
+        { ASH_NEEDS_CONFIG, provide_config, release_config },
         {},
 };
 

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 const AshCliNoun ash_cli_nouns[] = {
+        { "config", "check, print and explain a project's configuration", ash_verbs_config },
         { "toml", "read and check TOML files", ash_verbs_toml },
         { "help", "show how to use ashlar", ash_verbs_help },
         {},

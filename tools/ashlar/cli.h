@@ -157,5 +157,6 @@ void ash_cli_progress_pause(AshProgress *p);          /* erases the line: someth
 void ash_cli_progress_timings(AshProgress *p, AshCli *cli);
 
 /* ---- the nouns: one array each, in verb-<noun>.c ---- */
+extern const AshCliVerb ash_verbs_config[];
 extern const AshCliVerb ash_verbs_help[];
 extern const AshCliVerb ash_verbs_toml[];
