@@ -40,6 +40,8 @@ static Block *block_new(size_t size) {
 }
 
 void *ash_arena_alloc(AshArena *a, size_t size) {
+        if (size > PTRDIFF_MAX - 16)
+                return ash_malloc(size); /* ends the program */
         size = ash_align_up(size ? size : 1, 16);
         a->used += size;
         Block *b = a->current;

@@ -3,6 +3,12 @@
 
 #define LINE_QUOTED_MAX 160 /* code points of a quoted line; a longer one is cut around the caret */
 
+/* Offsets at which lines start. */
+typedef struct AshLines {
+        size_t n;
+        uint32_t *starts;
+} AshLines;
+
 AshSource *ash_source_new(const char *name, AshSlice text) {
         AshSource *s = ash_calloc(1, sizeof *s);
         s->name = ash_strdup(name);
@@ -10,41 +16,62 @@ AshSource *ash_source_new(const char *name, AshSlice text) {
         return s;
 }
 
+static void lines_free(AshLines *l) {
+        if (!l)
+                return;
+        free(l->starts);
+        free(l);
+}
+
 void ash_source_free(AshSource *s) {
         if (!s)
                 return;
         free((char *) s->name);
-        free(s->line_starts);
+        lines_free(s->lines);
         free(s);
 }
 
-static void index_lines(AshSource *s) {
+static AshLines *index_lines(AshSlice text) {
         ASH_ARRAY(uint32_t) starts = {};
         ash_array_push(&starts, 0);
-        for (const char *p = s->text.ptr, *end = p + s->text.len; p < end;) {
+        for (const char *p = text.ptr, *end = text.len ? p + text.len : p; p < end;) {
                 p = memchr(p, '\n', (size_t) (end - p));
                 if (!p)
                         break;
                 p++;
-                ash_array_push(&starts, (uint32_t) (p - s->text.ptr));
+                ash_array_push(&starts, (uint32_t) (p - text.ptr));
         }
-        s->n_lines = starts.n;
-        s->line_starts = starts.items;
+        AshLines *l = ash_malloc(sizeof *l);
+        *l = (AshLines){ starts.n, starts.items };
+        return l;
+}
+
+/* Several threads may ask for the first place in one source at once: the first to be ready gives its index to all. */
+static const AshLines *lines_of(AshSource *s) {
+        AshLines *there = __atomic_load_n(&s->lines, __ATOMIC_ACQUIRE);
+        if (there)
+                return there;
+        AshLines *made = index_lines(s->text);
+        if (__atomic_compare_exchange_n(&s->lines, &there, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+                return made;
+        lines_free(made);
+        return there;
 }
 
 static size_t line_of(AshSource *s, uint32_t offset) {
-        if (!s->line_starts)
-                index_lines(s);
-        size_t low = 0, high = s->n_lines;
+        const AshLines *l = lines_of(s);
+        size_t low = 0, high = l->n;
         while (high - low > 1) {
                 size_t middle = (low + high) / 2;
-                if (s->line_starts[middle] <= offset)
+                if (l->starts[middle] <= offset)
                         low = middle;
                 else
                         high = middle;
         }
         return low;
 }
+
+static uint32_t line_start(AshSource *s, uint32_t offset) { return lines_of(s)->starts[line_of(s, offset)]; }
 
 static uint32_t code_points(AshSlice s) {
         uint32_t n = 0;
@@ -57,15 +84,14 @@ AshPlace ash_span_place(AshSpan span) {
         if (!span.source)
                 return (AshPlace){};
         size_t line = line_of(span.source, span.offset);
-        uint32_t start = span.source->line_starts[line];
+        uint32_t start = lines_of(span.source)->starts[line];
         return (AshPlace){ (uint32_t) line + 1, code_points(ash_slice_sub(span.source->text, start, span.offset - start)) + 1 };
 }
 
 AshSlice ash_span_line(AshSpan span) {
         if (!span.source)
                 return ASH_NOSLICE;
-        size_t number = line_of(span.source, span.offset);
-        AshSlice rest = ash_slice_from(span.source->text, span.source->line_starts[number]);
+        AshSlice rest = ash_slice_from(span.source->text, line_start(span.source, span.offset));
         AshSlice line = ash_slice(rest.ptr, 0);
         ash_slice_next_line(&rest, &line);
         return line;
@@ -111,37 +137,58 @@ void ash_diags_free(AshDiags *d) {
         free(d);
 }
 
-/* Copies the line around the span into the diagnostic: the source may be gone when it is printed. Tabs become spaces and other control characters
- * '?', so that the caret stands right and nothing reaches the terminal raw. */
+static bool continues(char c) { return ((uint8_t) c & 0xc0) == 0x80; }
+
+/* Bytes of the code point at p[0]; 1 for a byte that is not the start of a valid one. */
+static size_t code_point_len(AshSlice p) {
+        size_t n = 1;
+        while (n < 4 && n < p.len && continues(p.ptr[n]))
+                n++;
+        return ash_utf8_valid(ash_slice(p.ptr, n), NULL) ? n : 1;
+}
+
+/* Appends text that is safe to show, one column for each code point, and returns their number. */
+static uint32_t append_shown(AshStr *out, AshSlice s, bool keep_newlines) {
+        uint32_t columns = 0;
+        for (size_t i = 0, n; i < s.len; i += n, columns++) {
+                uint8_t c = (uint8_t) s.ptr[i];
+                n = code_point_len(ash_slice_from(s, i));
+                bool control = c < 0x20 || c == 0x7f || (n == 1 && c >= 0x80) || (n == 2 && c == 0xc2 && (uint8_t) s.ptr[i + 1] < 0xa0); /* the last: C1 */
+                if (c == '\t' || (c == '\n' && keep_newlines))
+                        ash_str_append_char(out, c == '\n' ? '\n' : ' ');
+                else if (control)
+                        ash_str_append_char(out, '?');
+                else
+                        ash_str_append(out, ash_slice_sub(s, i, n));
+        }
+        return columns;
+}
+
+/* The line around the span as it is shown; the source may be gone when the diagnostic is printed. */
 static void quote(AshDiag *d, AshSpan at) {
-        AshSlice line = ash_span_line(at);
-        uint32_t start = at.source->line_starts[line_of(at.source, at.offset)];
-        size_t before = ASH_MIN((size_t) (at.offset - start), line.len), cut = 0;
-        if (code_points(line) > LINE_QUOTED_MAX) {
-                cut = before > LINE_QUOTED_MAX / 2 ? before - LINE_QUOTED_MAX / 2 : 0;
-                while (cut < before && ((uint8_t) line.ptr[cut] & 0xc0) == 0x80)
-                        cut++;
+        AshSlice line = ash_slice_trim_right(ash_span_line(at));
+        size_t before = ASH_MIN((size_t) (at.offset - line_start(at.source, at.offset)), line.len), start = 0, end, n;
+        bool is_long = line.len > LINE_QUOTED_MAX && code_points(ash_slice_sub(line, 0, 4 * LINE_QUOTED_MAX)) > LINE_QUOTED_MAX;
+        if (line.len > 4 * LINE_QUOTED_MAX || is_long) {
+                start = before;
+                for (n = 0; start > 0 && n < LINE_QUOTED_MAX / 2; n++)
+                        do
+                                start--;
+                        while (start > 0 && before - start < 2 * LINE_QUOTED_MAX && continues(line.ptr[start]));
         }
-        size_t end = cut;
-        for (uint32_t n = 0; end < line.len && n < LINE_QUOTED_MAX; n++)
-                do
-                        end++;
-                while (end < line.len && ((uint8_t) line.ptr[end] & 0xc0) == 0x80);
+        for (end = start, n = 0; end < line.len && n < LINE_QUOTED_MAX; n++)
+                end += code_point_len(ash_slice_from(line, end));
         _str_ AshStr out = {};
-        if (cut)
+        if (start)
                 ash_str_append_str(&out, "...");
-        AshSlice part = ash_slice_sub(line, cut, end - cut);
-        bool valid = ash_utf8_valid(part, NULL);
-        for (size_t i = 0; i < part.len; i++) {
-                uint8_t c = (uint8_t) part.ptr[i];
-                ash_str_append_char(&out, c == '\t' ? ' ' : c < 0x20 || c == 0x7f || (c >= 0x80 && !valid) ? '?' : (char) c);
-        }
+        d->caret = (start ? 3 : 0) + append_shown(&out, ash_slice_sub(line, start, before - start), false);
+        size_t marked = ASH_MIN((size_t) at.len, end - ASH_MIN(end, before));
+        d->caret_len = append_shown(&out, ash_slice_sub(line, before, marked), false);
+        d->caret_len = ASH_MAX(1u, d->caret_len);
+        append_shown(&out, ash_slice_sub(line, before + marked, end - ASH_MIN(end, before + marked)), false);
         if (end < line.len)
                 ash_str_append_str(&out, "...");
-        d->caret = (cut ? 3 : 0) + (valid ? code_points(ash_slice_sub(line, cut, before - cut)) : (uint32_t) (before - cut));
-        AshSlice marked = ash_slice_sub(line, before, at.len);
-        d->caret_len = ASH_MAX(1u, code_points(ash_slice(marked.ptr, ASH_MIN(marked.len, end > before ? end - before : 0))));
-        d->line = ash_slice_dup(ash_slice_trim_right(ash_str_slice(&out)));
+        d->line = ash_str_take(&out);
 }
 
 static void add(AshDiags *diags, AshSeverity severity, int code, AshSpan at, const char *file, const char *format, va_list ap) {
@@ -243,11 +290,13 @@ size_t ash_diags_count(const AshDiags *d, AshSeverity severity) {
 }
 
 void ash_diags_merge(AshDiags *into, AshDiags *from) {
+        pthread_mutex_lock(&into->mutex);
         ash_array_foreach(&from->items, d) {
                 ash_array_push(&into->items, *d);
                 ash_array_push(&into->owners, pthread_self());
         }
         from->items.n = from->owners.n = 0;
+        pthread_mutex_unlock(&into->mutex);
 }
 
 static int by_place(const void *a, const void *b, void *items) {
@@ -268,25 +317,41 @@ void ash_diags_sort(AshDiags *d) {
                 return;
         _free_ uint32_t *order = ash_calloc(n, sizeof *order);
         AshDiag *sorted = ash_calloc(n, sizeof *sorted);
+        pthread_t *owners = ash_calloc(n, sizeof *owners);
         for (size_t i = 0; i < n; i++)
                 order[i] = (uint32_t) i;
         qsort_r(order, n, sizeof *order, by_place, d->items.items);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
                 sorted[i] = d->items.items[order[i]];
+                owners[i] = d->owners.items[order[i]];
+        }
         free(d->items.items);
+        free(d->owners.items);
         d->items.items = sorted;
-        d->items.cap = n;
+        d->owners.items = owners;
+        d->items.cap = d->owners.cap = n;
 }
 
 const char *ash_severity_name(AshSeverity s) { return s == ASH_ERROR ? "error" : s == ASH_WARNING ? "warning" : "info"; }
 
+static void append_text(AshStr *out, const char *text) { append_shown(out, ash_slice_str(text), true); }
+
 static void format_place(AshStr *out, const char *file, AshPlace place) {
         if (!file)
                 return;
-        ash_str_append_str(out, file);
+        append_text(out, file);
         if (place.line)
                 ash_str_appendf(out, ":%u:%u", place.line, place.column);
         ash_str_append_str(out, ": ");
+}
+
+static void format_line(const AshDiag *d, bool color, AshStr *out) {
+        ash_str_appendf(out, " %5u | %s\n       | ", d->place.line, d->line);
+        ash_str_append_fill(out, ' ', d->caret);
+        ash_str_append_str(out, color ? "\033[1;32m" : "");
+        ash_str_append_char(out, '^');
+        ash_str_append_fill(out, '~', ASH_MIN(d->caret_len, (uint32_t) LINE_QUOTED_MAX) - 1);
+        ash_str_appendf(out, "%s\n", color ? "\033[0m" : "");
 }
 
 void ash_diag_format(const AshDiag *d, bool color, AshStr *out) {
@@ -294,24 +359,24 @@ void ash_diag_format(const AshDiag *d, bool color, AshStr *out) {
         const char *tint = !color ? "" : d->severity == ASH_ERROR ? "\033[1;31m" : d->severity == ASH_WARNING ? "\033[1;35m" : "\033[1;36m";
         ash_str_append_str(out, bold);
         format_place(out, d->file, d->place);
-        ash_str_appendf(out, "%s%s%s: %s%s\n", off, tint, ash_severity_name(d->severity), off, d->text);
-        if (d->line) {
-                ash_str_appendf(out, " %5u | %s\n       | ", d->place.line, d->line);
-                ash_str_append_fill(out, ' ', d->caret);
-                ash_str_append_str(out, color ? "\033[1;32m" : "");
-                ash_str_append_char(out, '^');
-                ash_str_append_fill(out, '~', ASH_MIN(d->caret_len, (uint32_t) LINE_QUOTED_MAX) - 1);
-                ash_str_append_str(out, off);
-                ash_str_append_char(out, '\n');
-        }
+        ash_str_appendf(out, "%s%s%s: %s", off, tint, ash_severity_name(d->severity), off);
+        append_text(out, d->text);
+        ash_str_append_char(out, '\n');
+        if (d->line)
+                format_line(d, color, out);
         for (size_t i = 0; i < d->notes.n; i++) {
                 const AshDiagNote *n = &d->notes.items[i];
                 ash_str_append_str(out, "  ");
                 format_place(out, n->file, n->place);
-                ash_str_appendf(out, "%snote:%s %s\n", bold, off, n->text);
+                ash_str_appendf(out, "%snote:%s ", bold, off);
+                append_text(out, n->text);
+                ash_str_append_char(out, '\n');
         }
-        if (d->hint)
-                ash_str_appendf(out, "  %shint:%s %s\n", bold, off, d->hint);
+        if (d->hint) {
+                ash_str_appendf(out, "  %shint:%s ", bold, off);
+                append_text(out, d->hint);
+                ash_str_append_char(out, '\n');
+        }
 }
 
 const char *ash_strerror(int code) {

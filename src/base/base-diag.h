@@ -8,9 +8,7 @@
 typedef struct AshSource {
         const char *name; /* as the user should see it: a path relative to where the program was started, as a rule */
         AshSlice text;
-        /* private: */
-        uint32_t *line_starts;
-        size_t n_lines;
+        struct AshLines *lines; /* private: made when first asked for */
 } AshSource;
 
 AshSource *ash_source_new(const char *name, AshSlice text);      /* copies the name, borrows the text; text.len < 4 GiB */
@@ -28,7 +26,7 @@ typedef struct AshPlace {
         uint32_t line;   /* from 1 */
         uint32_t column; /* from 1, in Unicode code points */
 } AshPlace;
-AshPlace ash_span_place(AshSpan span);                           /* {0, 0} for nowhere. Not thread-safe for one source. */
+AshPlace ash_span_place(AshSpan span);                           /* {0, 0} for nowhere; thread-safe */
 AshSlice ash_span_line(AshSpan span);                            /* the whole line, without '\n' */
 
 typedef enum AshSeverity { ASH_ERROR, ASH_WARNING, ASH_INFO } AshSeverity;
@@ -75,7 +73,8 @@ void ash_diags_clear(AshDiags *diags);
 void ash_diags_merge(AshDiags *into, AshDiags *from);            /* moves all of "from" behind those of "into" */
 void ash_diags_sort(AshDiags *diags);                            /* by file, line, column; stable: for workers that finish in any order */
 
-/* file:line:column: error: text, the quoted line, the caret, notes, hint; as a compiler would print it. */
+/* file:line:column: error: text, the quoted line, the caret, notes, hint; as a compiler would print it. Control characters and bytes that are no
+ * UTF-8 come out as '?', so that nothing foreign steers the terminal. */
 void ash_diag_format(const AshDiag *diag, bool color, AshStr *out);
 const char *ash_severity_name(AshSeverity severity);
 /* "Permission denied" for -EACCES, and a phrase for our own codes. Never NULL. */

@@ -69,7 +69,11 @@ char *ash_path_relative(AshSlice from, AshSlice to) {
         AshStr out = {};
         size_t common = 0, i;
         if (ash_slice_eqs(from, "."))
-                return ash_slice_dup(to);
+                from = ash_slice_from(from, 1);
+        if (ash_slice_eqs(to, "."))
+                to = ash_slice_from(to, 1);
+        if (!from.len)
+                return ash_slice_dup(to.len ? to : ASH_S("."));
         for (i = 0;; i++) {
                 bool from_end = i >= from.len, to_end = i >= to.len;
                 if ((from_end || from.ptr[i] == '/') && (to_end || to.ptr[i] == '/'))
@@ -95,9 +99,12 @@ char *ash_path_relative(AshSlice from, AshSlice to) {
 }
 
 /* ---- globs ---- */
+#define BRACKET_MAX 256 /* bytes; a longer expression counts as not closed, so that looking for its end stays cheap */
+
 /* Length of the bracket expression at p[0] == '[', or 0 when it is not closed. */
 static size_t bracket_len(AshSlice p) {
         size_t i = 1;
+        p = ash_slice_sub(p, 0, BRACKET_MAX);
         if (i < p.len && (p.ptr[i] == '!' || p.ptr[i] == '^'))
                 i++;
         if (i < p.len && p.ptr[i] == ']')
@@ -132,16 +139,19 @@ static bool bracket_match(AshSlice set, char c) {
         return hit != negate;
 }
 
-/* The end of the brace at p[0] == '{' (offset of its '}'), or 0. */
+/* Length of what stands at p[0] as one piece: an escape, a bracket expression, or a byte. */
+static size_t piece_len(AshSlice p) {
+        if (p.ptr[0] == '\\')
+                return ASH_MIN(p.len, (size_t) 2);
+        size_t n = p.ptr[0] == '[' ? bracket_len(p) : 0;
+        return n ? n : 1;
+}
+
+/* Offset of the '}' to the brace at p[0] == '{', or 0. */
 static size_t brace_end(AshSlice p) {
         size_t depth = 0;
-        for (size_t i = 0; i < p.len; i++) {
-                if (p.ptr[i] == '\\')
-                        i++;
-                else if (p.ptr[i] == '[') {
-                        size_t n = bracket_len(ash_slice_from(p, i));
-                        i += n ? n - 1 : 0;
-                } else if (p.ptr[i] == '{')
+        for (size_t i = 0; i < p.len; i += piece_len(ash_slice_from(p, i))) {
+                if (p.ptr[i] == '{')
                         depth++;
                 else if (p.ptr[i] == '}' && --depth == 0)
                         return i;
@@ -149,86 +159,124 @@ static size_t brace_end(AshSlice p) {
         return 0;
 }
 
-/* "budget" bounds the steps over all, so that a hostile pattern costs at most that many. */
-static bool glob(AshSlice p, AshSlice s, bool part_start, size_t *budget) {
-        AshSlice star_p = ASH_NOSLICE, star_s = ASH_NOSLICE;
+bool ash_glob_find_brace(AshSlice p, AshSlice *ret_before, AshSlice *ret_inside, AshSlice *ret_after) {
+        for (size_t i = 0; i < p.len; i += piece_len(ash_slice_from(p, i))) {
+                size_t end = p.ptr[i] == '{' ? brace_end(ash_slice_from(p, i)) : 0;
+                if (!end)
+                        continue;
+                *ret_before = ash_slice(p.ptr, i);
+                *ret_inside = ash_slice_sub(p, i + 1, end - 1);
+                *ret_after = ash_slice_from(p, i + end + 1);
+                return true;
+        }
+        return false;
+}
+
+bool ash_glob_next_alternative(AshSlice *rest, AshSlice *ret) {
+        size_t depth = 0;
+        if (!rest->ptr)
+                return false;
+        for (size_t i = 0; i < rest->len; i += piece_len(ash_slice_from(*rest, i))) {
+                char c = rest->ptr[i];
+                if (c == '{')
+                        depth++;
+                else if (c == '}' && depth)
+                        depth--;
+                else if (c == ',' && !depth) {
+                        *ret = ash_slice(rest->ptr, i);
+                        *rest = ash_slice_from(*rest, i + 1);
+                        return true;
+                }
+        }
+        *ret = *rest;
+        *rest = ASH_NOSLICE;
+        return true;
+}
+
+/* What is left of the work that one match may cost, so that no pattern takes long, however it is made. */
+typedef struct Budget {
+        size_t left;
+} Budget;
+
+static bool spend(Budget *b, size_t n) {
+        b->left -= ASH_MIN(b->left, n);
+        return b->left > 0;
+}
+
+static bool glob(AshSlice p, AshSlice s, bool part_start, Budget *budget);
+
+/* "**" and a '/' before the tail: tries the tail at the start of each part. */
+static bool glob_any_parts(AshSlice tail, AshSlice s, Budget *budget) {
         for (;;) {
-                if (*budget == 0)
+                if (glob(tail, s, true, budget))
+                        return true;
+                ptrdiff_t slash = ash_slice_find_char(s, '/');
+                if (slash < 0 || !spend(budget, 1))
                         return false;
-                --*budget;
-                if (part_start && p.len >= 2 && p.ptr[0] == '*' && p.ptr[1] == '*' && (p.len == 2 || p.ptr[2] == '/')) {
-                        if (p.len == 2)
-                                return true;
-                        AshSlice tail = ash_slice_from(p, 3);
-                        for (AshSlice t = s;;) {
-                                if (glob(tail, t, true, budget))
-                                        return true;
-                                ptrdiff_t slash = ash_slice_find_char(t, '/');
-                                if (slash < 0 || !*budget)
-                                        return false;
-                                t = ash_slice_from(t, (size_t) slash + 1);
-                        }
-                }
-                if (!p.len) {
-                        if (!s.len)
-                                return true;
-                        goto back;
-                }
-                char c = p.ptr[0];
-                if (c == '*') {
+                s = ash_slice_from(s, (size_t) slash + 1);
+        }
+}
+
+static bool glob_alternatives(AshSlice inside, AshSlice after, AshSlice s, bool part_start, Budget *budget) {
+        _str_ AshStr one = {};
+        AshSlice alternative;
+        while (ash_glob_next_alternative(&inside, &alternative)) {
+                if (!spend(budget, 1 + (alternative.len + after.len) / 8)) /* the copy has its price */
+                        return false;
+                ash_str_clear(&one);
+                ash_str_append(&one, alternative);
+                ash_str_append(&one, after);
+                if (glob(ash_str_slice(&one), s, part_start, budget))
+                        return true;
+        }
+        return false;
+}
+
+/* Bytes of the pattern that match this one byte; 0: they do not. */
+static size_t match_byte(AshSlice p, char c) {
+        size_t n = piece_len(p);
+        if (p.ptr[0] == '?')
+                return c != '/';
+        if (p.ptr[0] == '[' && n > 1)
+                return c != '/' && bracket_match(ash_slice(p.ptr, n), c) ? n : 0;
+        return p.ptr[n - 1] == c ? n : 0;
+}
+
+static bool is_any_parts(AshSlice p) { return ash_slice_starts(p, ASH_S("**")) && (p.len == 2 || p.ptr[2] == '/'); }
+
+/* At the end of the path: a trailing slash and "**" may stand for nothing, so that "a/" + "**" also matches "a", as in doublestar. */
+static bool may_be_nothing(AshSlice p) {
+        while (ash_slice_starts(p, ASH_S("/**")))
+                p = ash_slice_from(p, 3);
+        return !p.len;
+}
+
+static bool glob(AshSlice p, AshSlice s, bool part_start, Budget *budget) {
+        AshSlice star_p = ASH_NOSLICE, star_s = ASH_NOSLICE; /* behind the last '*', and how far it reaches */
+        while (spend(budget, 1)) {
+                size_t used = 0, end;
+                if (part_start && is_any_parts(p))
+                        return p.len == 2 || glob_any_parts(ash_slice_from(p, 3), s, budget);
+                if (!s.len && may_be_nothing(p))
+                        return true;
+                if (p.len && p.ptr[0] == '*') {
                         star_p = p = ash_slice_from(p, 1);
                         star_s = s;
                         part_start = false;
                         continue;
                 }
-                if (c == '{') {
-                        size_t end = brace_end(p);
-                        if (end) {
-                                AshSlice tail = ash_slice_from(p, end + 1);
-                                size_t start = 1, depth = 0;
-                                for (size_t i = 1; i <= end; i++) {
-                                        char b = p.ptr[i];
-                                        if (b == '\\')
-                                                i++;
-                                        else if (b == '{')
-                                                depth++;
-                                        else if (b == '}' && depth)
-                                                depth--;
-                                        else if ((b == ',' && !depth) || i == end) {
-                                                _str_ AshStr one = {};
-                                                ash_str_append(&one, ash_slice_sub(p, start, i - start));
-                                                ash_str_append(&one, tail);
-                                                if (glob(ash_str_slice(&one), s, part_start, budget))
-                                                        return true;
-                                                start = i + 1;
-                                        }
-                                }
-                                goto back;
-                        }
-                }
-                if (!s.len)
-                        goto back;
-                size_t used = 1;
-                bool ok;
-                if (c == '?')
-                        ok = s.ptr[0] != '/';
-                else if (c == '[' && (used = bracket_len(p)) > 0)
-                        ok = s.ptr[0] != '/' && bracket_match(ash_slice(p.ptr, used), s.ptr[0]);
-                else {
-                        used = 1;
-                        if (c == '\\' && p.len > 1) {
-                                c = p.ptr[1];
-                                used = 2;
-                        }
-                        ok = c == s.ptr[0];
-                }
-                if (ok) {
+                if (p.len && p.ptr[0] == '{' && spend(budget, p.len / 8) && (end = brace_end(p)) > 0) {
+                        if (glob_alternatives(ash_slice_sub(p, 1, end - 1), ash_slice_from(p, end + 1), s, part_start, budget))
+                                return true;
+                } else if (p.len && s.len && (used = match_byte(p, s.ptr[0])) > 0) {
                         part_start = s.ptr[0] == '/';
                         p = ash_slice_from(p, used);
                         s = ash_slice_from(s, 1);
+                        if (used > 8 && !spend(budget, used / 8))
+                                return false;
                         continue;
                 }
-        back:
+                /* The last '*' takes one byte more. Earlier ones need no second look: what they matched ends at the same place. */
                 if (!star_p.ptr || !star_s.len || star_s.ptr[0] == '/')
                         return false;
                 star_s = ash_slice_from(star_s, 1);
@@ -236,13 +284,11 @@ static bool glob(AshSlice p, AshSlice s, bool part_start, size_t *budget) {
                 s = star_s;
                 part_start = false;
         }
+        return false;
 }
 
 bool ash_glob_match(AshSlice pattern, AshSlice path) {
-        size_t budget = 1u << 20;
-        /* "a/" + "**" also matches "a" itself, as in doublestar. */
-        if (ash_slice_ends(pattern, ASH_S("/**")) && glob(ash_slice(pattern.ptr, pattern.len - 3), path, true, &budget))
-                return true;
+        Budget budget = { 1u << 20 };
         return glob(pattern, path, true, &budget);
 }
 

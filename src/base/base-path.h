@@ -14,8 +14,13 @@ bool ash_path_is_confined(AshSlice path);
 /* The path that leads from directory "from" to "to" (both absolute and normalized, or both relative to one place). malloc'ed. */
 char *ash_path_relative(AshSlice from, AshSlice to);
 /* Shell glob with '*', '?', '[a-z]', '[!a]', '{a,b}', '\\' and "**" (any number of whole path parts, also none), as in Go's
- * doublestar. '*' and '?' never match '/'. Linear in practice: backtracking is bounded to one star a level. */
+ * doublestar. '*' and '?' never match '/'; a slash and "**" at the end also match nothing. The work is bounded: a pattern that would need more than about a million
+ * steps does not match. */
 bool ash_glob_match(AshSlice pattern, AshSlice path);
 /* False for an unclosed bracket or brace. */
 bool ash_glob_valid(AshSlice pattern);
 bool ash_glob_has_meta(AshSlice pattern);
+/* Cuts a pattern at its first brace: before, what is inside of it, after. False when it has none. */
+bool ash_glob_find_brace(AshSlice pattern, AshSlice *ret_before, AshSlice *ret_inside, AshSlice *ret_after);
+/* Takes the next alternative off the inside of a brace. False when none is left. */
+bool ash_glob_next_alternative(AshSlice *rest, AshSlice *ret);

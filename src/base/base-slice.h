@@ -15,7 +15,7 @@ static inline AshSlice ash_slice(const char *ptr, size_t len) { return (AshSlice
 static inline AshSlice ash_slice_str(const char *s) { return (AshSlice){ s, s ? strlen(s) : 0 }; }
 static inline bool ash_slice_eq(AshSlice a, AshSlice b) { return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0); }
 static inline bool ash_slice_eqs(AshSlice a, const char *b) { return ash_slice_eq(a, ash_slice_str(b)); }
-static inline AshSlice ash_slice_from(AshSlice s, size_t start) { return start >= s.len ? (AshSlice){ s.ptr + s.len, 0 } : (AshSlice){ s.ptr + start, s.len - start }; }
+static inline AshSlice ash_slice_from(AshSlice s, size_t start) { return start < s.len ? (AshSlice){ s.ptr + start, s.len - start } : (AshSlice){ s.len ? s.ptr + s.len : s.ptr, 0 }; }
 static inline AshSlice ash_slice_sub(AshSlice s, size_t start, size_t len) {
         s = ash_slice_from(s, start);
         return (AshSlice){ s.ptr, ASH_MIN(len, s.len) };

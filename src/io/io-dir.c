@@ -263,60 +263,22 @@ static void add_pattern(Search *s, AshSlice text) {
                         ash_array_push(&p->parts, ash_slice_dup(part));
 }
 
-/* Offset of the first '{' outside of escapes and brackets, or -1; *ret_end: of its '}'. The pattern is valid. */
-static ptrdiff_t find_brace(AshSlice p, size_t *ret_end) {
-        ptrdiff_t start = -1;
-        size_t depth = 0;
-        for (size_t i = 0; i < p.len; i++) {
-                char c = p.ptr[i];
-                if (c == '\\')
-                        i++;
-                else if (c == '[') {
-                        size_t j = i + 1;
-                        j += j < p.len && (p.ptr[j] == '!' || p.ptr[j] == '^');
-                        j += j < p.len && p.ptr[j] == ']';
-                        while (j < p.len && p.ptr[j] != ']')
-                                j += p.ptr[j] == '\\' ? 2 : 1;
-                        i = j;
-                } else if (c == '{' && depth++ == 0)
-                        start = (ptrdiff_t) i;
-                else if (c == '}' && depth && --depth == 0) {
-                        *ret_end = i;
-                        return start;
-                }
-        }
-        return -1;
-}
-
 static int write_out_braces(Search *s, AshSlice p) {
-        size_t end = 0;
-        ptrdiff_t start = find_brace(p, &end);
-        if (start < 0) {
+        AshSlice before, inside, after, alternative;
+        if (!ash_glob_find_brace(p, &before, &inside, &after)) {
                 if (s->patterns.n >= BRACE_MAX)
                         return -ASH_ERR_LIMIT;
                 add_pattern(s, p);
                 return 0;
         }
-        size_t from = (size_t) start + 1, depth = 0;
-        for (size_t i = from; i <= end; i++) {
-                char c = p.ptr[i];
-                if (c == '\\') {
-                        i++;
-                        continue;
-                }
-                if (i == end || (c == ',' && !depth)) {
-                        _str_ AshStr one = {};
-                        ash_str_append(&one, ash_slice(p.ptr, (size_t) start));
-                        ash_str_append(&one, ash_slice_sub(p, from, i - from));
-                        ash_str_append(&one, ash_slice_from(p, end + 1));
-                        int r = write_out_braces(s, ash_str_slice(&one));
-                        if (r < 0)
-                                return r;
-                        from = i + 1;
-                } else if (c == '{')
-                        depth++;
-                else if (c == '}')
-                        depth--;
+        while (ash_glob_next_alternative(&inside, &alternative)) {
+                _str_ AshStr one = {};
+                ash_str_append(&one, before);
+                ash_str_append(&one, alternative);
+                ash_str_append(&one, after);
+                int r = write_out_braces(s, ash_str_slice(&one));
+                if (r < 0)
+                        return r;
         }
         return 0;
 }

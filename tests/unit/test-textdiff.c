@@ -106,7 +106,6 @@ static void test_patch_accepts(void **state) {
                 random_text(&a, 1 + random_below(60), 40);
                 ash_str_append(&b, ash_str_slice(&a));
                 random_text(&b, random_below(3), 40);
-                _textdiff_ AshTextDiff d = {};
                 patch_judges(ash_str_slice(&a), ash_str_slice(&b));
         }
         patch_judges(ASH_S("a\nb\n"), ASH_S("a\nb"));
