@@ -147,6 +147,13 @@ static size_t code_point_len(AshSlice p) {
         return ash_utf8_valid(ash_slice(p.ptr, n), NULL) ? n : 1;
 }
 
+static size_t code_point_len_before(AshSlice s, size_t end) {
+        for (size_t n = 1; n <= ASH_MIN(end, (size_t) 4); n++)
+                if (!continues(s.ptr[end - n]))
+                        return code_point_len(ash_slice_sub(s, end - n, n)) == n ? n : 1;
+        return 1;
+}
+
 /* Appends text that is safe to show, one column for each code point, and returns their number. */
 static uint32_t append_shown(AshStr *out, AshSlice s, bool keep_newlines) {
         uint32_t columns = 0;
@@ -172,9 +179,7 @@ static void quote(AshDiag *d, AshSpan at) {
         if (line.len > 4 * LINE_QUOTED_MAX || is_long) {
                 start = before;
                 for (n = 0; start > 0 && n < LINE_QUOTED_MAX / 2; n++)
-                        do
-                                start--;
-                        while (start > 0 && before - start < 2 * LINE_QUOTED_MAX && continues(line.ptr[start]));
+                        start -= code_point_len_before(line, start);
         }
         for (end = start, n = 0; end < line.len && n < LINE_QUOTED_MAX; n++)
                 end += code_point_len(ash_slice_from(line, end));
