@@ -132,6 +132,19 @@ void ash_git_tree_done(AshGitTree *tree) {
         *tree = (AshGitTree) {};
 }
 
+int ash_git_commit_time(AshGit *git, const char *commit, int64_t *ret, AshDiags *diags) {
+        _process_result_ AshProcessResult result = {};
+        const char *const args[] = { "log", "--max-count=1", "--no-color", "--no-patch", "--format=tformat:%ct", commit, "--", NULL };
+        int r = ash_git_check(git, args, NULL, "cannot read a commit", &result, diags);
+        if (r < 0)
+                return r;
+        uint64_t when;
+        if (ash_slice_to_u64(ash_slice_trim(ash_str_slice(&result.out)), 10, &when) < 0)
+                return damaged(git, diags);
+        *ret = (int64_t) when;
+        return 0;
+}
+
 /* ---- history ---- */
 enum { FIELD_HASH, FIELD_TREE, FIELD_PARENTS, FIELD_NAME, FIELD_EMAIL, FIELD_TIME, FIELD_MESSAGE, N_FIELDS };
 

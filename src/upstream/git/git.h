@@ -30,6 +30,9 @@ int ash_git_commit(AshGit *git, AshSlice commit, AshSpan at, char ret[static ASH
  * after that moment. -ENOENT: no such branch, or the branch is younger. */
 int ash_git_snapshot(AshGit *git, AshSlice branch, int64_t before, AshSpan at, char ret[static ASH_GIT_HASH_MAX], AshDiags *diags);
 
+/* A commit's committer date, seconds since 1970. */
+int ash_git_commit_time(AshGit *git, const char *commit, int64_t *ret, AshDiags *diags);
+
 typedef struct AshGitEntry {
         char *path;                  /* relative, sorted by bytes */
         uint32_t mode;               /* 0100644, 0100755, 0120000; submodules (0160000) are left out */

@@ -1,0 +1,215 @@
+/* Downloads and generated files, into the cache, checked by their digests before they get a name there. */
+#include "specsource-private.h"
+
+typedef struct Job {
+        AshSourceItem *item;
+        AshDigestKind kind;          /* what is fetched: of an overlay's archive, what upstream has */
+        const char *hex;
+        char *path;                  /* in the cache */
+        AshStr uris[2];
+        const char *list[3];
+        uint8_t digest[ASH_DIGEST_SIZE_MAX];
+        AshLockFile *lock;
+        bool have;
+} Job;
+
+typedef struct Jobs {
+        Job *items;
+        size_t n;
+} Jobs;
+
+static void jobs_done(Jobs *jobs) {
+        for (size_t i = 0; i < jobs->n; i++) {
+                Job *j = &jobs->items[i];
+                ash_lock_free(j->lock);
+                free(j->path);
+                ash_str_done(&j->uris[0]);
+                ash_str_done(&j->uris[1]);
+        }
+        free(jobs->items);
+}
+
+/* ---- what is wanted ---- */
+static bool wanted(const AshSourceItem *item) {
+        /* An overlay's archive that upstream does not list is a file of the tree; there is nothing to fetch. */
+        return item->origin != ASH_ORIGIN_OVERLAY || item->replaced;
+}
+
+static int lookaside_uri(const Job *j, AshSlice package, const AshSpecDistro *distro, AshStr *out, AshDiags *diags) {
+        const AshPlaceholder values[] = {
+                { "pkg", package }, { "filename", j->item->filename }, { "hashtype", ash_slice_str(ash_digest_name(j->kind)) }, { "hash", ash_slice_str(j->hex) },
+                { "releasever", distro->releasever.s }, { "basearch", distro->basearch.s },
+        };
+        return ash_uri_expand(distro->lookaside_uri.s, values, ASH_N(values), distro->lookaside_uri.at, out, diags);
+}
+
+static int set_uris(Job *j, AshSlice package, const AshSpecDistro *distro, AshDiags *diags) {
+        const AshSourceItem *item = j->item;
+        size_t n = 0;
+        if (item->origin == ASH_ORIGIN_DOWNLOAD && !(distro && distro->disable_origins)) {
+                ash_str_append(&j->uris[n], item->config->origin_uri.s);
+                n++;
+        }
+        if (distro && distro->lookaside_uri.s.len > 0 && item->origin != ASH_ORIGIN_CUSTOM) {
+                int r = lookaside_uri(j, package, distro, &j->uris[n], diags);
+                if (r < 0)
+                        return r;
+                n++;
+        }
+        for (size_t i = 0; i < n; i++)
+                j->list[i] = j->uris[i].ptr;
+        if (n > 0 || item->origin == ASH_ORIGIN_CUSTOM)
+                return 0;
+        ash_fail(diags, -EINVAL, item->at, "there is no place to get '%.*s' from", ASH_F(item->filename));
+        ash_hint(diags, "set distros.NAME.lookaside-base-uri");
+        return -EINVAL;
+}
+
+static int prepare(Job *j, AshSourceItem *item, AshSlice package, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags) {
+        bool before = item->origin == ASH_ORIGIN_OVERLAY;
+        j->item = item;
+        j->kind = before ? item->upstream_kind : item->kind;
+        j->hex = before ? item->upstream_hex : item->hex;
+        int r = set_uris(j, package, distro, diags);
+        if (r >= 0)
+                r = ash_spec_blob_path(options, j->kind, j->hex, &j->path, diags);
+        if (r >= 0)
+                r = ash_unhex(ash_slice_str(j->hex), j->digest, ash_digest_size(j->kind));
+        return r;
+}
+
+/* ---- what is there already ---- */
+static int look_in_cache(Job *j, AshDiags *diags) {
+        if (access(j->path, F_OK) < 0)
+                return 0;
+        int r = ash_spec_blob_check(j->path, j->kind, j->hex);
+        if (r < 0)
+                return ash_fail(diags, r, ASH_NOWHERE, "%s: %s", j->path, ash_strerror(r));
+        j->have = r > 0;
+        if (!j->have) {
+                ash_warn(diags, ASH_NOWHERE, "%s is damaged; it is fetched again", j->path);
+                if (unlink(j->path) < 0)
+                        return ash_fail(diags, -errno, ASH_NOWHERE, "%s: %s", j->path, ash_strerror(-errno));
+        }
+        return 0;
+}
+
+/* Another process may be fetching the same file: one of us does, the other waits and finds it. Locks are taken in one order by all. */
+static int lock_job(Job *j, AshDiags *diags) {
+        _free_ char *lock = ash_asprintf("%s.lock", j->path);
+        int r = ash_lock_acquire(AT_FDCWD, lock, true, 3600 * 1000, &j->lock);
+        if (r < 0)
+                return ash_fail(diags, r == -EAGAIN ? -ASH_ERR_AGAIN : r, ASH_NOWHERE, "cannot lock %s: %s", lock, ash_strerror(r));
+        return look_in_cache(j, diags);
+}
+
+static int compare_jobs(const void *a, const void *b) {
+        const Job *x = a, *y = b;
+        return strcmp(x->path ? x->path : "", y->path ? y->path : "");
+}
+
+/* ---- getting it ---- */
+static int download(Jobs *jobs, const AshSpecOptions *options, AshDiags *diags) {
+        _free_ AshFetch *fetches = ash_calloc(jobs->n + 1, sizeof(*fetches));
+        size_t n = 0;
+        for (size_t i = 0; i < jobs->n; i++) {
+                Job *j = &jobs->items[i];
+                if (j->have || j->item->origin == ASH_ORIGIN_CUSTOM)
+                        continue;
+                fetches[n++] = (AshFetch) { .urls = j->list, .dirfd = AT_FDCWD, .path = j->path, .digest_kind = j->kind, .digest = j->digest, .size = UINT64_MAX,
+                                            .limit = (uint64_t) 64 << 30, .at = j->item->at };
+        }
+        if (n == 0)
+                return 0;
+        if (options->offline) {
+                for (size_t i = 0; i < n; i++)
+                        ash_fail(diags, -ASH_ERR_AGAIN, fetches[i].at, "%s is not in the cache, and this run is offline", fetches[i].urls[0]);
+                return -ASH_ERR_AGAIN;
+        }
+        AshFetchOptions o = { .parallel = options->parallel, .retries = options->retries, .stall_timeout_ms = options->stall_timeout_ms, .allow_file = options->allow_local };
+        return ash_fetch(fetches, n, &o, options->progress, diags);
+}
+
+static int generate(Job *j, const AshSpecOptions *options, AshDiags *diags) {
+        _free_ char *cache = NULL;
+        int r = ash_spec_cache_dir(options, &cache, diags);
+        if (r < 0)
+                return r;
+        _free_ char *made = ash_asprintf("%s.made", j->path);
+        (void) unlink(made);
+        r = ash_spec_script_run(j->item, options, cache, made, diags);
+        if (r < 0)
+                return r;
+        uint8_t digest[ASH_DIGEST_SIZE_MAX];
+        char have[ASH_HEX_MAX];
+        uint64_t size;
+        r = ash_digest_file(j->kind, AT_FDCWD, made, digest, &size);
+        if (r < 0)
+                return ash_fail(diags, r, ASH_NOWHERE, "%s: %s", made, ash_strerror(r));
+        ash_hex(digest, ash_digest_size(j->kind), have);
+        if (strcmp(have, j->hex) != 0) {
+                (void) unlink(made);
+                ash_fail(diags, -ASH_ERR_VERIFY, j->item->config->hash.at, "the script of '%.*s' made something else than the hash says", ASH_F(j->item->filename));
+                ash_note(diags, ASH_NOWHERE, "it made %s", have);
+                return -ASH_ERR_VERIFY;
+        }
+        if (rename(made, j->path) < 0)
+                return ash_fail(diags, -errno, ASH_NOWHERE, "%s: %s", j->path, ash_strerror(-errno));
+        return 0;
+}
+
+static int get_all(Jobs *jobs, const AshSpecOptions *options, AshDiags *diags) {
+        int result = download(jobs, options, diags);
+        for (size_t i = 0; i < jobs->n; i++) {
+                Job *j = &jobs->items[i];
+                bool same = i > 0 && strcmp(jobs->items[i - 1].path, j->path) == 0;
+                if (j->have || same || j->item->origin != ASH_ORIGIN_CUSTOM)
+                        continue;
+                int r = generate(j, options, diags);
+                if (r < 0 && result >= 0)
+                        result = r;
+        }
+        return result;
+}
+
+int ash_sources_fetch(AshSources *sources, AshSlice package, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags) {
+        _cleanup_(jobs_done) Jobs jobs = { .items = ash_calloc(sources->items.n + 1, sizeof(Job)) };
+        int result = 0;
+        ash_array_foreach(&sources->items, item) {
+                if (!wanted(item) || item->path)
+                        continue;
+                int r = prepare(&jobs.items[jobs.n++], item, package, distro, options, diags);
+                if (r < 0 && result == 0)
+                        result = r;
+        }
+        if (result < 0)
+                return result;
+        qsort(jobs.items, jobs.n, sizeof(Job), compare_jobs);
+        for (size_t i = 0; i < jobs.n; i++) {
+                /* The same content under two names is fetched once. */
+                bool same = i > 0 && strcmp(jobs.items[i - 1].path, jobs.items[i].path) == 0;
+                int r = same ? 0 : lock_job(&jobs.items[i], diags);
+                if (r < 0)
+                        return r;
+                if (same)
+                        jobs.items[i].have = true;
+        }
+        int r = get_all(&jobs, options, diags);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < jobs.n; i++)
+                jobs.items[i].item->path = ash_strdup(jobs.items[i].path);
+        return 0;
+}
+
+int ash_sources_place(const AshSources *sources, int dirfd, AshDiags *diags) {
+        ash_array_foreach(&sources->items, item) {
+                if (!item->path)
+                        continue;
+                _free_ char *name = ash_slice_dup(item->filename);
+                int r = ash_copy_file(AT_FDCWD, item->path, dirfd, name, 0644);
+                if (r < 0)
+                        return ash_fail(diags, r, ASH_NOWHERE, "cannot put %s in place: %s", name, ash_strerror(r));
+        }
+        return 0;
+}
