@@ -134,7 +134,7 @@ static bool requirement_is_redundant(Maker *m, const AshRpmDep *d) {
         return ash_map_find(&m->provided, dep_key(m, d, false)) != NULL;
 }
 
-/* libc.so.6(GLIBC_2.x): only the newest of them is kept, as createrepo does; the newer implies the older. */
+/* libc.so.6(GLIBC_2.x): only the newest of them is kept, as createrepo does; the newer implies the older and the library itself. */
 static AshSlice glibc_version(AshSlice name) {
         static const char prefix[] = "libc.so.6(GLIBC_";
         if (!ash_slice_starts(name, ash_slice_str(prefix)))
@@ -143,6 +143,8 @@ static AshSlice glibc_version(AshSlice name) {
         ptrdiff_t end = ash_slice_find_char(v, ')');
         return end <= 0 || v.ptr[0] < '0' || v.ptr[0] > '9' ? ASH_NOSLICE : ash_slice(v.ptr, (size_t) end);
 }
+
+static bool is_plain_libc(AshSlice name) { return ash_slice_eqs(name, "libc.so.6") || ash_slice_eqs(name, "libc.so.6()(64bit)"); }
 
 static int compare_dotted(AshSlice a, AshSlice b) {
         while (a.ptr || b.ptr) {
@@ -197,7 +199,7 @@ static int relation_list(Maker *m, AshRpmRelation kind, const char *name, AshStr
                 bool pre = requires && (d->flags & (ASH_RPMSENSE_PREREQ | ASH_RPMSENSE_SCRIPT_PRE | ASH_RPMSENSE_SCRIPT_POST)), fresh;
                 if (!d->name.len || (requires && requirement_is_redundant(m, d)))
                         continue;
-                if (requires && newest != SIZE_MAX && i != newest && glibc_version(d->name).len)
+                if (newest != SIZE_MAX && (glibc_version(d->name).len || is_plain_libc(d->name)))
                         continue;
                 ash_map_ensure(&seen, dep_key(m, d, pre), &fresh);
                 if (!fresh)
@@ -208,6 +210,12 @@ static int relation_list(Maker *m, AshRpmRelation kind, const char *name, AshStr
                 entry(out, d, pre);
                 if (kind == ASH_RPM_PROVIDES)
                         ash_map_put(&m->provided, dep_key(m, d, false), m, NULL);
+        }
+        if (newest != SIZE_MAX) {
+                if (!open)
+                        ash_str_appendf(out, "    <rpm:%s>\n", name);
+                open = true;
+                entry(out, &deps[newest], false);
         }
         if (open)
                 ash_str_appendf(out, "    </rpm:%s>\n", name);

@@ -35,3 +35,6 @@ void ash_repo_options_digest(const AshRepoOptions *o, char ret[static 65]);
 /* Sorts entries by location and writes all of repodata/ into the directory (which is there and empty). meta gets the names of the files; repomd the hex digest of repomd.xml. The names live in arena. */
 int ash_repo_metadata_write(int dirfd, const AshRepoOptions *o, AshRepoEntry *entries, size_t n, AshArena *arena, AshRepoMeta ret_meta[8], size_t *ret_n_meta, char ret_repomd[static 65], uint64_t *bytes_written,
                             AshDiags *diags);
+
+/* Appends the signature header of a package, padded to 8 bytes, with new signatures made at "time" by all signers; without signers the one that it has. */
+int ash_repo_signature_header(const AshRpm *rpm, AshSigner **signers, size_t n, uint64_t time, AshStr *out, AshDiags *diags);

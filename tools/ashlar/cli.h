@@ -160,3 +160,5 @@ void ash_cli_progress_timings(AshProgress *p, AshCli *cli);
 extern const AshCliVerb ash_verbs_config[];
 extern const AshCliVerb ash_verbs_help[];
 extern const AshCliVerb ash_verbs_toml[];
+extern const AshCliVerb ash_verbs_repo[];
+extern const AshCliVerb ash_verbs_package[];

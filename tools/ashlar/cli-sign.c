@@ -1,0 +1,94 @@
+#include "cli-sign.h"
+#include "io.h"
+
+void ash_cli_signers_done(AshCliSigners *s) {
+        ash_array_foreach(&s->items, i)
+                ash_signer_free(*i);
+        ash_array_done(&s->items);
+}
+
+static int read_passphrase(AshCli *cli, AshBytes *ret, char **ret_text) {
+        const char *path = getenv("ASHLAR_KEY_PASSPHRASE_FILE");
+        AshSlice line = {}, rest;
+        if (!path)
+                return 0;
+        int r = ash_file_read(AT_FDCWD, path, 4096, ret);
+        if (r < 0)
+                return ash_fail_file(cli->diags, r, path, "cannot read the passphrase: %s", ash_strerror(r));
+        rest = ash_bytes_slice(ret);
+        ash_slice_next_line(&rest, &line);
+        *ret_text = ash_slice_dup(line);
+        return 0;
+}
+
+static int open_key(AshCli *cli, const char *path, AshCliSigners *ret) {
+        _bytes_ AshBytes bytes = {}, secret = {};
+        _free_ char *passphrase = NULL;
+        AshSigner *s = NULL;
+        int r = ash_file_read(AT_FDCWD, path, 4 << 20, &bytes);
+        if (r < 0)
+                return ash_fail_file(cli->diags, r, path, "cannot read the key: %s", ash_strerror(r));
+        r = read_passphrase(cli, &secret, &passphrase);
+        if (r >= 0)
+                r = ash_signer_open_key(ash_bytes_slice(&bytes), path, passphrase, &s, cli->diags);
+        if (r >= 0)
+                ash_array_push(&ret->items, s);
+        return r;
+}
+
+static int open_command(AshCli *cli, const char *command, AshCliSigners *ret) {
+        const char *path = ash_cli_option(cli, "signer-key");
+        _bytes_ AshBytes bytes = {};
+        AshSigner *s = NULL;
+        if (!path) {
+                int r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--signer needs --signer-key");
+                ash_hint(cli->diags, "name the file with the public key that belongs to what the command signs with");
+                return r;
+        }
+        int r = ash_file_read(AT_FDCWD, path, 4 << 20, &bytes);
+        if (r < 0)
+                return ash_fail_file(cli->diags, r, path, "cannot read the key: %s", ash_strerror(r));
+        r = ash_signer_open_command(command, ash_bytes_slice(&bytes), path, &s, cli->diags);
+        if (r >= 0)
+                ash_array_push(&ret->items, s);
+        return r;
+}
+
+static char *development_dir(void) {
+        const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+        if (data && data[0] == '/')
+                return ash_path_join(data, "ashlar/keys");
+        return ash_path_join(home && home[0] ? home : "/", ".local/share/ashlar/keys");
+}
+
+int ash_cli_signers(AshCli *cli, AshCliSigners *ret) {
+        int r = 0;
+        if (ash_cli_flag(cli, "no-sign"))
+                return 0;
+        for (size_t i = 0; r >= 0 && ash_cli_option_nth(cli, "key", i); i++)
+                r = open_key(cli, ash_cli_option_nth(cli, "key", i), ret);
+        const char *command = ash_cli_option(cli, "signer");
+        if (r >= 0 && command)
+                r = open_command(cli, command, ret);
+        if (r < 0 || ret->items.n)
+                return r;
+        _free_ char *dir = development_dir();
+        AshSigner *s = NULL;
+        r = ash_signer_open_development(dir, &s, cli->diags);
+        if (r < 0)
+                return r;
+        ash_array_push(&ret->items, s);
+        ash_warn(cli->diags, ASH_NOWHERE, "signed with the DEVELOPMENT key %s of this user: not for releases", ash_signer_fingerprint(s));
+        ash_hint(cli->diags, "--key FILE or --signer COMMAND names a real key");
+        return 0;
+}
+
+int ash_cli_source_date(AshCli *cli, uint64_t otherwise, uint64_t *ret) {
+        const char *text = getenv("SOURCE_DATE_EPOCH");
+        *ret = otherwise;
+        if (!text || !text[0])
+                return 0;
+        if (ash_slice_to_u64(ash_slice_str(text), 10, ret) < 0 || *ret > UINT32_MAX)
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "SOURCE_DATE_EPOCH is '%s', expected seconds since 1970", text);
+        return 0;
+}

@@ -1,0 +1,19 @@
+/* The options that say who signs, the same for every verb that does. */
+#pragma once
+#include "cli.h"
+#include "sign-make.h"
+
+#define ASH_SIGN_OPTIONS                                                                                                                       \
+        { "key", .value = "FILE", .doc = "sign with this secret key (OpenPGP, armored or binary); a passphrase is read from the file that $ASHLAR_KEY_PASSPHRASE_FILE names", .kind = ASH_KIND_FILE, .many = true }, \
+        { "signer", .value = "COMMAND", .doc = "sign with a command (an HSM, a cloud key): SHA-256 digest on its standard input, raw signature on its standard output; needs --signer-key" }, \
+        { "signer-key", .value = "FILE", .doc = "the public key of --signer", .kind = ASH_KIND_FILE },                                         \
+        { "no-sign", .doc = "do not sign" }
+
+typedef struct AshCliSigners {
+        ASH_ARRAY(AshSigner *) items;
+} AshCliSigners;
+/* Opens what the options name; without any, the development key of this user ($XDG_DATA_HOME/ashlar), made on first use, with a warning. */
+int ash_cli_signers(AshCli *cli, AshCliSigners *ret);
+void ash_cli_signers_done(AshCliSigners *s);
+/* SOURCE_DATE_EPOCH, or "otherwise". */
+int ash_cli_source_date(AshCli *cli, uint64_t otherwise, uint64_t *ret);
