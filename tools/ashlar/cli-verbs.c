@@ -5,6 +5,8 @@ const AshCliNoun ash_cli_nouns[] = {
         { "config", "check, print and explain a project's configuration", ash_verbs_config },
         { "repo", "publish, check and query RPM repositories", ash_verbs_repo },
         { "package", "look at and sign single packages", ash_verbs_package },
+        { "component", "list, render and compare components", ash_verbs_component },
+        { "deviations", "list every deviation from upstream", ash_verbs_deviations },
         { "toml", "read and check TOML files", ash_verbs_toml },
         { "help", "show how to use ashlar", ash_verbs_help },
         {},

@@ -1,0 +1,86 @@
+"""component list, component show, deviations: on a small project and on the real tree."""
+import json, resource, subprocess, tarfile, time, unittest
+from ashcli import ASHLAR, SHARED, Case, main
+
+PROJECT = """
+[project]
+description = "a small one"
+default-distro = { name = "mine" }
+[distros.mine]
+default-version = "1"
+[distros.mine.versions.1]
+release-ver = "1"
+default-component-config = { spec = { type = "upstream", upstream-distro = { name = "up", version = "9" } } }
+[distros.up]
+dist-git-base-uri = "https://example.org/$pkg.git"
+[distros.up.versions.9]
+release-ver = "9"
+dist-git-branch = "u9"
+[components.zsh]
+[components.bash]
+build = { without = ["nls"], defines = { a = "b|c" }, check = { skip = true, skip_reason = "needs a terminal" } }
+[[components.bash.overlays]]
+description = "no docs"
+type = "spec-remove-tag"
+tag = "Requires"
+value = "doc"
+metadata = { category = "azl-pruning", upstream-status = "needs-upstream-hook" }
+"""
+
+class Component(Case):
+    def setUp(self):
+        super().setUp()
+        self.write("p/ashlar.toml", PROJECT)
+
+    def test_list(self):
+        self.assertEqual(self.run_ashlar("-C", "p", "component", "list").stdout, "bash\nzsh\n")
+        self.assertEqual(self.run_ashlar("-C", "p", "component", "list", "z*").stdout, "zsh\n")
+        self.assertEqual(self.run_ashlar("-C", "p", "component", "list", "--overlays").stdout, "bash\n")
+        self.assertEqual(json.loads(self.run_ashlar("-C", "p", "component", "list", "--json").stdout), [{"component": "bash"}, {"component": "zsh"}])
+        self.assertEqual(self.run_ashlar("component", "list", cwd=self.dir / "p").stdout, "bash\nzsh\n")
+        self.assertEqual(self.run_ashlar("component", "list", "-l", cwd=self.dir / "p").stdout.splitlines()[0].split("\t")[:3], ["bash", "upstream", "up 9"])
+
+    def test_show(self):
+        shown = json.loads(self.run_ashlar("-C", "p", "component", "show", "bash", "--json").stdout)[0]
+        self.assertEqual((shown["component"], shown["without"], shown["defines"], shown["check skipped"]), ("bash", ["nls"], {"a": "b|c"}, True))
+        self.assertEqual(shown["overlays"][0]["type"], "spec-remove-tag")
+        p = self.run_ashlar("-C", "p", "component", "show", "bsh", status=None)
+        self.assertNotEqual(p.returncode, 0)
+        self.assertIn("bash", p.stderr)
+
+    def test_no_project(self):
+        p = self.run_ashlar("-C", "/nowhere", "component", "list", status=None)
+        self.assertIn(p.returncode, (1, 3))
+        self.assertIn("/nowhere", p.stderr)
+
+    def test_deviations(self):
+        env = {"SOURCE_DATE_EPOCH": "1760000000"}
+        d = json.loads(self.run_ashlar("-C", "p", "deviations", "--json", env=env).stdout)
+        self.assertEqual([(x["kind"], x["what"], x["reason"]) for x in d], [
+            ("azl-pruning", "spec-remove-tag Requires", "no docs"), ("build-option", "without nls", None), ("build-option", "define a = b|c", None),
+            ("check-skipped", "%check does not run", "needs a terminal")])
+        self.assertEqual(d[0]["upstream-status"], "needs-upstream-hook")
+        self.assertEqual([x["kind"] for x in json.loads(self.run_ashlar("-C", "p", "deviations", "--json", "--by", "kind").stdout)],
+                         ["azl-pruning", "build-option", "build-option", "check-skipped"])
+        md = self.run_ashlar("-C", "p", "deviations", "--format", "markdown", env=env).stdout
+        self.assertIn("define a = b\\|c", md)
+        rows = [line for line in md.splitlines() if line.startswith("| bash")]
+        self.assertEqual(len(rows), 4)
+        for row in rows: # seven cells each, whatever is in them
+            self.assertEqual(row.replace("\\|", "").count("|"), 8, row)
+        self.assertEqual(len(self.run_ashlar("-C", "p", "deviations").stdout.splitlines()), 4)
+        self.assertEqual(self.run_ashlar("-C", "p", "deviations", "zsh").stdout, "")
+
+    def test_real_tree(self):
+        archive = SHARED / "corpus/azurelinux-4.0/config-tree.tar.zst"
+        if not archive.exists():
+            self.skipTest("no corpus")
+        subprocess.run(["tar", "--zstd", "-xf", archive, "-C", self.dir], check=True)
+        out = self.run_ashlar("-C", self.dir, "component", "list").stdout
+        self.assertEqual(len(out.splitlines()), 7583)
+        self.assertEqual(out.splitlines(), sorted(out.splitlines()))
+        d = json.loads(self.run_ashlar("-C", self.dir, "deviations", "--json").stdout)
+        self.assertEqual(sum("overlay" in x for x in d), 233)
+
+if __name__ == "__main__":
+    main()
