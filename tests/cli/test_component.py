@@ -44,7 +44,7 @@ class Component(Case):
         shown = json.loads(self.run_ashlar("-C", "p", "component", "show", "bash", "--json").stdout)[0]
         self.assertEqual((shown["component"], shown["without"], shown["defines"], shown["check skipped"]), ("bash", ["nls"], {"a": "b|c"}, True))
         self.assertEqual(shown["overlays"][0]["type"], "spec-remove-tag")
-        p = self.run_ashlar("-C", "p", "component", "show", "bsh", status=None)
+        p = self.run_ashlar("-C", "p", "component", "show", "bassh", status=None)
         self.assertNotEqual(p.returncode, 0)
         self.assertIn("bash", p.stderr)
 
