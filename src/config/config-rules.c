@@ -126,7 +126,7 @@ void ash_rule_spec(const AshRules *r, const void *item, AshSpan at) {
                         ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a spec of type 'local' needs 'path'");
                         ash_hint(r->diags, "add path = \"NAME.spec\", relative to this file");
                 }
-                const AshText upstream[] = { s->upstream_commit, s->upstream_name, s->distro.name };
+                const AshText upstream[] = { s->upstream_commit, s->upstream_name }; /* not the distribution: every component inherits that */
                 for (size_t i = 0; i < ASH_N(upstream); i++)
                         if (filled(upstream[i])) {
                                 ash_fail(r->diags, -ASH_ERR_CONFIG, upstream[i].at, "a spec of type 'local' has no upstream");

@@ -48,6 +48,7 @@ typedef struct AshForm {
 } AshForm;
 
 typedef struct AshRecord AshRecord;
+struct AshJson;
 typedef struct AshField {
         const char *key;
         AshFieldKind kind;
@@ -71,7 +72,8 @@ struct AshRecord {
         const AshField *fields;           /* ended by a row without key */
         size_t at;                        /* offset + 1 of an AshSpan for the table's place */
         size_t base_dir;                  /* offset + 1 of a const char * for the directory of its file */
-        void (*rule)(const AshRules *rules, const void *item, AshSpan at); /* what the table alone must obey */
+        void (*rule)(const AshRules *rules, const void *item, AshSpan at); /* what the table alone must obey ... */
+        void (*schema_rules)(struct AshJson *j);                           /* ... and the same as members of its JSON Schema */
 };
 
 extern const AshRecord ash_record_project, ash_record_component_config, ash_record_overlay_file, ash_record_image, ash_record_distro_ref;

@@ -49,6 +49,42 @@ static int run_check(AshCli *cli) {
         return done(cli, 0);
 }
 
+static int print(AshCli *cli, int r, const AshStr *out) {
+        if (r >= 0)
+                ash_cli_write(cli, ash_str_slice(out));
+        return done(cli, r);
+}
+
+
+static int run_dump(AshCli *cli) {
+        _str_ AshStr out = {};
+        int r = load(cli, ASH_CONFIG_DEFAULT);
+        if (r < 0)
+                return r;
+        const char *format = ash_cli_option(cli, "format");
+        bool json = format ? strcmp(format, "json") == 0 : cli->json;
+        r = ash_config_dump(cli->config, json ? ASH_CONFIG_JSON : ASH_CONFIG_TOML, ash_cli_flag(cli, "resolved"), &out, cli->diags);
+        return print(cli, r, &out);
+}
+
+static int run_explain(AshCli *cli) {
+        _str_ AshStr out = {};
+        int r = load(cli, ASH_CONFIG_DEFAULT);
+        if (r < 0)
+                return r;
+        r = ash_config_explain(cli->config, cli->args[0], cli->json ? ASH_CONFIG_JSON : ASH_CONFIG_TOML, &out, cli->diags);
+        return print(cli, r, &out);
+}
+
+static int run_schema(AshCli *cli) {
+        _str_ AshStr out = {};
+        if (ash_cli_flag(cli, "reference"))
+                ash_config_reference(&out);
+        else
+                ash_config_json_schema(&out);
+        return print(cli, 0, &out);
+}
+
 #define CONFIG_FILE { "config-file", .value = "FILE", .doc = "a further file, which overrides the project's", .kind = ASH_KIND_FILE, .many = true }
 
 const AshCliVerb ash_verbs_config[] = {
@@ -56,5 +92,17 @@ const AshCliVerb ash_verbs_config[] = {
           .doc = "Loads the whole project with all overlay files and reports all mistakes of it, each with its place, and how to mend it. Exit status 3 when there is one. With -v it also warns of "
                  "keys that are accepted but old.",
           .options = ASH_OPTIONS(CONFIG_FILE), .run = run_check },
+        { "dump", "print the whole project as one file",
+          .doc = "Prints what all files of the project say together, with paths relative to the project's directory; loaded again, the output makes an equal project.",
+          .options = ASH_OPTIONS({ "format", .value = "toml|json", .doc = "the output's format (default: toml, or json with --json)" },
+                                 { "resolved", .doc = "give each component and image all that it inherits, and leave out what it inherits from" }, CONFIG_FILE),
+          .run = run_dump },
+        { "explain", "say where a value comes from",
+          .doc = "For a key and all that is below it: its value, the file and line that set each part of it, by which step of inheritance, and what it overrode. Parts of a key that hold dots are quoted, as "
+                 "in TOML: distros.azurelinux.versions.\"4.0\".",
+          .args = ASH_ARGS({ "KEY", "a dotted key, as components.bash.build.without" }), .options = ASH_OPTIONS(CONFIG_FILE), .run = run_explain },
+        { "schema", "print the JSON Schema of the configuration",
+          .doc = "JSON Schema 2020-12, for editors and validators. The TOML files are what it describes, converted to JSON.",
+          .options = ASH_OPTIONS({ "reference", .doc = "print the reference page (Markdown) instead" }), .run = run_schema },
         {},
 };
