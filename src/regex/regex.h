@@ -11,15 +11,13 @@ typedef enum AshRegexSyntax { ASH_REGEX_RE2, ASH_REGEX_PERL } AshRegexSyntax;
 
 typedef struct AshRegex AshRegex;
 /* -EINVAL with a diagnostic at "at" (the place of the pattern's text in its file; the exact column where the file holds the pattern without escapes).
- * Thread-safe to use after: each thread needs no copy. */
+ * Used by one thread at a time. */
 int ash_regex_new(AshSlice pattern, AshRegexSyntax syntax, unsigned flags, AshSpan at, AshRegex **ret, AshDiags *diags);
 void ash_regex_free(AshRegex *regex);
 ASH_DEFINE_CLEANUP(AshRegex *, ash_regex_free)
 /* Only reports what is wrong with a pattern: 0 or -EINVAL. */
 int ash_regex_check(AshSlice pattern, AshRegexSyntax syntax, AshSpan at, AshDiags *diags);
 
-/* The next match that begins at "start" or later: 1 and its range, 0 for none, -ASH_ERR_LIMIT when the search was given up (no diagnostic). */
-int ash_regex_find(const AshRegex *regex, AshSlice subject, size_t start, size_t *ret_start, size_t *ret_end);
 /* Appends subject to out with every match replaced by the literal text; empty matches as Go's ReplaceAllLiteral treats them.
  * Returns the number of replacements, or -ASH_ERR_LIMIT with a diagnostic at the pattern. */
 ptrdiff_t ash_regex_replace(const AshRegex *regex, AshSlice subject, AshSlice replacement, AshStr *out, AshDiags *diags);

@@ -45,7 +45,7 @@ void ash_spec_normalize(AshSpecDoc *doc);
 /* ---- sections ---- */
 typedef enum AshSpecSectionType { ASH_SECTION_PACKAGE, ASH_SECTION_SCRIPT, ASH_SECTION_TEXT, ASH_SECTION_FILES, ASH_SECTION_CHANGELOG, ASH_SECTION_LIST,
         ASH_SECTION_TYPE_MAX_, ASH_SECTION_TYPE_INVALID_ = -EINVAL } AshSpecSectionType;
-/* The type for a word such as "%build" in any case, from the table of 32 names (33 with %sepolicy, which rpm knows and azldev does not: "all"). */
+/* The type for a word such as "%build" in any case, from the table of 32 names (with "all" also %sepolicy and %verifyscript, which rpm knows and azldev does not). */
 AshSpecSectionType ash_spec_section_type(AshSlice word, bool all);
 
 typedef struct AshSpecSection {
