@@ -196,12 +196,42 @@ static int not_open(Parser *p, const Key *k, const AshTomlMember *m) {
         return defined_twice(p, k, m->key_at, "'%.*s' has a value already, it is no table", "the value is set here");
 }
 
+/* ---- statements, for the editor ---- */
+
+static void note_through(Parser *p, AshTomlValue *v, const Key *k) {
+        if (p->statements)
+                ash_array_push(&p->through, ((Through){ v, (uint32_t) (k->end - p->start) }));
+}
+
+/* Takes what note_through() has gathered since the key began. */
+static Statement statement_begin(Parser *p, StatementKind kind, const char *start, const char *key_end) {
+        Statement s = { .kind = kind, .start = (uint32_t) (start - p->start), .key_end = (uint32_t) (key_end - p->start), .n_through = (uint32_t) p->through.n };
+        if (p->statements && s.n_through) {
+                s.through = ash_arena_alloc(p->doc->arena, s.n_through * sizeof *s.through);
+                memcpy(s.through, p->through.items, s.n_through * sizeof *s.through);
+        }
+        return s;
+}
+
+static void statement_end(Parser *p, Statement s, AshTomlValue *section, AshTomlValue *target) {
+        if (!p->statements)
+                return;
+        s.section = section;
+        s.target = target;
+        s.end = (uint32_t) (p->p - p->start);
+        if (s.kind == STATEMENT_PAIR && section->inline_table)
+                ash_array_push(&p->statements->inlines, s);
+        else
+                ash_array_push(&p->statements->lines, s);
+}
+
 /* ---- key = value ---- */
 
 static int parse_value(Parser *p, unsigned depth, AshTomlValue **ret);
 
 /* The table that all parts of a dotted key but the last lead to. NULL: a mistake was reported, the value has no place. */
 static int dotted_table(Parser *p, Node *t, Node **ret) {
+        p->through.n = 0;
         for (size_t i = 0; i + 1 < p->keys.n; i++) {
                 const Key *k = &p->keys.items[i];
                 AshSpan at = toml_span(p, k->at, k->end);
@@ -212,6 +242,7 @@ static int dotted_table(Parser *p, Node *t, Node **ret) {
                                 return r;
                         Node *fresh = new_table(p, TABLE_DOTTED, at);
                         toml_table_add(p->doc, t, k->text, at, &fresh->v);
+                        note_through(p, &fresh->v, k);
                         t = fresh;
                         continue;
                 }
@@ -221,6 +252,7 @@ static int dotted_table(Parser *p, Node *t, Node **ret) {
                         return not_open(p, k, m);
                 }
                 next->state = TABLE_DOTTED;
+                note_through(p, &next->v, k);
                 t = next;
         }
         *ret = t;
@@ -245,6 +277,7 @@ static int parse_pair(Parser *p, Node *table, unsigned depth) {
         int r = parse_key(p, depth);
         if (r < 0)
                 return r;
+        const char *start = p->keys.items[0].at;
         Key last = *ash_array_last(&p->keys);
         unsigned levels = depth + (unsigned) p->keys.n;
         r = expect_equals(p, &last);
@@ -262,12 +295,14 @@ static int parse_pair(Parser *p, Node *table, unsigned depth) {
         }
         if (p->p >= p->end || *p->p == '\n' || *p->p == '\r' || *p->p == '#')
                 return TOML_FAIL(p, p->p, p->p, "expected a value after '=', found %s", p->p < p->end && *p->p == '#' ? "a comment" : toml_found(p, p->p).text);
+        Statement s = statement_begin(p, STATEMENT_PAIR, start, last.end);
         AshTomlValue *value;
         r = parse_value(p, levels, &value);
         if (r < 0)
                 return r;
         if (t && !first)
                 toml_table_add(p->doc, t, last.text, toml_span(p, last.at, last.end), value);
+        statement_end(p, s, &table->v, value);
         return 0;
 }
 
@@ -412,6 +447,7 @@ static int parse_value(Parser *p, unsigned depth, AshTomlValue **ret) {
 /* The table that a header's path leads to, its last part left out. NULL: a mistake was reported. */
 static int header_parent(Parser *p, Node **ret) {
         Node *t = p->doc->root;
+        p->through.n = 0;
         for (size_t i = 0; i + 1 < p->keys.n; i++) {
                 const Key *k = &p->keys.items[i];
                 AshTomlMember *m = toml_table_find(&t->v, k->text);
@@ -422,17 +458,21 @@ static int header_parent(Parser *p, Node **ret) {
                         AshSpan at = toml_span(p, k->at, k->end);
                         Node *fresh = new_table(p, TABLE_IMPLICIT, at);
                         toml_table_add(p->doc, t, k->text, at, &fresh->v);
+                        note_through(p, &fresh->v, k);
                         t = fresh;
                         continue;
                 }
                 AshTomlValue *v = m->value;
-                if (v->type == ASH_TOML_ARRAY && v->indexed)
+                if (v->type == ASH_TOML_ARRAY && v->indexed) {
+                        note_through(p, v, k);
                         v = v->array.items[v->array.n - 1];
+                }
                 if (v->type != ASH_TOML_TABLE || v->inline_table) {
                         *ret = NULL;
                         return not_open(p, k, m);
                 }
                 t = (Node *) v;
+                note_through(p, v, k);
         }
         *ret = t;
         return 0;
@@ -485,6 +525,7 @@ static int open_array_item(Parser *p, Node *parent, const Key *k, AshSpan header
                 a->v.at = header;
                 toml_table_add(p->doc, parent, k->text, toml_span(p, k->at, k->end), &a->v);
         }
+        note_through(p, &a->v, k);
         *ret = new_table(p, TABLE_HEADER, header);
         toml_array_add(p->doc, a, &(*ret)->v);
         return count_value(p, k->at);
@@ -516,6 +557,7 @@ static int parse_header(Parser *p) {
         /* What follows a refused header is still read, into a table that nobody sees. */
         p->current = t ? t : new_table(p, TABLE_HEADER, header);
         p->current_depth = (unsigned) p->keys.n;
+        statement_end(p, statement_begin(p, item ? STATEMENT_ITEM : STATEMENT_TABLE, open, ash_array_last(&p->keys)->end), NULL, &p->current->v);
         return end_of_line(p, "header");
 }
 
@@ -567,15 +609,17 @@ static int parse_file(Parser *p) {
         return p->errors ? -ASH_ERR_SYNTAX : 0;
 }
 
-int ash_toml_parse(AshSource *source, AshTomlVersion version, AshTomlDoc **ret, AshDiags *diags) {
+int toml_parse(AshSource *source, AshTomlVersion version, Statements *statements, AshTomlDoc **ret, AshDiags *diags) {
         _cleanup_(ash_toml_free_p) AshTomlDoc *doc = toml_doc_new();
         const char *text = source->text.ptr ? source->text.ptr : "";
-        Parser p = { .start = text, .p = text, .end = text + source->text.len, .source = source, .version = version, .doc = doc, .diags = diags };
+        Parser p = { .start = text, .p = text, .end = text + source->text.len, .source = source, .version = version, .doc = doc, .diags = diags,
+                     .statements = statements };
         if (source->text.len >= UINT32_MAX)
                 return ash_fail_file(diags, -ASH_ERR_LIMIT, source->name, "the file is larger than 4 GiB");
         int r = parse_file(&p);
         ash_array_done(&p.keys);
         ash_array_done(&p.items);
+        ash_array_done(&p.through);
         if (p.c_locale)
                 freelocale(p.c_locale);
         if (r < 0)
@@ -583,3 +627,5 @@ int ash_toml_parse(AshSource *source, AshTomlVersion version, AshTomlDoc **ret, 
         *ret = ASH_TAKE(doc);
         return 0;
 }
+
+int ash_toml_parse(AshSource *source, AshTomlVersion version, AshTomlDoc **ret, AshDiags *diags) { return toml_parse(source, version, NULL, ret, diags); }

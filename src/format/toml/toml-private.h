@@ -39,6 +39,27 @@ typedef struct Key {
         const char *at, *end;
 } Key;
 
+/* Where a header or a key with its value stands: what an editor needs. Recorded only for it. */
+typedef enum StatementKind { STATEMENT_TABLE, STATEMENT_ITEM /* [[...]] */, STATEMENT_PAIR } StatementKind;
+typedef struct Through {
+        AshTomlValue *value; /* a table or array of tables that the key leads through */
+        uint32_t key_end;    /* offset behind the part that names it */
+} Through;
+typedef struct Statement {
+        StatementKind kind;
+        uint32_t start;      /* of the header's bracket or the key */
+        uint32_t key_end;    /* behind the key's last part */
+        uint32_t end;        /* behind the header or the value */
+        AshTomlValue *section; /* of a pair: the table of the header above, or the inline table that it stands in */
+        AshTomlValue *target; /* the table that the header opens, or the pair's value */
+        Through *through;
+        uint32_t n_through;
+} Statement;
+typedef struct Statements {
+        ASH_ARRAY(Statement) lines;   /* in the order of the text */
+        ASH_ARRAY(Statement) inlines; /* pairs of inline tables; those of one table in order */
+} Statements;
+
 typedef struct Parser {
         const char *start, *p, *end;
         AshSource *source;
@@ -52,6 +73,8 @@ typedef struct Parser {
         Node *current;                  /* the table of the last header */
         unsigned current_depth;
         unsigned errors;                /* that did not end the parse */
+        Statements *statements;         /* or NULL */
+        ASH_ARRAY(Through) through;     /* what the key read last leads through; kept only with statements */
         locale_t c_locale;
 } Parser;
 
@@ -91,3 +114,9 @@ static inline const char *toml_plain(const char *q, const char *end, char a, cha
                 q++;
         return q;
 }
+
+/* ash_toml_parse() that also records the statements (NULL: not). */
+int toml_parse(AshSource *source, AshTomlVersion version, Statements *statements, AshTomlDoc **ret, AshDiags *diags);
+
+/* toml-emit.c: the value of a key on a line of its own, at this column, where it may take several lines. */
+void toml_emit_wide(AshStr *out, const AshTomlValue *v, size_t column, AshSlice indent, const char *line_break);
