@@ -1,8 +1,11 @@
 """RPM packages for tests: made by rpmbuild, signed by rpmsign, judged by rpm. Everything below one temporary folder, HOME included."""
+import gzip
+import hashlib
 import json
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import tempfile
 
@@ -121,3 +124,59 @@ def judge(paths, keys=(), sha1=False):
         args += ["--key", str(k)]
     out = subprocess.run(args + [str(p) for p in paths], check=True, capture_output=True, text=True)
     return {j["path"].encode("latin-1").decode(): j for j in map(json.loads, out.stdout.splitlines())}
+
+
+class Forgery:
+    """A package's bytes, open for changes of the same length; save() makes its digests right again, so that only what reads deeper can tell."""
+
+    def __init__(self, path):
+        data = pathlib.Path(path).read_bytes()
+        sig_end, self.sig = self._header(data, 96)
+        self.start = (sig_end + 7) // 8 * 8
+        main_end, self.main = self._header(data, self.start)
+        self.head, self.header, self.payload = bytearray(data[:self.start]), bytearray(data[self.start:main_end]), data[main_end:]
+
+    @staticmethod
+    def _header(data, at):
+        n, size = struct.unpack(">II", data[at + 8:at + 16])
+        base = at + 16 + n * 16
+        tags = {}
+        for e in range(at + 16, base, 16):
+            tag, _, offset, _ = struct.unpack(">IIiI", data[e:e + 16])
+            tags[tag] = base + offset
+        return base + size, tags
+
+    def replace(self, tag, old, new):
+        """In a tag's strings of the main header."""
+        old, new = old.encode() + b"\0", new.encode() + b"\0"
+        assert len(old) == len(new)
+        at = self.header.index(old, self.main[tag] - self.start)
+        self.header[at:at + len(new)] = new
+        return self
+
+    def number(self, tag, index, value, size=4):
+        at = self.main[tag] - self.start + index * size
+        self.header[at:at + size] = value.to_bytes(size, "big")
+        return self
+
+    def in_payload(self, old, new):
+        """Of a gzip payload, uncompressed."""
+        plain = gzip.decompress(self.payload)
+        assert plain.count(old) >= 1
+        self.payload = gzip.compress(plain.replace(old, new), mtime=0)
+        return self
+
+    def save(self, path):
+        def put(area, at, text):
+            area[at:at + len(text)] = text
+        put(self.header, self.main[5092] - self.start, hashlib.sha256(self.payload).hexdigest().encode())
+        body = bytes(self.header)
+        put(self.head, self.sig[269], hashlib.sha1(body).hexdigest().encode())
+        put(self.head, self.sig[273], hashlib.sha256(body).hexdigest().encode())
+        if 1000 in self.sig:
+            put(self.head, self.sig[1000], struct.pack(">I", len(body) + len(self.payload)))
+        if 1004 in self.sig:
+            put(self.head, self.sig[1004], hashlib.md5(body + self.payload).digest())
+        path = pathlib.Path(path)
+        path.write_bytes(bytes(self.head) + body + self.payload)
+        return path

@@ -236,6 +236,8 @@ int ash_rpm_files_check(const AshRpm *rpm, const AshRpmFiles *files, AshDiags *d
                 e->value = (void *) (uintptr_t) i;
                 if (f->nlink > 1 && f->size != files->items[f->nlink_group].size)
                         return ash_fail_file(diags, -ASH_ERR_VERIFY, rpm->name, "hard links '%.*s' have different sizes", ASH_F(path));
+                if (f->nlink > 1 && !ash_slice_eq(f->digest_hex, files->items[f->nlink_group].digest_hex))
+                        return ash_fail_file(diags, -ASH_ERR_VERIFY, rpm->name, "hard links '%.*s' have different digests", ASH_F(path));
                 if (S_ISREG(f->mode) && f->nlink_group == i && __builtin_add_overflow(total, f->size, &total))
                         return ash_fail_file(diags, -ASH_ERR_LIMIT, rpm->name, "the payload's declared size is absurd");
         }
