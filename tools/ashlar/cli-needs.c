@@ -1,6 +1,7 @@
 /* What verbs need, and who provides it: one row a need, in the order in which they are provided. */
 #include "cli.h"
 #include "config.h"
+#include "store.h"
 
 typedef struct Need {
         unsigned flag;
@@ -19,8 +20,16 @@ static void release_config(AshCli *cli) {
         cli->config = NULL;
 }
 
+static int provide_store(AshCli *cli) { return ash_store_open(cli->store_dir, &cli->store, cli->diags); }
+
+static void release_store(AshCli *cli) {
+        ash_store_free(cli->store);
+        cli->store = NULL;
+}
+
 static const Need needs[] = {
         { ASH_NEEDS_CONFIG, provide_config, release_config },
+        { ASH_NEEDS_STORE, provide_store, release_store },
         {},
 };
 

@@ -7,6 +7,7 @@ const AshCliNoun ash_cli_nouns[] = {
         { "package", "look at and sign single packages", ash_verbs_package },
         { "component", "list, render and compare components", ash_verbs_component },
         { "deviations", "list every deviation from upstream", ash_verbs_deviations },
+        { "store", "care for the store of fetched and unpacked packages", ash_verbs_store },
         { "toml", "read and check TOML files", ash_verbs_toml },
         { "help", "show how to use ashlar", ash_verbs_help },
         {},

@@ -5,7 +5,7 @@
 static int run_path(AshCli *cli) {
         if (cli->json) {
                 AshJson j = ash_cli_json(cli);
-                ash_json_str(&j, ash_store_path(cli->store));
+                ash_json_str(&j, NULL, ash_store_path(cli->store));
                 ash_cli_print(cli, "\n");
         } else {
                 ash_cli_printf(cli, "%s\n", ash_store_path(cli->store));
@@ -45,14 +45,11 @@ static void print_care(AshCli *cli, const AshStoreCare *care, const char *what, 
         _str_ AshStr text = {};
         if (cli->json) {
                 AshJson j = ash_cli_json(cli);
-                ash_json_begin_object(&j);
-                ash_json_key(&j, "checked");
-                ash_json_uint(&j, care->checked);
-                ash_json_key(&j, what);
-                ash_json_uint(&j, n);
-                ash_json_key(&j, "bytes");
-                ash_json_uint(&j, bytes);
-                ash_json_end_object(&j);
+                ash_json_begin(&j, NULL, '{');
+                ash_json_uint(&j, "checked", care->checked);
+                ash_json_uint(&j, what, n);
+                ash_json_uint(&j, "bytes", bytes);
+                ash_json_end(&j, '}');
                 ash_cli_print(cli, "\n");
                 return;
         }
@@ -78,7 +75,7 @@ static int run_gc(AshCli *cli) {
         int r = ash_store_gc(cli->store, days * 86400, ash_cli_flag(cli, "wait") ? -1 : 0, dry, &care, cli->diags);
         if (r < 0)
                 return r == -EAGAIN ? -ASH_ERR_AGAIN : r;
-        print_care(cli, &care, dry ? "would be removed" : "removed", care.removed, care.removed_bytes);
+        print_care(cli, &care, dry ? "removable" : "removed", care.removed, care.removed_bytes);
         return 0;
 }
 
