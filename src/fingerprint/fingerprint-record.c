@@ -2,9 +2,8 @@
 #include "fingerprint.h"
 #include "toml.h"
 
-/* A TOML basic string. Bytes that are no UTF-8 cannot stand in TOML; they are written as in a URI, with '%' itself so too: values are compared, never used. */
+/* A TOML basic string. */
 static void quoted(AshStr *out, AshSlice s) {
-        bool valid = ash_utf8_valid(s, NULL);
         ash_str_append_char(out, '"');
         for (size_t i = 0; i < s.len; i++) {
                 uint8_t c = (uint8_t) s.ptr[i];
@@ -12,12 +11,16 @@ static void quoted(AshStr *out, AshSlice s) {
                         ash_str_appendf(out, "\\%c", c);
                 else if (c < 0x20 || c == 0x7f)
                         ash_str_appendf(out, "\\u%04X", c);
-                else if (c >= 0x80 && !valid)
-                        ash_str_appendf(out, "%%%02X", c);
                 else
                         ash_str_append_char(out, (char) c);
         }
         ash_str_append_char(out, '"');
+}
+
+static void hex(AshStr *out, AshSlice s) {
+        _free_ char *text = ash_malloc(2 * s.len + 1);
+        ash_hex(s.ptr, s.len, text);
+        ash_str_appendf(out, "\"%s\"", text);
 }
 
 static void member(AshStr *out, const char *key, AshSlice value) {
@@ -37,11 +40,12 @@ void ash_fingerprint_format(const AshFingerprint *f, AshStr *out) {
                 const AshInput *in = &f->inputs.items[i];
                 ash_str_append_str(out, "    [");
                 quoted(out, ash_slice_str(ash_input_kind_name(in->kind)));
+                bool text = ash_utf8_valid(in->name, NULL) && ash_utf8_valid(in->value, NULL);
                 ash_str_append_str(out, ", ");
-                quoted(out, in->name);
+                (text ? quoted : hex)(out, in->name);
                 ash_str_append_str(out, ", ");
-                quoted(out, in->value);
-                ash_str_append_str(out, "],\n");
+                (text ? quoted : hex)(out, in->value);
+                ash_str_append_str(out, text ? "],\n" : ", \"hex\"],\n"); /* bytes that are no UTF-8 cannot stand in TOML */
         }
         ash_str_append_str(out, "]\n");
 }
@@ -50,11 +54,18 @@ static AshSlice string_of(AshFingerprint *f, const AshTomlValue *v) {
         return v && v->type == ASH_TOML_STRING ? ash_arena_slice(f->arena, v->string) : ASH_NOSLICE;
 }
 
+static int unhex(AshFingerprint *f, AshSlice *s) {
+        uint8_t *bytes = ash_arena_zalloc(f->arena, s->len / 2 + 1);
+        int r = s->len % 2 ? -EINVAL : ash_unhex(*s, bytes, s->len / 2);
+        *s = ash_slice((const char *) bytes, s->len / 2);
+        return r;
+}
+
 static int parse_input(AshFingerprint *f, const AshTomlValue *v, AshDiags *diags) {
-        if (v->type != ASH_TOML_ARRAY || v->array.n != 3)
+        if (v->type != ASH_TOML_ARRAY || v->array.n < 3 || v->array.n > 4)
                 return ash_fail(diags, -ASH_ERR_SYNTAX, v->at, "an input is [kind, name, value]");
-        AshSlice parts[3];
-        for (size_t i = 0; i < 3; i++) {
+        AshSlice parts[4];
+        for (size_t i = 0; i < v->array.n; i++) {
                 parts[i] = string_of(f, v->array.items[i]);
                 if (!parts[i].ptr)
                         return ash_fail(diags, -ASH_ERR_SYNTAX, v->array.items[i]->at, "expected a string");
@@ -62,6 +73,8 @@ static int parse_input(AshFingerprint *f, const AshTomlValue *v, AshDiags *diags
         AshInputKind kind = ash_input_kind(parts[0]);
         if (kind < 0)
                 return ash_fail(diags, -ASH_ERR_SYNTAX, v->array.items[0]->at, "unknown kind of input '%.*s'", ASH_F(parts[0]));
+        if (v->array.n == 4 && (unhex(f, &parts[1]) < 0 || unhex(f, &parts[2]) < 0))
+                return ash_fail(diags, -ASH_ERR_SYNTAX, v->at, "expected hexadecimal digits");
         ash_array_push(&f->inputs, ((AshInput){ kind, parts[1], parts[2] }));
         return 0;
 }
@@ -86,13 +99,10 @@ static int parse_record(AshFingerprint *f, const AshTomlValue *root, AshDiags *d
 
 static int check_record(const AshFingerprint *f, const AshTomlValue *root, AshDiags *diags) {
         _str_ AshStr bytes = {};
-        char hex[ASH_HEX_MAX];
-        for (size_t i = 0; i < f->inputs.n; i++) /* a record with escaped bytes cannot be checked */
-                if (ash_slice_find_char(f->inputs.items[i].value, '%') >= 0 || ash_slice_find_char(f->inputs.items[i].name, '%') >= 0)
-                        return 0;
+        char digits[ASH_HEX_MAX];
         ash_fingerprint_encode(f, &bytes);
-        ash_digest_hex_of(ASH_SHA256, ash_str_slice(&bytes), hex);
-        if (strcmp(f->text + 2, hex) != 0)
+        ash_digest_hex_of(ASH_SHA256, ash_str_slice(&bytes), digits);
+        if (strcmp(f->text + 2, digits) != 0)
                 return ash_fail(diags, -ASH_ERR_VERIFY, ash_toml_get(root, "fingerprint")->at, "the fingerprint does not belong to these inputs: the record was changed by hand");
         return 0;
 }
