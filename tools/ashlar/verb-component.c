@@ -229,6 +229,7 @@ static int run_show(AshCli *cli) {
         return 0;
 }
 
+#define NAMES(what) { "NAME", what, ASH_KIND_COMPONENT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }
 const AshCliVerb ash_verbs_component[] = {
         { "list", "list the components",
           "One line a component, sorted by name. Patterns are shell globs.",
@@ -238,5 +239,28 @@ const AshCliVerb ash_verbs_component[] = {
           .needs = ASH_NEEDS_CONFIG, .run = run_list },
         { "show", "show a component with all that it inherits",
           .args = ASH_ARGS({ "NAME", "a component", ASH_KIND_COMPONENT, ASH_ARG_MANY }), .needs = ASH_NEEDS_CONFIG, .run = run_show },
+        { "render", "write specs and side files with all overlays applied",
+          "Writes a directory a component below the project's rendered-specs-dir, and a record of what its fingerprint is made of below .fingerprints there. A directory is "
+          "replaced in one step, and only when something in it differs. Directories of components that are gone stay unless --prune is given.\n"
+          "\n"
+          "With --check nothing is written; the exit status is 1 when something would be.",
+          .args = ASH_ARGS(NAMES("components to render (default: all)")),
+          .options = ASH_OPTIONS(ASH_UPSTREAM_OPTIONS, { "output", "DIR", "write below DIR", 'o', ASH_KIND_DIR }, { "check", .doc = "write nothing; exit with 1 when something differs" },
+                                 { "prune", .doc = "remove directories of components that are gone (with --check: count them as a difference)" },
+                                 { "available", .doc = "leave out components whose upstream spec is not there" }),
+          .needs = ASH_NEEDS_CONFIG, .run = ash_component_render },
+        { "diff", "show what differs from upstream, and which overlay made each difference",
+          "A unified diff of upstream's files against the rendered ones. Above each hunk stand the overlays that made it, with their reasons and where they are declared.",
+          .args = ASH_ARGS({ "NAME", "a component", ASH_KIND_COMPONENT, ASH_ARG_MANY }),
+          .options = ASH_OPTIONS(ASH_UPSTREAM_OPTIONS, { "exit-code", .doc = "exit with 1 when there is a difference" }), .needs = ASH_NEEDS_CONFIG, .run = ash_component_diff },
+        { "fingerprint", "print what a component's build depends on, as one digest",
+          .args = ASH_ARGS({ "NAME", "a component", ASH_KIND_COMPONENT, ASH_ARG_MANY }),
+          .options = ASH_OPTIONS(ASH_UPSTREAM_OPTIONS, { "record", .doc = "print the whole record, with every input" }), .needs = ASH_NEEDS_CONFIG, .run = ash_component_fingerprint },
+        { "why", "say in words why a fingerprint changed",
+          "Compares two records of fingerprints, or two directories of rendered components. With the name of a component alone: the record beside what was rendered against what "
+          "would be rendered now.",
+          .args = ASH_ARGS({ "OLD", "a record, a directory of rendered components, or the name of a component", ASH_KIND_FILE },
+                           { "NEW", "the same, newer", ASH_KIND_FILE, ASH_ARG_OPTIONAL }),
+          .options = ASH_OPTIONS(ASH_UPSTREAM_OPTIONS, { "output", "DIR", "where components were rendered to", 'o', ASH_KIND_DIR }), .run = ash_component_why },
         {},
 };
