@@ -145,6 +145,7 @@ static void check_upstreams(const Check *k) {
         for (size_t i = 0; i < u->n; i++)
                 if (u->items[i].is_default.value == ASH_YES && first) {
                         ash_fail(k->diags, -ASH_ERR_CONFIG, u->items[i].is_default.at, "a second default upstream");
+                        ash_hint(k->diags, "keep one");
                         ash_note(k->diags, first->is_default.at, "the first is '%.*s'", ASH_F(first->repo.name.s));
                 } else if (u->items[i].is_default.value == ASH_YES)
                         first = &u->items[i];
@@ -155,23 +156,43 @@ static void check_image_formats(const Check *k, const AshImage *image) {
                 { "disk", " raw vhd vhd-dynamic vhdx qcow2 vmdk iso " }, { "container", " oci docker tar wsl directory " },
                 { "archive", " tar cpio squashfs erofs wsl " }, { "directory", " directory " },
         };
+        const AshField *field = ash_field_find(&ash_record_image, ASH_S("formats"));
         for (size_t i = 0; i < ASH_N(rows); i++)
                 for (size_t f = 0; ash_slice_eqs(image->kind.s, rows[i].kind) && f < image->formats.n; f++) {
                         AshText format = image->formats.items[f];
                         _free_ char *word = ash_asprintf(" %.*s ", ASH_F(format.s));
-                        if (strstr(rows[i].formats, word))
+                        bool known = false; /* else it is reported as no format at all */
+                        for (size_t v = 0; field->values[v]; v++)
+                                known |= ash_slice_eqs(format.s, field->values[v]);
+                        if (!known || strstr(rows[i].formats, word))
                                 continue;
                         ash_fail(k->diags, -ASH_ERR_CONFIG, format.at, "an image of kind '%s' cannot have the format '%.*s'", rows[i].kind, ASH_F(format.s));
-                        ash_hint(k->diags, "possible:%s", rows[i].formats);
+                        ash_hint(k->diags, "possible: %.*s", (int) strlen(rows[i].formats) - 2, rows[i].formats + 1);
                 }
 }
 
+/* The images that inherit from each other in a circle are reported once, not once from each of them. */
 static void check_images(const Check *k) {
         const AshImages *images = &k->config->project.images;
+        _map_ AshMap in_circle = {};
         for (size_t i = 0; i < images->n; i++) {
-                const AshImage *image = NULL;
-                if (ash_config_image(k->config, images->items[i].name.s, &image, k->diags) >= 0)
+                const AshImage *image = &images->items[i];
+                _cleanup_(ash_diags_free_p) AshDiags *own = ash_diags_new();
+                if (ash_config_image(k->config, image->name.s, &image, own) >= 0) {
                         check_image_formats(k, image);
+                        continue;
+                }
+                bool known = ash_map_find(&in_circle, image->name.s);
+                for (size_t step = 0; image && step <= images->n && !ash_map_find(&in_circle, image->name.s); step++) {
+                        ash_map_put(&in_circle, image->name.s, NULL, NULL);
+                        const AshImage *next = NULL;
+                        for (size_t p = 0; p < image->inherits.n && !next; p++)
+                                next = ash_config_find_image(k->config, image->inherits.items[p].s);
+                        known |= next && next != &images->items[i] && ash_map_find(&in_circle, next->name.s);
+                        image = next;
+                }
+                if (!known)
+                        ash_diags_merge(k->diags, own);
         }
 }
 
@@ -180,6 +201,7 @@ static void check_exists(const Check *k, AshText path, const char *what) {
         if (!path.s.len || access(path.s.ptr, F_OK) == 0)
                 return;
         ash_fail(k->diags, -ASH_ERR_CONFIG, path.at, "%s '%.*s' does not exist", what, ASH_F(path.s));
+        ash_hint(k->diags, "paths are relative to the file that names them");
 }
 
 static int overlay_source_exists(void *context, const AshOverlay *o, AshDiags *diags) {
@@ -189,7 +211,9 @@ static int overlay_source_exists(void *context, const AshOverlay *o, AshDiags *d
         _free_ char *path = ash_path_join(o->base_dir, o->source.s.ptr);
         if (access(path, F_OK) == 0)
                 return 0;
-        return ash_fail(diags, -ASH_ERR_CONFIG, o->source.at, "the overlay's source '%s' does not exist", path);
+        ash_fail(diags, -ASH_ERR_CONFIG, o->source.at, "the overlay's source '%s' does not exist", path);
+        ash_hint(diags, "paths are relative to the file that names them");
+        return -ASH_ERR_CONFIG;
 }
 
 /* Reads the overlay files of all components that have any. */

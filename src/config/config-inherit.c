@@ -179,6 +179,7 @@ static int find_overlay_files(const AshComponent *component, AshTexts patterns, 
                 /* In defaults a path without wildcards may be missing for this or that component only when it holds {component}. */
                 if (r < 0) {
                         result = ash_fail(diags, -ASH_ERR_CONFIG, t.at, r == -ENOENT ? "no overlay file '%s'" : "cannot read the overlay file '%s': %s", pattern, ash_strerror(r));
+                        ash_hint(diags, "only a path with wildcards may match nothing");
                         continue;
                 }
                 if (found.paths.n)
@@ -266,7 +267,9 @@ static int inherit_from(AshConfig *c, const AshImage *own, AshText parent, const
                         _str_ AshStr text = {};
                         for (size_t k = i; k < depth; k++)
                                 ash_str_appendf(&text, "%.*s -> ", ASH_F(chain[k]->name.s));
-                        return ash_fail(diags, -ASH_ERR_CONFIG, parent.at, "images inherit from each other: %s%.*s", text.ptr, ASH_F(p->name.s));
+                        ash_fail(diags, -ASH_ERR_CONFIG, parent.at, "images inherit from each other: %s%.*s", text.ptr, ASH_F(p->name.s));
+                        ash_hint(diags, "put what they share into an image of its own, with abstract = true");
+                        return -ASH_ERR_CONFIG;
                 }
         if (depth >= INHERIT_MAX)
                 return ash_fail(diags, -ASH_ERR_CONFIG, parent.at, "more than %d images inherit from one another", INHERIT_MAX);

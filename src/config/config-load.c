@@ -148,7 +148,7 @@ static void expand_include(Loader *l, AshConfigFile *f, AshText include) {
         int r = ash_config_glob(pattern, &found, &literal);
         if (r < 0) {
                 ash_fail(l->diags, -ASH_ERR_CONFIG, include.at, literal && r == -ENOENT ? "no file '%.*s' to include" : "cannot include '%.*s': %s", ASH_F(include.s), ash_strerror(r));
-                if (r == -ENOENT)
+                if (r == -ENOENT && literal)
                         hint_nearest_file(pattern, l->diags);
                 else if (r == -EISDIR)
                         ash_hint(l->diags, "name the files in it, for example '%.*s/*.toml'", ASH_F(include.s));

@@ -12,6 +12,30 @@ AshSlice ash_parse_join(AshArena *arena, const char *dir, AshSlice path) {
 
 static bool has_scheme(AshSlice s) { return ash_slice_find(s, ASH_S("://")) > 0; }
 
+/* How a value of this kind is written. */
+static const char *form_of(AshFieldKind kind) {
+        switch (kind) {
+        case ASH_FIELD_TEXTS:
+        case ASH_FIELD_PATHS:
+                return "write [\"...\", \"...\"]";
+        case ASH_FIELD_FLAG:
+                return "write true or false";
+        case ASH_FIELD_NUMBER:
+                return "write digits without quotes";
+        case ASH_FIELD_PAIRS:
+                return "write { NAME = \"...\" }";
+        case ASH_FIELD_TABLE:
+                return "write { KEY = ... }, or a header in brackets";
+        case ASH_FIELD_TABLES:
+                return "write [{ KEY = ... }], or a header in doubled brackets";
+        case ASH_FIELD_NAMED:
+        case ASH_FIELD_BOXED:
+                return "write a header in brackets for each name";
+        default:
+                return "write \"...\"";
+        }
+}
+
 static void wrong_type(const AshParse *p, const AshField *f, const AshTomlValue *v, const char *expected) {
         ash_fail(p->diags, -ASH_ERR_CONFIG, v->at, "'%s' must be %s, not %s", f->key, expected, ash_toml_type_name(v->type));
         if (v->type == ASH_TOML_STRING && f->kind == ASH_FIELD_TEXTS)
@@ -20,6 +44,8 @@ static void wrong_type(const AshParse *p, const AshField *f, const AshTomlValue 
                 ash_hint(p->diags, "write true or false without quotes");
         else if (expected[2] == 's' && (v->type == ASH_TOML_INTEGER || v->type == ASH_TOML_FLOAT || v->type == ASH_TOML_BOOL))
                 ash_hint(p->diags, "put quotes around it");
+        else
+                ash_hint(p->diags, "%s", form_of(f->kind));
 }
 
 /* The place of a part of a string value, where the value is written without escapes; else the whole value. */
@@ -29,6 +55,15 @@ static AshSpan part_of(AshSpan at, AshSlice part) {
         AshSlice text = ash_slice_sub(at.source->text, at.offset, at.len);
         ptrdiff_t found = ash_slice_find(text, part);
         return found < 0 ? at : (AshSpan){ at.source, at.offset + (uint32_t) found, (uint32_t) part.len };
+}
+
+/* A value within a message: short, on one line. malloc'ed. */
+static char *one_line(AshSlice s) {
+        char *line = ash_slice_dup(ash_slice_sub(s, 0, 100));
+        for (char *c = line; *c; c++)
+                if ((unsigned char) *c < ' ' || *c == 127)
+                        *c = '?';
+        return line;
 }
 
 static bool is_word(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; }
@@ -73,7 +108,8 @@ static void check_words(const AshParse *p, const AshField *f, AshText t) {
                 if (known[n].len)
                         ash_str_appendf(&all, "%s%s", all.len ? ", " : "", f->values[n]);
         }
-        ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, "'%.*s' is no value of '%s'", ASH_F(t.s), f->key);
+        _free_ char *shown = one_line(t.s);
+        ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, "'%s' is no value of '%s'", shown, f->key);
         ptrdiff_t near = ash_slice_nearest(t.s, known, n);
         if (near >= 0 && known[near].len)
                 ash_hint(p->diags, "did you mean '%s'?", f->values[near]);
@@ -85,11 +121,12 @@ static void check_words(const AshParse *p, const AshField *f, AshText t) {
 static void check_text(const AshParse *p, const AshField *f, AshText t) {
         if (memchr(t.s.ptr, 0, t.s.len)) {
                 ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, "'%s' holds a NUL character", f->key);
+                ash_hint(p->diags, "no text can hold one");
                 return;
         }
         if (!t.s.len) {
                 if (f->flags & ASH_FIELD_REQUIRED && !f->values)
-                        ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, "'%s' must not be empty", f->key);
+                        ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, "'%s' must not be empty", f->key), ash_hint(p->diags, "it says: %s", f->doc);
                 else if (f->values)
                         check_words(p, f, t);
                 return;
@@ -97,7 +134,8 @@ static void check_text(const AshParse *p, const AshField *f, AshText t) {
         if (f->values)
                 check_words(p, f, t);
         if (f->form && f->form->ok && !f->form->ok(t.s)) {
-                ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, "'%.*s' is no valid '%s'", ASH_F(ash_slice_sub(t.s, 0, 100)), f->key);
+                _free_ char *shown = one_line(t.s);
+                ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, "'%s' is no valid '%s'", shown, f->key);
                 ash_hint(p->diags, "expected %s", f->form->expected);
         } else if (f->form && f->form->placeholders)
                 check_placeholders(p, f->form, t);
@@ -185,9 +223,9 @@ static void parse_boxed(const AshParse *p, const AshField *f, const AshTomlMembe
 
 static void check_name(const AshParse *p, const AshField *f, AshText name) {
         if (!name.s.len || memchr(name.s.ptr, 0, name.s.len) || memchr(name.s.ptr, '\n', name.s.len))
-                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "a name in '%s' must not be empty or hold control characters", f->key);
+                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "a name in '%s' must not be empty or hold control characters", f->key), ash_hint(p->diags, "choose another name");
         else if (f->kind == ASH_FIELD_BOXED && (ash_slice_find_char(name.s, '/') >= 0 || ash_slice_eqs(name.s, ".") || ash_slice_eqs(name.s, "..")))
-                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "the component name '%.*s' cannot be a directory name", ASH_F(name.s));
+                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "the component name '%.*s' cannot be a directory name", ASH_F(name.s)), ash_hint(p->diags, "its rendered spec gets a directory of this name");
         else if (f->form && f->form->ok && !f->form->ok(name.s)) {
                 ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "'%.*s' is no valid name in '%s'", ASH_F(name.s), f->key);
                 ash_hint(p->diags, "expected %s", f->form->expected);
@@ -205,6 +243,7 @@ static void parse_named(const AshParse *p, const AshField *f, const AshTomlValue
                 const AshTomlMember *m = &v->table.members[i];
                 if (m->value->type != ASH_TOML_TABLE) {
                         ash_fail(p->diags, -ASH_ERR_CONFIG, m->value->at, "'%s.%.*s' must be a table, not %s", f->key, ASH_F(m->key), ash_toml_type_name(m->value->type));
+                        ash_hint(p->diags, "write a header: [... %s.%.*s]", f->key, ASH_F(m->key));
                         continue;
                 }
                 char *item = ret->items + ret->n++ * size;
@@ -240,7 +279,7 @@ static void parse_field(const AshParse *p, const AshField *f, const AshTomlMembe
                 if (v->type != ASH_TOML_INTEGER)
                         wrong_type(p, f, v, "an integer");
                 else if (v->integer < 0 || v->integer > UINT32_MAX)
-                        ash_fail(p->diags, -ASH_ERR_CONFIG, v->at, "'%s' must be between 0 and 4294967295", f->key);
+                        ash_fail(p->diags, -ASH_ERR_CONFIG, v->at, "'%s' must be between 0 and 4294967295", f->key), ash_hint(p->diags, "write a number in this range");
                 else
                         *(AshNumber *) at = (AshNumber){ true, v->integer, v->at };
                 return;
@@ -280,7 +319,8 @@ static void unknown_key(const AshParse *p, const AshRecord *r, const AshTomlMemb
                 known[n] = ash_slice_str(r->fields[n].key);
                 ash_str_appendf(&all, "%s%s", n ? ", " : "", r->fields[n].key);
         }
-        ash_fail(p->diags, -ASH_ERR_CONFIG, m->key_at, "unknown key '%.*s' in %s", ASH_F(ash_slice_sub(m->key, 0, 100)), r->name);
+        _free_ char *shown = one_line(m->key);
+        ash_fail(p->diags, -ASH_ERR_CONFIG, m->key_at, "unknown key '%s' in %s", shown, r->name);
         ptrdiff_t near = ash_slice_nearest(m->key, known, n);
         if (near >= 0)
                 ash_hint(p->diags, "did you mean '%s'?", r->fields[near].key);
@@ -310,7 +350,7 @@ void ash_parse_record(const AshParse *p, const AshRecord *r, const AshTomlValue 
         for (const AshField *f = r->fields; f->key; f++)
                 if ((f->flags & ASH_FIELD_REQUIRED) && !(seen & (UINT64_C(1) << (f - r->fields)))) {
                         ash_fail(p->diags, -ASH_ERR_CONFIG, at, "'%s' is missing in %s", f->key, r->name);
-                        ash_hint(p->diags, "it says: %s", f->doc);
+                        ash_hint(p->diags, "add %s: %s", f->key, f->doc);
                         complete = false;
                 }
         if (r->rule && complete) {
