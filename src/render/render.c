@@ -159,6 +159,12 @@ static void keep_file(AshRendered *r, const char *name, mode_t mode, AshSlice da
 
 static int by_name(const void *a, const void *b) { return strcmp(((const AshRenderFile *) a)->name, ((const AshRenderFile *) b)->name); }
 
+/* Added or changed by an overlay. */
+static bool is_ours(const AshRendered *r, const char *name, AshSlice data) {
+        const AshSpecFile *f = ash_spec_tree_find(r->upstream, ash_slice_str(name));
+        return !f || !ash_slice_eq(f->data, data);
+}
+
 static int collect_files(AshRendered *r, AshSlice spec, AshSlice sources, AshDiags *diags) {
         bool all = r->component->merged->skip_file_filter.value == ASH_YES;
         _cleanup_(ash_file_filter_free_p) AshFileFilter *filter = ash_file_filter_new(spec);
@@ -166,12 +172,13 @@ static int collect_files(AshRendered *r, AshSlice spec, AshSlice sources, AshDia
                 const AshSourceTreeFile *f = ash_source_tree_at(r->tree, i);
                 bool is_spec = strcmp(f->name, r->spec) == 0;
                 AshSlice data = spec;
-                if (strcmp(f->name, "sources") == 0 || (!is_spec && !all && !f->changed && !ash_file_filter_keeps(filter, ash_slice_str(f->name))))
-                        continue;
+                if (strcmp(f->name, "sources") == 0)
+                        continue; /* the merged one is added below */
                 int e = is_spec ? 0 : ash_source_tree_read(r->tree, f->name, &data, diags);
                 if (e < 0)
                         return e;
-                keep_file(r, f->name, f->mode, data);
+                if (is_spec || all || is_ours(r, f->name, data) || ash_file_filter_keeps(filter, ash_slice_str(f->name)))
+                        keep_file(r, f->name, f->mode, data);
         }
         if (sources.len)
                 keep_file(r, "sources", 0644, sources);
