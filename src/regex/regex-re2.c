@@ -190,7 +190,13 @@ static int posix_class(Re2 *r) {
                 plain = ash_slice_from(plain, 1);
         for (size_t k = 0; k < ASH_N(names); k++)
                 if (ash_slice_eqs(plain, names[k])) {
-                        ash_str_appendf(r->out, "[:%.*s:]", ASH_F(name));
+                        /* Spelled out where case folding would matter: PCRE2 does not fold its own names. */
+                        const char *range = ash_slice_eqs(name, "alpha") ? "A-Za-z" : ash_slice_eqs(name, "lower") ? "a-z" : ash_slice_eqs(name, "upper") ? "A-Z" :
+                                            ash_slice_eqs(name, "alnum") ? "0-9A-Za-z" : NULL;
+                        if (range)
+                                ash_str_append_str(r->out, range);
+                        else
+                                ash_str_appendf(r->out, "[:%.*s:]", ASH_F(name));
                         r->i += (size_t) close + 2;
                         return 1;
                 }
@@ -294,6 +300,7 @@ typedef struct Atom {
         bool repeated;  /* and it is repeated already */
         bool zero;      /* an assertion: needs a group around it before it may be repeated */
         size_t out;     /* where it starts in the output */
+        size_t end;     /* and where it ends; flags such as (?i) may follow, which a repetition looks through */
         size_t product; /* of the counts within */
 } Atom;
 
@@ -309,8 +316,10 @@ static int repeat(Re2 *r, Atom *atom, size_t *product) {
                 return fail(r, start, "nothing stands before '%.*s' that could be repeated", (int) len, r->p.ptr + start);
         if (atom->repeated)
                 return fail(r, start, "a repetition is repeated ('%c' after another one): RE2 has no possessive or stacked repetition", c);
-        if (atom->zero) {
-                _free_ char *text = ash_strndup(r->out->ptr + atom->out, r->out->len - atom->out);
+        _free_ char *flags = ash_strndup(r->out->ptr + atom->end, r->out->len - atom->end);
+        r->out->len = atom->end;
+        if (atom->zero || *flags) {
+                _free_ char *text = ash_strndup(r->out->ptr + atom->out, atom->end - atom->out);
                 r->out->len = atom->out;
                 ash_str_appendf(r->out, "(?:%s)", text);
         }
@@ -327,7 +336,9 @@ static int repeat(Re2 *r, Atom *atom, size_t *product) {
         r->i += lazy;
         if (lazy != !!(r->flags & FLAG_SWAP))
                 ash_str_append_char(r->out, '?');
+        atom->end = r->out->len;
         atom->repeated = true;
+        ash_str_append_str(r->out, flags);
         *product = ASH_MAX(*product, atom->product);
         return 1;
 }
@@ -388,7 +399,7 @@ static int flag_group(Re2 *r) {
         }
 }
 
-static int group(Re2 *r, Atom *atom) {
+static int group(Re2 *r, Atom *atom, const Atom *before) {
         size_t start = r->i;
         unsigned outer = r->flags;
         int n = 1;
@@ -398,7 +409,8 @@ static int group(Re2 *r, Atom *atom) {
         } else if (looking_at(r, "(?")) {
                 n = flag_group(r);
                 if (n == 0) {
-                        *atom = (Atom){};
+                        *atom = *before;
+                        atom->repeated = false;
                         return 0;
                 }
         } else if (looking_at(r, "(*")) {
@@ -470,11 +482,12 @@ static int backslash(Re2 *r, Atom *atom) {
 }
 
 static int one_atom(Re2 *r, Atom *atom) {
+        Atom before = *atom;
         *atom = (Atom){ .there = true, .out = r->out->len, .product = 1 };
         bool multi = r->flags & FLAG_MULTI;
         size_t len = 1;
         switch (peek(r, 0)) {
-        case '(': return group(r, atom);
+        case '(': return group(r, atom, &before);
         case '[': return class(r);
         case '\\': return backslash(r, atom);
         case '.':
@@ -512,9 +525,12 @@ static int alternation(Re2 *r, size_t *ret_product) {
                         return n;
                 if (n > 0)
                         continue;
+                size_t flags_only = atom.out;
                 n = one_atom(r, &atom);
                 if (n < 0)
                         return n;
+                if (!atom.there || atom.out != flags_only || !atom.end)
+                        atom.end = r->out->len;
                 product = ASH_MAX(product, atom.product);
         }
         *ret_product = product;
