@@ -64,7 +64,6 @@ static Node *new_table(Parser *p, TableState state, AshSpan at) {
         t->v.indexed = true;
         t->v.implicit = state == TABLE_IMPLICIT || state == TABLE_DOTTED;
         t->v.inline_table = state == TABLE_INLINE;
-        t->seed = p->doc->seed;
         t->state = state;
         return t;
 }

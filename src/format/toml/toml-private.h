@@ -16,13 +16,17 @@ typedef struct Slot {
         uint32_t hash;
 } Slot;
 
+typedef struct Index {
+        uint64_t seed;
+        uint32_t size; /* a power of two */
+        Slot slots[];
+} Index;
+
 /* Every table and array of tables of the parser. Small ones live in the arena and are searched in turn; larger ones have storage of their own and an index. */
 typedef struct Node {
         AshTomlValue v;
+        Index *index;
         uint32_t cap;
-        uint32_t index_size; /* a power of two, or 0 */
-        Slot *index;
-        uint64_t seed;
         TableState state;
         bool own;            /* members (items) are malloc'ed, and the node stands in doc->big */
 } Node;

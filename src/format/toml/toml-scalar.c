@@ -123,7 +123,7 @@ static int to_double(Parser *p, const char *t, const char *e, bool negative, dou
 }
 
 static int scan_decimal(Parser *p, const char *t, const char *e, AshTomlValue *v) {
-        bool negative = *t == '-', is_float = false, overflow = false, ignored;
+        bool negative = *t == '-', is_float = false, overflow = false, ignored = false;
         const char *q = t + (*t == '-' || *t == '+'), *first = q;
         uint64_t n, unused;
         const char *wrong = digits(&q, e, 10, &n, &overflow);

@@ -22,35 +22,42 @@ static uint32_t hash(uint64_t seed, AshSlice s) {
         return (uint32_t) (h >> 32);
 }
 
-static void index_put(Node *t, uint32_t place, uint32_t h) {
-        uint32_t i = h & (t->index_size - 1);
-        while (t->index[i].place)
-                i = (i + 1) & (t->index_size - 1);
-        t->index[i] = (Slot){ place + 1, h };
+static void index_put(Index *index, uint32_t place, AshSlice key) {
+        uint32_t h = hash(index->seed, key), i = h & (index->size - 1);
+        while (index->slots[i].place)
+                i = (i + 1) & (index->size - 1);
+        index->slots[i] = (Slot){ place + 1, h };
 }
 
 /* Makes the index anew, with all members. */
-static void index_grow(Node *t) {
+static void index_grow(const AshTomlDoc *doc, Node *t) {
+        uint32_t size = t->index ? t->index->size * 2 : 4 * SMALL;
         free(t->index);
-        t->index_size = t->index_size ? t->index_size * 2 : 4 * SMALL;
-        t->index = ash_calloc(t->index_size, sizeof *t->index);
+        t->index = ash_calloc(1, sizeof *t->index + size * sizeof *t->index->slots);
+        t->index->seed = doc->seed;
+        t->index->size = size;
         for (size_t i = 0; i < t->v.table.n; i++)
-                index_put(t, (uint32_t) i, hash(t->seed, t->v.table.members[i].key));
+                index_put(t->index, (uint32_t) i, t->v.table.members[i].key);
+}
+
+static AshTomlMember *find_indexed(const Node *t, AshSlice key) {
+        const Index *index = t->index;
+        uint32_t h = hash(index->seed, key);
+        for (uint32_t i = h & (index->size - 1); index->slots[i].place; i = (i + 1) & (index->size - 1)) {
+                AshTomlMember *m = &t->v.table.members[index->slots[i].place - 1];
+                if (index->slots[i].hash == h && ash_slice_eq(m->key, key))
+                        return m;
+        }
+        return NULL;
 }
 
 AshTomlMember *toml_table_find(const AshTomlValue *table, AshSlice key) {
-        AshTomlMember *members = table->table.members;
         const Node *t = (const Node *) table;
-        if (table->indexed && t->index) {
-                uint32_t h = hash(t->seed, key);
-                for (uint32_t i = h & (t->index_size - 1); t->index[i].place; i = (i + 1) & (t->index_size - 1))
-                        if (t->index[i].hash == h && ash_slice_eq(members[t->index[i].place - 1].key, key))
-                                return &members[t->index[i].place - 1];
-                return NULL;
-        }
+        if (table->indexed && t->index)
+                return find_indexed(t, key);
         for (size_t i = 0; i < table->table.n; i++)
-                if (ash_slice_eq(members[i].key, key))
-                        return &members[i];
+                if (ash_slice_eq(table->table.members[i].key, key))
+                        return &table->table.members[i];
         return NULL;
 }
 
@@ -66,7 +73,8 @@ static void *grow(AshTomlDoc *doc, Node *t, void *items, size_t n, size_t size) 
                 t->cap += t->cap / 2;
                 return ash_realloc(items, t->cap, size);
         }
-        uint32_t cap = t->cap ? t->cap * 2 : n < 2 ? 2 : 4;
+        /* Tables that only stand in a path have one member, as a rule. */
+        uint32_t cap = t->cap ? t->cap * 2 : t->v.implicit ? 1 : 2;
         void *fresh;
         if (cap <= SMALL)
                 fresh = ash_arena_alloc(doc->arena, cap * size);
@@ -87,10 +95,10 @@ AshTomlMember *toml_table_add(AshTomlDoc *doc, Node *t, AshSlice key, AshSpan ke
         t->v.table.members = grow(doc, t, t->v.table.members, n, sizeof *t->v.table.members);
         t->v.table.members[n] = (AshTomlMember){ key, key_at, value };
         t->v.table.n++;
-        if (n + 1 > SMALL && 2 * (n + 1) > t->index_size)
-                index_grow(t); /* takes the new one in, too */
+        if (n + 1 > SMALL && (!t->index || 2 * (n + 1) > t->index->size))
+                index_grow(doc, t); /* takes the new one in, too */
         else if (t->index)
-                index_put(t, (uint32_t) n, hash(t->seed, key));
+                index_put(t->index, (uint32_t) n, key);
         return &t->v.table.members[n];
 }
 
@@ -132,7 +140,7 @@ size_t ash_toml_memory(const AshTomlDoc *doc) {
         size_t n = ash_arena_used(doc->arena) + doc->big.cap * sizeof *doc->big.items;
         for (size_t i = 0; i < doc->big.n; i++) {
                 const Node *t = doc->big.items[i];
-                n += t->index_size * sizeof *t->index + t->cap * (t->v.type == ASH_TOML_TABLE ? sizeof *t->v.table.members : sizeof *t->v.array.items);
+                n += (t->index ? t->index->size * sizeof *t->index->slots : 0) + t->cap * (t->v.type == ASH_TOML_TABLE ? sizeof *t->v.table.members : sizeof *t->v.array.items);
         }
         return n;
 }

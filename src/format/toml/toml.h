@@ -34,7 +34,7 @@ struct AshTomlValue {
 
 /* Limits: deeper nesting (levels of brackets, headers and dotted keys together) and more values than this are refused. */
 #define ASH_TOML_DEPTH_MAX 1000
-#define ASH_TOML_VALUES_MAX 10000000
+#define ASH_TOML_VALUES_MAX 4000000
 
 typedef struct AshTomlDoc AshTomlDoc;
 /* Parses source->text (kept by the caller as long as the document lives). On failure adds diagnostics with their place (keys and tables defined twice are all
