@@ -380,11 +380,129 @@ static void test_no_bwrap(void **state) {
         assert_says(w->diags, "needs the program bwrap, which is not installed");
 }
 
+/* ---- overlays inside archives ---- */
+typedef struct ArchiveWorld {
+        AshSources sources;
+        AshSourceTree *tree;
+        AshSourceFile file;
+        AshSpecDistro distro;
+        char *lookaside;
+} ArchiveWorld;
+
+static void archive_done(ArchiveWorld *a) {
+        ash_sources_done(&a->sources);
+        ash_source_tree_free(a->tree);
+        free(a->lookaside);
+}
+
+static void run_program(const char *dir, const char *const *argv, AshStr *out) {
+        _process_result_ AshProcessResult result = {};
+        assert_int_equal(ash_process_run(&(AshProcess) { .argv = argv, .cwd = dir }, &result), 0);
+        if (result.status != 0)
+                fail_msg("%s: %s", argv[0], result.err.ptr);
+        if (out)
+                ash_str_append(out, ash_str_slice(&result.out));
+}
+
+/* foo-1.tar.gz at a lookaside cache (a directory), listed in upstream's sources, and replaced by us. */
+static void archive_setup(World *w, const char *hash, bool in_tree, ArchiveWorld *a) {
+        *a = (ArchiveWorld) { .tree = ash_source_tree_new() };
+        fixture_write(w->tmp->path, "pkgs/foo-1/a.c", "int old;\nint old;\n");
+        fixture_write(w->tmp->path, "pkgs/foo-1/vendor/x.c", "vendored");
+        fixture_write(w->tmp->path, "pkgs/foo-1/vendor/y.c", "vendored");
+        _free_ char *dir = ash_path_join(w->tmp->path, "pkgs"), *tar = ash_path_join(dir, "foo-1.tar.gz");
+        run_program(dir, (const char *const[]){ "tar", "--sort=name", "--mtime=@5", "--owner=jane:77", "--group=staff:88", "-czf", "foo-1.tar.gz", "foo-1", NULL }, NULL);
+        uint8_t digest[ASH_DIGEST_SIZE_MAX];
+        char hex[ASH_HEX_MAX];
+        uint64_t size;
+        assert_int_equal(ash_digest_file(ASH_SHA256, AT_FDCWD, tar, digest, &size), 0);
+        ash_hex(digest, 32, hex);
+        _free_ char *text_of = in_tree ? ash_strdup("") : ash_asprintf("SHA256 (foo-1.tar.gz) = %s\n", hex);
+        assert_int_equal(ash_sources_parse(ash_slice_str(text_of), "sources", &a->sources, NULL), 0);
+        a->file = (AshSourceFile) { .filename = TEXT("foo-1.tar.gz"), .hash = text(hash), .hash_type = TEXT("SHA256"), .origin_type = TEXT("overlay"), .replace_upstream = { .value = in_tree ? ASH_UNSET : ASH_YES } };
+        assert_int_equal(ash_sources_merge(&a->sources, &(AshSourceFiles) { &a->file, 1 }, NULL), 0);
+        a->lookaside = ash_asprintf("file://%s/pkgs/$filename", w->tmp->path);
+        a->distro.lookaside_uri = text(a->lookaside);
+        ash_source_tree_put(a->tree, "foo.spec", ASH_S("Name: foo\n"), 0644);
+        _bytes_ AshBytes b = {};
+        assert_int_equal(ash_file_read(AT_FDCWD, tar, 0, &b), 0);
+        if (in_tree)
+                ash_source_tree_put(a->tree, "foo-1.tar.gz", ash_bytes_slice(&b), 0644);
+}
+
+static int archive_apply(World *w, ArchiveWorld *a, const AshOverlay *overlays, size_t n) {
+        _cleanup_(ash_spec_archives_free_p) AshSpecArchives *archives = ash_spec_archives_new(&a->sources, ASH_S("foo"), &a->distro, &w->options);
+        AshOverlayOptions o = { .spec = "foo.spec", .component = "foo", .archive = ash_spec_archives_ops(archives) };
+        return ash_overlay_apply(a->tree, overlays, n, &o, NULL, w->diags);
+}
+
+static void test_archive_overlays(void **state) {
+        World *w = *state;
+        const AshOverlay overlays[] = {
+                { .type = ASH_OVERLAY_FILE_REMOVE, .type_text = TEXT("file-remove"), .file = TEXT("vendor/*.c"), .archive = TEXT("foo-1.tar.gz") },
+                { .type = ASH_OVERLAY_FILE_SEARCH_REPLACE, .type_text = TEXT("file-search-replace"), .file = TEXT("**/*.c"), .regex = TEXT("old"), .replacement = TEXT("new"), .archive = TEXT("foo-1.tar.gz") },
+        };
+        for (int in_tree = 0; in_tree < 2; in_tree++) {
+                /* a wrong hash is answered with the right one */
+                ArchiveWorld a;
+                archive_setup(w, HEX64, in_tree, &a);
+                assert_int_equal(archive_apply(w, &a, overlays, 2), -ASH_ERR_VERIFY);
+                const char *note = ash_diags_at(w->diags, 0)->notes.items[0].text;
+                _free_ char *right = ash_strdup(note + strlen("it has "));
+                assert_says(w->diags, "has another digest than its source-files entry says");
+                assert_null(a.sources.items.items[0].path);
+                archive_done(&a);
+                archive_setup(w, right, in_tree, &a);
+                int r = archive_apply(w, &a, overlays, 2);
+                if (r < 0)
+                        fail_msg("%s", ash_diags_at(w->diags, 0)->text);
+                _str_ AshStr listed = {}, content = {};
+                const char *path = a.sources.items.items[0].path;
+                run_program("/", (const char *const[]){ "tar", "-tvzf", path, "--numeric-owner", "--full-time", NULL }, &listed);
+                assert_null(strstr(listed.ptr, ".c\n") ? strstr(listed.ptr, "vendor/x.c") : "no a.c");
+                assert_non_null(strstr(listed.ptr, "77/88"));
+                assert_non_null(strstr(listed.ptr, "foo-1/vendor/\n"));
+                run_program("/", (const char *const[]){ "tar", "-xOzf", path, "foo-1/a.c", NULL }, &content);
+                assert_string_equal(content.ptr, "int new;\nint new;\n");
+                if (in_tree) {
+                        AshSlice packed;
+                        assert_int_equal(ash_source_tree_read(a.tree, "foo-1.tar.gz", &packed, NULL), 0);
+                        char hex[ASH_HEX_MAX];
+                        ash_digest_hex_of(ASH_SHA256, packed, hex);
+                        assert_string_equal(hex, right);
+                }
+                archive_done(&a);
+                /* a later run finds the edited archive in the cache */
+                archive_setup(w, right, in_tree, &a);
+                assert_int_equal(ash_sources_fetch(&a.sources, ASH_S("foo"), &a.distro, &w->options, w->diags), 0);
+                assert_non_null(a.sources.items.items[0].path);
+                archive_done(&a);
+        }
+}
+
+static void test_archive_mistakes(void **state) {
+        World *w = *state;
+        AshOverlay remove = { .type = ASH_OVERLAY_FILE_REMOVE, .type_text = TEXT("file-remove"), .file = TEXT("none/*"), .archive = TEXT("foo-1.tar.gz") };
+        ArchiveWorld a;
+        archive_setup(w, HEX64, false, &a);
+        assert_true(archive_apply(w, &a, &remove, 1) < 0); /* the glob hits nothing */
+        ash_diags_clear(w->diags);
+        remove.archive = TEXT("other.tar.gz");
+        assert_int_equal(archive_apply(w, &a, &remove, 1), -EINVAL);
+        assert_says(w->diags, "no source-files entry of that name has origin");
+        /* placing an archive that nobody edited */
+        assert_int_equal(ash_sources_fetch(&a.sources, ASH_S("foo"), &a.distro, &w->options, w->diags), 0);
+        assert_int_equal(ash_sources_place(&a.sources, w->tmp->fd, w->diags), -EINVAL);
+        assert_says(w->diags, "has not been edited");
+        archive_done(&a);
+}
+
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_parse), cmocka_unit_test(test_corpus), cmocka_unit_test(test_merge), cmocka_unit_test(test_uris),
                 T(test_dist_git), T(test_dist_git_mistakes), T(test_local), T(test_directory), T(test_script), T(test_no_bwrap),
+                T(test_archive_overlays), T(test_archive_mistakes),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,9 +30,20 @@ static void jobs_done(Jobs *jobs) {
 }
 
 /* ---- what is wanted ---- */
-static bool wanted(const AshSourceItem *item) {
-        /* An overlay's archive that upstream does not list is a file of the tree; there is nothing to fetch. */
-        return item->origin != ASH_ORIGIN_OVERLAY || item->replaced;
+/* Of an edited archive upstream's own is fetched only when somebody is about to edit it. One that upstream does not list is a file of the spec's directory. */
+static bool wanted(const AshSourceItem *item, const AshSourceItem *only) {
+        return only ? item == only : item->origin != ASH_ORIGIN_OVERLAY && !item->path;
+}
+
+/* An archive that was edited before is in the cache under the digest that it must have. */
+static int look_for_edited(AshSourceItem *item, const AshSpecOptions *options, AshDiags *diags) {
+        _free_ char *path = NULL;
+        int r = ash_spec_blob_path(options, item->kind, item->hex, &path, diags);
+        if (r < 0)
+                return r;
+        if (access(path, F_OK) == 0 && ash_spec_blob_check(path, item->kind, item->hex) > 0)
+                item->path = ASH_TAKE(path);
+        return 0;
 }
 
 static int lookaside_uri(const Job *j, AshSlice package, const AshSpecDistro *distro, AshStr *out, AshDiags *diags) {
@@ -172,11 +183,11 @@ static int get_all(Jobs *jobs, const AshSpecOptions *options, AshDiags *diags) {
         return result;
 }
 
-int ash_sources_fetch(AshSources *sources, AshSlice package, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags) {
+static int fetch_items(AshSources *sources, AshSourceItem *only, AshSlice package, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags) {
         _cleanup_(jobs_done) Jobs jobs = { .items = ash_calloc(sources->items.n + 1, sizeof(Job)) };
         int result = 0;
         ash_array_foreach(&sources->items, item) {
-                if (!wanted(item) || item->path)
+                if (!wanted(item, only))
                         continue;
                 int r = prepare(&jobs.items[jobs.n++], item, package, distro, options, diags);
                 if (r < 0 && result == 0)
@@ -197,16 +208,32 @@ int ash_sources_fetch(AshSources *sources, AshSlice package, const AshSpecDistro
         int r = get_all(&jobs, options, diags);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < jobs.n; i++)
+        for (size_t i = 0; i < jobs.n; i++) {
+                free(jobs.items[i].item->path);
                 jobs.items[i].item->path = ash_strdup(jobs.items[i].path);
+        }
         return 0;
+}
+
+int ash_sources_fetch(AshSources *sources, AshSlice package, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags) {
+        int r = fetch_items(sources, NULL, package, distro, options, diags);
+        ash_array_foreach(&sources->items, item)
+                if (r >= 0 && item->origin == ASH_ORIGIN_OVERLAY && !item->path)
+                        r = look_for_edited(item, options, diags);
+        return r;
+}
+
+int ash_sources_fetch_one(AshSources *sources, AshSourceItem *item, AshSlice package, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags) {
+        return fetch_items(sources, item, package, distro, options, diags);
 }
 
 int ash_sources_place(const AshSources *sources, int dirfd, AshDiags *diags) {
         ash_array_foreach(&sources->items, item) {
+                _free_ char *name = ash_slice_dup(item->filename);
+                if (!item->path && item->origin == ASH_ORIGIN_OVERLAY && item->replaced)
+                        return ash_fail(diags, -EINVAL, item->at, "the archive '%s' has not been edited: no overlay names it", name);
                 if (!item->path)
                         continue;
-                _free_ char *name = ash_slice_dup(item->filename);
                 int r = ash_copy_file(AT_FDCWD, item->path, dirfd, name, 0644);
                 if (r < 0)
                         return ash_fail(diags, r, ASH_NOWHERE, "cannot put %s in place: %s", name, ash_strerror(r));

@@ -15,3 +15,6 @@ int ash_spec_blob_check(const char *path, AshDigestKind kind, const char *hex);
 
 /* Runs a custom origin's script and puts what it made at "to" (a path that does not exist yet). */
 int ash_spec_script_run(const AshSourceItem *item, const AshSpecOptions *options, const char *work_parent, const char *to, AshDiags *diags);
+
+/* ash_sources_fetch() for one item; of origin overlay it sets "path" to upstream's archive. */
+int ash_sources_fetch_one(AshSources *sources, AshSourceItem *item, AshSlice package, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags);

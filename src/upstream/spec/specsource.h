@@ -3,6 +3,7 @@
 #include "base.h"
 #include "io.h"
 #include "model-project.h"
+#include "overlay.h"
 
 /* ---- where everything comes from ---- */
 /* What the component's distribution says; the caller fills it from the configuration (texts may be unset). */
@@ -100,7 +101,18 @@ void ash_sources_format(const AshSources *sources, AshStr *out);
 /* Convenience for rendering: the merged "sources" text of a tree (empty when there is nothing at all). Downloads nothing. */
 int ash_sources_render(const AshSpecTree *tree, const AshComponentConfig *config, AshStr *out, AshDiags *diags);
 
-/* Gets every item (but those of origin overlay, of which it gets the upstream archive) into the cache, checked by digest. Sets items[].path. */
+/* Gets every item into the cache, checked by digest, and sets items[].path. Those of origin overlay are found only when they were edited before (see
+ * ash_spec_archives_new()); else their path stays NULL. */
 int ash_sources_fetch(AshSources *sources, AshSlice package, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags);
-/* Puts the fetched files into a directory by their names (reflink or copy). */
+/* Puts the fetched files into a directory by their names (reflink or copy). Fails for an archive of upstream that was to be edited and was not. */
 int ash_sources_place(const AshSources *sources, int dirfd, AshDiags *diags);
+
+/* ---- overlays inside archives ---- */
+/* What ash_overlay_apply() needs for overlays with "archive": unpacks the archive (fetching it when it comes from the lookaside cache), and packs it again, once for
+ * each archive. Each needs an item of origin overlay in "sources" (merged), whose hash is that of the packed archive: it must come out so, or it is refused with
+ * the digest that came out. Then the item's path is the edited archive. All arguments are borrowed; "distro" may be NULL. */
+typedef struct AshSpecArchives AshSpecArchives;
+AshSpecArchives *ash_spec_archives_new(AshSources *sources, AshSlice package, const AshSpecDistro *distro, const AshSpecOptions *options);
+void ash_spec_archives_free(AshSpecArchives *archives);
+ASH_DEFINE_CLEANUP(AshSpecArchives *, ash_spec_archives_free)
+const AshArchiveOps *ash_spec_archives_ops(AshSpecArchives *archives);
