@@ -48,6 +48,38 @@ class Component(Case):
         self.assertNotEqual(p.returncode, 0)
         self.assertIn("bash", p.stderr)
 
+    def test_add(self):
+        compact = "# a list\n\n[components.alpha]\n[components.Beta] # big\n# about it\n[components.delta]\n[components.zulu]\n"
+        def added(text, *args, **more):
+            path = self.write("q/ashlar.toml", text)
+            self.assertEqual(self.run_ashlar("-C", "q", "component", "add", *args, **more).stdout, "q/ashlar.toml\n")
+            return path.read_text()
+        self.assertEqual(added(compact, "charlie"), compact.replace("# about", "[components.charlie]\n# about"))
+        self.assertEqual(added(compact, "a+b"), compact.replace("[components.alpha]", '[components."a+b"]\n[components.alpha]'))
+        self.assertEqual(added(compact, "zz"), compact + "[components.zz]\n")
+        self.assertEqual(added(compact, "x", "--upstream-name", "y", "--commit", "1234567"),
+                         compact.replace("[components.zulu]", '[components.x]\nspec = { type = "upstream", upstream-name = "y", upstream-commit = "1234567" }\n[components.zulu]'))
+        spaced = "[components.a]\nrelease = { calculation = \"manual\" }\n\n[components.c]\n\n[components.d]\n"
+        self.assertEqual(added(spaced, "b"), spaced.replace("[components.c]", "[components.b]\n\n[components.c]"))
+        self.assertEqual(added(spaced, "e"), spaced + "\n[components.e]\n")
+        crlf = compact.replace("\n", "\r\n")
+        path = self.write("q/ashlar.toml", crlf.encode())
+        self.run_ashlar("-C", "q", "component", "add", "m")
+        self.assertEqual(path.read_bytes().decode(), crlf.replace("[components.zulu]", "[components.m]\r\n[components.zulu]"))
+
+    def test_add_refuses(self):
+        self.assertIn("ashlar.toml:", self.run_ashlar("-C", "p", "component", "add", "bash", status=1).stderr)
+        self.run_ashlar("-C", "p", "component", "add", "../x", status=2)
+        self.run_ashlar("-C", "p", "component", "add", "x", "--spec", "x.spec", "--commit", "1234567", status=2)
+        # a distro that does not exist: the file is as before
+        p = self.run_ashlar("-C", "p", "component", "add", "x", "--distro", "nowhere", status=None)
+        self.assertNotEqual(p.returncode, 0)
+        self.assertEqual((self.dir / "p/ashlar.toml").read_text(), PROJECT)
+        # a file that the project does not include
+        self.write("p/other.toml", "[components.a]\n")
+        self.assertIn("not one of the project's files", self.run_ashlar("-C", "p", "component", "add", "x", "--file", "p/other.toml", status=1).stderr)
+        self.assertEqual((self.dir / "p/other.toml").read_text(), "[components.a]\n")
+
     def test_no_project(self):
         p = self.run_ashlar("-C", "/nowhere", "component", "list", status=None)
         self.assertIn(p.returncode, (1, 3))

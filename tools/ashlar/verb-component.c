@@ -239,6 +239,15 @@ const AshCliVerb ash_verbs_component[] = {
           .needs = ASH_NEEDS_CONFIG, .run = run_list },
         { "show", "show a component with all that it inherits",
           .args = ASH_ARGS({ "NAME", "a component", ASH_KIND_COMPONENT, ASH_ARG_MANY }), .needs = ASH_NEEDS_CONFIG, .run = run_show },
+        { "add", "declare a component in the project's files",
+          "Edits a TOML file in place: everything else in it keeps its comments, order and layout. A sorted list of components stays sorted. Without options the component inherits all. "
+          "Prints the name of the file.",
+          .args = ASH_ARGS({ "NAME", "the new component" }),
+          .options = ASH_OPTIONS({ "file", "FILE", "the file to edit (default: the one that declares most components)", .kind = ASH_KIND_FILE },
+                                 { "spec", "PATH", "it has a spec of our own at PATH, relative to the file", .kind = ASH_KIND_FILE },
+                                 { "upstream-name", "NAME", "what upstream calls it" }, { "commit", "HASH", "upstream's commit" }, { "distro", "NAME", "the distribution that it comes from" },
+                                 { "distro-version", "VERSION", "and its version" }),
+          .needs = ASH_NEEDS_CONFIG | ASH_TAKES_LOCK, .run = ash_component_add },
         { "render", "write specs and side files with all overlays applied",
           "Writes a directory a component below the project's rendered-specs-dir, and a record of what its fingerprint is made of below .fingerprints there. A directory is "
           "replaced in one step, and only when something in it differs. Directories of components that are gone stay unless --prune is given.\n"
