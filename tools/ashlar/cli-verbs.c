@@ -6,6 +6,7 @@ const AshCliNoun ash_cli_nouns[] = {
         { "repo", "publish, check and query RPM repositories", ash_verbs_repo },
         { "package", "look at and sign single packages", ash_verbs_package },
         { "component", "list, render and compare components", ash_verbs_component },
+        { "overlay", "judge overlays", ash_verbs_overlay },
         { "deviations", "list every deviation from upstream", ash_verbs_deviations },
         { "store", "care for the store of fetched and unpacked packages", ash_verbs_store },
         { "toml", "read and check TOML files", ash_verbs_toml },

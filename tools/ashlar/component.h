@@ -18,7 +18,7 @@ char *ash_overlay_title(const AshOverlay *overlay);
 /* "base/comps/bash.toml:12", relative as the file was named. malloc'ed; "" for nowhere. */
 char *ash_span_text(AshSpan at);
 
-/* verb-component-add.c, verb-component-render.c */
+/* verb-component-add.c, verb-component-rebase.c, verb-component-render.c */
 int ash_component_add(AshCli *cli);
 int ash_component_render(AshCli *cli);
 int ash_component_diff(AshCli *cli);

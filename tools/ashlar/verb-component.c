@@ -271,5 +271,11 @@ const AshCliVerb ash_verbs_component[] = {
           .args = ASH_ARGS({ "OLD", "a record, a directory of rendered components, or the name of a component", ASH_KIND_FILE },
                            { "NEW", "the same, newer", ASH_KIND_FILE, ASH_ARG_OPTIONAL }),
           .options = ASH_OPTIONS(ASH_UPSTREAM_OPTIONS, { "output", "DIR", "where components were rendered to", 'o', ASH_KIND_DIR }), .run = ash_component_why },
+        { "rebase", "try a component's overlays on a newer upstream",
+          "Applies the overlays to upstream's files as they are now and as they are below SPECDIR, and shows each conflict with both sides. The exit status is 1 when there is one.",
+          .args = ASH_ARGS({ "NAME", "a component", ASH_KIND_COMPONENT }),
+          .options = ASH_OPTIONS({ "onto", "SPECDIR", "a directory with the newer specs (SPECDIR/NAME/NAME.spec)", .kind = ASH_KIND_DIR }, ASH_UPSTREAM_OPTIONS,
+                                 { "output", "DIR", "write the new upstream's files with the overlays that apply to DIR", 'o', ASH_KIND_DIR }),
+          .needs = ASH_NEEDS_CONFIG, .run = ash_component_rebase },
         {},
 };
