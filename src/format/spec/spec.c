@@ -139,6 +139,8 @@ static void split_lines(AshSpecDoc *doc) {
                         line.text = part;
                         if (!first)
                                 line.offset = ASH_SPEC_ADDED;
+                        if (rest.ptr) /* more follows: this part ends with the '\n' that stood in the text */
+                                line.eol = ASH_EOL_LF;
                         ash_array_push(&split, line);
                 }
         }
