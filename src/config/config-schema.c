@@ -241,6 +241,7 @@ static const AshRecord upstream = { "upstream", "Where packages come from; `--up
         TEXTS_("repos", OWN, AshUpstream, repos, "names of `resources.rpm-repos`", REF(REPO)),
         TEXT_("snapshot", OWN, AshUpstream, snapshot, "take it as it stood at this time, where the server can", FORM(date_time)),
         PATH_("names", OWN, AshUpstream, names, "a table of further provides for imported packages"),
+        PATH_("import-overlays", OWN, AshUpstream, import_overlays, "a table of deviations of imported packages, and of what replaces their maintainer scripts"),
         TEXTS_("import", OWN, AshUpstream, import, "packages to import beside what images and components need"),
         FLAG_("default", OWN, AshUpstream, is_default, "the one that is meant when none is said")),
         .rule = ash_rule_upstream };

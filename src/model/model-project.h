@@ -232,6 +232,7 @@ typedef struct AshUpstream {
         AshTexts repos;           /* ... or names of resources.rpm-repos */
         AshText snapshot;         /* RFC 3339, where a server has snapshots */
         AshText names;            /* path of a table that gives imported packages further provides */
+        AshText import_overlays;  /* path of a table of their deviations (docs/apt-import.md) */
         AshTexts import;          /* packages wanted beside what images and components need */
         AshFlag is_default;
 } AshUpstream;

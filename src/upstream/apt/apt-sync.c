@@ -248,7 +248,27 @@ static int add_index(AshAptSnapshot *s, AshSlice line, AshDiags *diags) {
         return r < 0 ? ash_fail_file(diags, r, index->path, "cannot read what apt fetched: %s", ash_strerror(r)) : 0;
 }
 
-static int read_release(const AshAptArchive *a, int fd, AshAptSnapshot *s, AshDiags *diags) {
+/* apt checks signatures and does not say whose: gpgv, which comes with it, does. */
+static void find_signer(const char *path, const char *keyring, AshAptSnapshot *s) {
+        const char *argv[] = { "gpgv", "--keyring", keyring, "--status-fd", "1", path, NULL };
+        _process_result_ AshProcessResult out = {};
+        AshSlice rest, line, fingerprint;
+        if (ash_process_run(&(AshProcess){ .argv = argv, .timeout_ms = 60000 }, &out) < 0)
+                return;
+        for (rest = ash_str_slice(&out.out); ash_slice_next_line(&rest, &line);) {
+                if (!ash_slice_starts(line, ASH_S("[GNUPG:] VALIDSIG ")))
+                        continue;
+                /* The last word is the primary key's. */
+                AshSlice words = ash_slice_trim(line), word;
+                while (ash_slice_next_word(&words, &word))
+                        fingerprint = word;
+                if (fingerprint.len < sizeof s->key)
+                        memcpy(s->key, fingerprint.ptr, fingerprint.len);
+                return;
+        }
+}
+
+static int read_release(const AshAptArchive *a, int fd, const char *keyring, AshAptSnapshot *s, AshDiags *diags) {
         _dirlist_ AshDirList list = {};
         int r = ash_dir_list(fd, "lists", &list);
         if (r < 0)
@@ -260,6 +280,8 @@ static int read_release(const AshAptArchive *a, int fd, AshAptSnapshot *s, AshDi
                 if (!ash_slice_ends(ash_slice_str(e->name), ASH_S("_InRelease")) || (r = ash_file_read(fd, path, 64 << 20, &bytes)) < 0)
                         continue;
                 ash_digest_of(ASH_SHA256, ash_bytes_slice(&bytes), s->release_sha256);
+                _free_ char *whole = ash_asprintf("%s/%s", a->state_dir, path);
+                find_signer(whole, keyring, s);
                 for (rest = ash_bytes_slice(&bytes); ash_slice_next_line(&rest, &line);)
                         if (ash_slice_starts(line, ASH_S("Date: "))) {
                                 s->date = ash_slice_dup(ash_slice_trim(ash_slice_from(line, 6)));
@@ -269,7 +291,7 @@ static int read_release(const AshAptArchive *a, int fd, AshAptSnapshot *s, AshDi
         return ash_fail_file(diags, -ENOENT, a->state_dir, "apt left no InRelease file for suite '%s'", a->suite);
 }
 
-static int collect(const AshAptArchive *a, int fd, const char *mirror, AshAptSnapshot **ret, AshDiags *diags) {
+static int collect(const AshAptArchive *a, int fd, const char *mirror, const char *keyring, AshAptSnapshot **ret, AshDiags *diags) {
         static const char *const args[] = { "indextargets", "--format", "$(CREATED_BY)\t$(FILENAME)\t$(COMPONENT)", NULL };
         _cleanup_(ash_apt_snapshot_free_p) AshAptSnapshot *s = ash_calloc(1, sizeof *s);
         _process_result_ AshProcessResult out = {};
@@ -284,29 +306,31 @@ static int collect(const AshAptArchive *a, int fd, const char *mirror, AshAptSna
                                 return r;
         if (!s->indices.n)
                 return ash_fail_file(diags, -ENOENT, a->state_dir, "there are no indices of suite '%s' for %s here yet", a->suite, a->arch);
-        r = read_release(a, fd, s, diags);
+        r = read_release(a, fd, keyring, s, diags);
         if (r >= 0)
                 *ret = ASH_TAKE(s);
         return r;
 }
 
-static int open_archive(const AshAptArchive *a, char **ret_mirror, int *ret_fd, AshDiags *diags) {
+static int open_archive(const AshAptArchive *a, char **ret_mirror, char **ret_keyring, int *ret_fd, AshDiags *diags) {
         _free_ char *mirror = NULL, *keyring = NULL;
         int r = ash_apt_find_mirror(a, "/", &mirror, &keyring, diags);
         if (r >= 0)
                 r = prepare(a, mirror, keyring, ret_fd, diags);
-        if (r >= 0)
+        if (r >= 0) {
                 *ret_mirror = ASH_TAKE(mirror);
+                *ret_keyring = ASH_TAKE(keyring);
+        }
         return r;
 }
 
 int ash_apt_sync(const AshAptArchive *a, AshAptSnapshot **ret, AshProgress *progress, AshDiags *diags) {
         static const char *const args[] = { "update", "--error-on=any", "-q", NULL };
-        _free_ char *mirror = NULL;
+        _free_ char *mirror = NULL, *keyring = NULL;
         _close_ int fd = -1;
         _cleanup_(ash_lock_free_p) AshLockFile *lock = NULL;
         _process_result_ AshProcessResult out = {};
-        int r = open_archive(a, &mirror, &fd, diags);
+        int r = open_archive(a, &mirror, &keyring, &fd, diags);
         if (r >= 0)
                 r = ash_lock_acquire(fd, ".lock", true, -1, &lock);
         if (r < 0)
@@ -316,12 +340,12 @@ int ash_apt_sync(const AshAptArchive *a, AshAptSnapshot **ret, AshProgress *prog
         ash_progress_end(progress);
         if (r >= 0 && out.status != 0)
                 r = explain(a, &out, diags);
-        return r < 0 ? r : collect(a, fd, mirror, ret, diags);
+        return r < 0 ? r : collect(a, fd, mirror, keyring, ret, diags);
 }
 
 int ash_apt_last(const AshAptArchive *a, AshAptSnapshot **ret, AshDiags *diags) {
-        _free_ char *mirror = NULL;
+        _free_ char *mirror = NULL, *keyring = NULL;
         _close_ int fd = -1;
-        int r = open_archive(a, &mirror, &fd, diags);
-        return r < 0 ? r : collect(a, fd, mirror, ret, diags);
+        int r = open_archive(a, &mirror, &keyring, &fd, diags);
+        return r < 0 ? r : collect(a, fd, mirror, keyring, ret, diags);
 }

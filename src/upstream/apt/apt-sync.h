@@ -23,6 +23,7 @@ typedef struct AshAptSnapshot {
         char *mirror;              /* base URL, ending in '/'; a package's file name follows it. Never to be written into a project */
         char *date;                /* of the Release file, as it says: "Sat, 06 Sep 2025 ..." */
         uint8_t release_sha256[32]; /* of InRelease */
+        char key[65];              /* fingerprint of the key that signed it; "" when gpgv cannot be asked (apt has checked it all the same) */
         ASH_ARRAY(AshAptIndex) indices;
 } AshAptSnapshot;
 void ash_apt_snapshot_free(AshAptSnapshot *s);

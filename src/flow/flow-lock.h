@@ -1,0 +1,23 @@
+/* Making and checking the lock. */
+#pragma once
+#include "flow-upstream.h"
+
+typedef struct AshFlowLockOptions {
+        const char *upstream;              /* --upstream, or NULL: the default one */
+        const char *path;                  /* of the lock */
+        bool update;                       /* take the newest of everything (n_packages 0), or of these packages; else keep what is locked as far as it goes */
+        const char *const *packages;
+        size_t n_packages;
+        bool dry_run;
+} AshFlowLockOptions;
+
+typedef struct AshFlowLockResult {
+        AshStr changes;                    /* one line each */
+        size_t n_changes, packages, sets;
+        bool written;
+} AshFlowLockResult;
+void ash_flow_lock_result_done(AshFlowLockResult *r);
+
+int ash_flow_lock(AshFlow *flow, const AshFlowLockOptions *options, AshFlowLockResult *ret);
+/* The lock answers what the project asks for now, and every input that it names is at hand or can be fetched by its digest. 1: it does not (with diagnostics); 0: it does. */
+int ash_flow_lock_check(AshFlow *flow, const AshFlowLockOptions *options);

@@ -1,0 +1,23 @@
+/* What a project asks the solver for: one set of requests for each image and channel and each of its architectures. */
+#pragma once
+#include "flow-upstream.h"
+
+typedef struct AshFlowSet {
+        const char *kind;          /* "image" or "channel" */
+        AshSlice name, arch;
+        AshSpan at;
+        bool weak;
+        ASH_ARRAY(AshRequest) requests;
+} AshFlowSet;
+typedef struct AshFlowSets {
+        ASH_ARRAY(AshFlowSet) items;
+} AshFlowSets;
+int ash_flow_sets_collect(AshFlow *flow, const AshUpstream *upstream, AshFlowSets *ret);
+void ash_flow_sets_done(AshFlowSets *sets);
+/* The distinct architectures, in order of appearance; at most max. */
+size_t ash_flow_sets_arches(const AshFlowSets *sets, AshSlice *ret, size_t max);
+/* The requests as the lock keeps them: sorted, "-x" for an exclusion, "+weak" for weak dependencies; what only keeps locked packages is left out. */
+AshSlice *ash_flow_set_requests(const AshFlowSet *set, AshArena *arena, size_t *ret_n);
+
+/* Gives every user and group that the locked packages declare (sysusers.d(5)) a number: fixed ones first, then those that the lock has already, then from 999 downwards in the order of names. */
+int ash_flow_allocate_ids(AshFlow *flow, AshLock *lock);

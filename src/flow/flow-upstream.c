@@ -1,0 +1,524 @@
+#include <stdio.h>
+#include <time.h>
+#include "flow-upstream.h"
+
+struct AshFlowUpstream {
+        AshFlow *flow;
+        const AshUpstream *config;
+        AshSlice name, arch, type;
+        AshArena *arena;
+        /* apt */
+        AshAptSnapshot *snapshot;
+        AshAptTables *tables;
+        AshApt *apt;
+        AshId apt_key;               /* of everything that the universe depends on */
+        char *keyring;
+        /* rpm-md */
+        AshRpmmdRepo *rpmmd;
+        AshKeyring *keys;
+};
+
+void ash_flow_upstream_free(AshFlowUpstream *u) {
+        if (!u)
+                return;
+        ash_apt_free(u->apt);
+        ash_apt_tables_free(u->tables);
+        ash_apt_snapshot_free(u->snapshot);
+        ash_rpmmd_free(u->rpmmd);
+        ash_keyring_free(u->keys);
+        free(u->keyring);
+        ash_arena_free(u->arena);
+        free(u);
+}
+
+AshSlice ash_flow_upstream_name(const AshFlowUpstream *u) { return u->name; }
+
+/* "x86_64" -> "amd64": what Debian calls an architecture. */
+static const char *debian_arch(AshSlice arch) {
+        return ash_slice_eqs(arch, "x86_64") ? "amd64" : ash_slice_eqs(arch, "aarch64") ? "arm64" : NULL;
+}
+
+/* ---- keys of derived objects ---- */
+typedef struct Key {
+        AshDigest *digest;
+} Key;
+
+static Key key_new(const char *kind) {
+        Key k = { ash_digest_new(ASH_SHA256) };
+        ash_digest_update(k.digest, kind, strlen(kind) + 1);
+        return k;
+}
+
+static void key_add(Key *k, const void *data, size_t n) {
+        uint64_t len = n;
+        ash_digest_update(k->digest, &len, sizeof len);
+        ash_digest_update(k->digest, data, n);
+}
+
+static AshId key_done(Key *k) {
+        AshId id;
+        ash_digest_final(k->digest, id.sha256);
+        ash_digest_free(k->digest);
+        return id;
+}
+
+/* ---- apt ---- */
+static char *joined(AshTexts texts, const char *otherwise) {
+        AshStr out = {};
+        for (size_t i = 0; i < texts.n; i++)
+                ash_str_appendf(&out, "%s%.*s", out.len ? " " : "", ASH_F(texts.items[i].s));
+        if (!out.len)
+                ash_str_append_str(&out, otherwise);
+        return ash_str_take(&out);
+}
+
+static int load_tables(AshFlowUpstream *u) {
+        const char *names = ash_text_set(u->config->names) ? u->config->names.s.ptr : NULL, *imports = ash_text_set(u->config->import_overlays) ? u->config->import_overlays.s.ptr : NULL;
+        return ash_apt_tables_load(names, imports, &u->tables, u->flow->diags);
+}
+
+static AshId apt_universe_key(const AshFlowUpstream *u, const AshLockUpstream *pinned) {
+        Key k = key_new("apt-universe");
+        uint32_t version = ASH_APT_IMPORTER_VERSION;
+        const char *tables = ash_apt_tables_digest(u->tables);
+        key_add(&k, &version, sizeof version);
+        key_add(&k, ASHLAR_VERSION, sizeof ASHLAR_VERSION);
+        key_add(&k, u->arch.ptr, u->arch.len);
+        key_add(&k, tables, strlen(tables));
+        if (pinned)
+                for (size_t i = 0; i < pinned->n_indices; i++) {
+                        uint8_t digest[32];
+                        ash_unhex(pinned->indices[i], digest, sizeof digest);
+                        key_add(&k, digest, sizeof digest);
+                }
+        else
+                ash_array_foreach(&u->snapshot->indices, i)
+                        if (!i->is_sources)
+                                key_add(&k, i->sha256, sizeof i->sha256);
+        return key_done(&k);
+}
+
+/* The index files go into the store, so that a lock can be solved again after the mirror has moved on. */
+static int keep_indices(AshFlowUpstream *u) {
+        ash_array_foreach(&u->snapshot->indices, i) {
+                AshId id;
+                memcpy(id.sha256, i->sha256, sizeof id.sha256);
+                if (i->is_sources || ash_store_has_blob(u->flow->store, &id))
+                        continue;
+                int r = ash_store_put_file(u->flow->store, AT_FDCWD, i->path, &id, NULL, u->flow->diags);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int build_universe(AshFlowUpstream *u, const AshId *indices, size_t n, const char *label) {
+        AshBytes *bytes = ash_arena_new_items(u->arena, AshBytes, n);
+        AshSlice *texts = ash_arena_new_items(u->arena, AshSlice, n);
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                char hex[ASH_ID_HEX];
+                r = ash_store_map_blob(u->flow->store, &indices[i], true, &bytes[i], u->flow->diags);
+                ash_id_hex(&indices[i], hex);
+                if (r < 0)
+                        ash_fail(u->flow->diags, r, u->config->repo.name.at, "the index %s of upstream '%.*s' is not in the store, and the mirror does not have it any more", hex, ASH_F(u->name));
+                texts[i] = ash_bytes_slice(&bytes[i]);
+        }
+        if (r >= 0)
+                r = ash_apt_build(texts, n, ash_slice_str(debian_arch(u->arch)), u->tables, label, &u->apt, u->flow->diags);
+        for (size_t i = 0; i < n; i++)
+                ash_bytes_done(&bytes[i]);
+        if (r >= 0)
+                ash_store_cache_put(u->flow->store, "apt-universe", &u->apt_key, ash_apt_blob(u->apt)); /* only a cache: a failure costs time */
+        return r;
+}
+
+static int load_universe(AshFlowUpstream *u, const AshId *indices, size_t n) {
+        AshBytes bytes = {};
+        if (ash_store_cache_get(u->flow->store, "apt-universe", &u->apt_key, &bytes) >= 0) {
+                if (ash_apt_load(&bytes, &u->apt) >= 0)
+                        return 0;
+                ash_bytes_done(&bytes);
+        }
+        _free_ char *label = ash_slice_dup(u->name);
+        return build_universe(u, indices, n, label);
+}
+
+static bool snapshot_matches(const AshAptSnapshot *s, const AshLockUpstream *pinned) {
+        size_t n = 0, same = 0;
+        ash_array_foreach(&s->indices, i) {
+                char hex[65];
+                if (i->is_sources)
+                        continue;
+                ash_hex(i->sha256, sizeof i->sha256, hex);
+                if (n < pinned->n_indices)
+                        same += ash_slice_eqs(pinned->indices[n], hex);
+                n++;
+        }
+        return n == same && n == pinned->n_indices;
+}
+
+static int open_apt(AshFlowUpstream *u, const AshLockUpstream *pinned) {
+        const AshRepo *repo = &u->config->repo;
+        _free_ char *components = joined(repo->components, "main");
+        const char *arch = debian_arch(u->arch);
+        if (!arch)
+                return ash_fail(u->flow->diags, -EINVAL, repo->name.at, "upstream '%.*s' has no architecture '%.*s'; an apt archive is imported for x86_64 and aarch64", ASH_F(u->name), ASH_F(u->arch));
+        _free_ char *state = ash_asprintf("%s/apt/%.*s-%s", ash_store_path(u->flow->store), ASH_F(u->name), arch);
+        AshAptArchive archive = { .suite = repo->suite.s.ptr, .components = components, .arch = arch, .mirror = u->flow->apt_mirror, .state_dir = state, .at = repo->name.at };
+        int r = load_tables(u);
+        if (r < 0)
+                return r;
+        bool at_hand = pinned && pinned->n_indices;
+        for (size_t i = 0; at_hand && i < pinned->n_indices; i++) {
+                AshId id;
+                at_hand = ash_id_parse(pinned->indices[i], &id) >= 0 && ash_store_has_blob(u->flow->store, &id);
+        }
+        if (at_hand && ash_apt_last(&archive, &u->snapshot, NULL) >= 0)
+                r = 0;
+        else
+                r = ash_apt_sync(&archive, &u->snapshot, u->flow->progress, u->flow->diags);
+        if (r < 0)
+                return r;
+        if (!at_hand) {
+                r = keep_indices(u);
+                if (r < 0)
+                        return r;
+                if (pinned && !snapshot_matches(u->snapshot, pinned)) {
+                        r = ash_fail(u->flow->diags, -ASH_ERR_VERIFY, repo->name.at, "upstream '%.*s' has moved on: the lock pins its state of %.*s, the mirror has that of %s", ASH_F(u->name), ASH_F(pinned->date), u->snapshot->date);
+                        ash_hint(u->flow->diags, "'ashlar lock --update' takes the new state");
+                        return r;
+                }
+        }
+        size_t n = 0;
+        AshId *ids = ash_arena_new_items(u->arena, AshId, ASH_MAX(u->snapshot->indices.n, pinned ? pinned->n_indices : 0));
+        if (pinned)
+                for (; n < pinned->n_indices; n++)
+                        ash_id_parse(pinned->indices[n], &ids[n]);
+        else
+                ash_array_foreach(&u->snapshot->indices, i)
+                        if (!i->is_sources)
+                                memcpy(ids[n++].sha256, i->sha256, 32);
+        u->apt_key = apt_universe_key(u, pinned);
+        return load_universe(u, ids, n);
+}
+
+/* The universe as libsolv keeps it, made once for each state. */
+static int add_apt(AshFlowUpstream *u, AshUniverse *universe) {
+        Key k = key_new("solv");
+        _bytes_ AshBytes bytes = {};
+        _free_ char *name = ash_slice_dup(u->name);
+        key_add(&k, u->apt_key.sha256, sizeof u->apt_key.sha256);
+        key_add(&k, ash_solv_version(), strlen(ash_solv_version()));
+        AshId key = key_done(&k);
+        ash_universe_add_repo(universe, name, 0);
+        if (ash_store_cache_get(u->flow->store, "solv", &key, &bytes) >= 0) {
+                _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
+                if (fd >= 0 && ash_write_all(fd, bytes.ptr, bytes.len) >= 0 && lseek(fd, 0, SEEK_SET) == 0 && ash_universe_add_solv(universe, fd, NULL) >= 0)
+                        return 0;
+        }
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        for (size_t i = 0; i < ash_apt_count(u->apt); i++) {
+                AshPackage p = {};
+                ash_apt_model(u->apt, i, arena, &p);
+                ash_universe_add_package(universe, &p);
+        }
+        _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
+        AshBytes out = {};
+        if (fd >= 0 && ash_universe_write_solv(universe, fd, NULL) >= 0 && lseek(fd, 0, SEEK_SET) == 0 && ash_file_read_fd(fd, 0, &out) >= 0)
+                ash_store_cache_put(u->flow->store, "solv", &key, ash_bytes_slice(&out));
+        ash_bytes_done(&out);
+        return 0;
+}
+
+/* ---- importing debs ---- */
+typedef struct Import {
+        AshFlowUpstream *u;
+        const AshPackage *const *packages;
+        AshLockPackage *ret;
+        ptrdiff_t *index;            /* in the universe */
+        bool *known;
+} Import;
+
+static AshId import_id(AshFlowUpstream *u, size_t index, AshAptImport *ret) {
+        char hex[65];
+        AshId id;
+        *ret = (AshAptImport){ .universe = u->apt, .package = index, .tables = u->tables };
+        ash_apt_import_key(ret, hex);
+        ash_id_parse(ash_slice_str(hex), &id);
+        return id;
+}
+
+/* What an earlier import of the same gave: "SHA256 SIZE". */
+static bool recall(AshFlowUpstream *u, const AshId *key, AshLockPackage *ret, AshArena *arena) {
+        _bytes_ AshBytes bytes = {};
+        AshId id;
+        uint64_t size;
+        if (ash_store_cache_get(u->flow->store, "apt-import", key, &bytes) < 0)
+                return false;
+        AshSlice rest = ash_bytes_slice(&bytes), hex, number;
+        if (!ash_slice_next_word(&rest, &hex) || !ash_slice_next_word(&rest, &number) || ash_id_parse(hex, &id) < 0 || ash_slice_to_u64(number, 10, &size) < 0 || !ash_store_has_blob(u->flow->store, &id))
+                return false;
+        ret->sha256 = ash_arena_slice(arena, hex);
+        ret->size = size;
+        return true;
+}
+
+static int convert(void *context, size_t i) {
+        Import *m = context;
+        AshFlowUpstream *u = m->u;
+        if (m->known[i])
+                return 0;
+        AshAptImport in;
+        AshAptPackage p;
+        AshAptImported report;
+        AshId key = import_id(u, (size_t) m->index[i], &in), deb, id;
+        _bytes_ AshBytes bytes = {};
+        _str_ AshStr rpm = {}, record = {};
+        char hex[ASH_ID_HEX];
+        ash_apt_package(u->apt, (size_t) m->index[i], &p);
+        memcpy(deb.sha256, p.sha256, sizeof deb.sha256);
+        int r = ash_store_map_blob(u->flow->store, &deb, true, &bytes, u->flow->diags);
+        if (r < 0)
+                return ash_fail(u->flow->diags, r, ASH_NOWHERE, "%.*s is not in the store: %s", ASH_F(p.filename), ash_strerror(r));
+        r = ash_apt_convert(&in, ash_bytes_slice(&bytes), &rpm, &report, u->flow->diags);
+        if (r >= 0)
+                r = ash_store_put_blob(u->flow->store, ash_str_slice(&rpm), NULL, &id, u->flow->diags);
+        if (r < 0)
+                return r;
+        ash_id_hex(&id, hex);
+        ash_str_appendf(&record, "%s %zu", hex, rpm.len);
+        ash_store_cache_put(u->flow->store, "apt-import", &key, ash_str_slice(&record));
+        m->ret[i].size = rpm.len;
+        memcpy((char *) m->ret[i].sha256.ptr, hex, 64);
+        ash_progress_advance(u->flow->progress, 1);
+        return 0;
+}
+
+static int find_all(Import *m, size_t n) {
+        AshFlowUpstream *u = m->u;
+        _map_ AshMap by_location = {};
+        size_t count = ash_apt_count(u->apt);
+        ash_map_reserve(&by_location, count);
+        for (size_t i = 0; i < count; i++) {
+                AshAptPackage p;
+                ash_apt_package(u->apt, i, &p);
+                ash_map_put(&by_location, p.filename, (void *) (i + 1), NULL);
+        }
+        for (size_t i = 0; i < n; i++) {
+                size_t found = (size_t) ash_map_get(&by_location, m->packages[i]->location);
+                if (!found)
+                        return ash_fail(u->flow->diags, -ENOENT, ASH_NOWHERE, "upstream '%.*s' does not have %.*s", ASH_F(u->name), ASH_F(m->packages[i]->location));
+                m->index[i] = (ptrdiff_t) found - 1;
+        }
+        return 0;
+}
+
+static int fetch_debs(Import *m, size_t n) {
+        AshFlowUpstream *u = m->u;
+        AshStoreWant *wants = ash_arena_new_items(u->arena, AshStoreWant, n);
+        size_t n_wants = 0;
+        for (size_t i = 0; i < n; i++) {
+                AshAptPackage p;
+                if (m->known[i])
+                        continue;
+                ash_apt_package(u->apt, (size_t) m->index[i], &p);
+                AshId *id = ash_arena_new_item(u->arena, AshId);
+                memcpy(id->sha256, p.sha256, sizeof id->sha256);
+                const char **urls = ash_arena_new_items(u->arena, const char *, 2);
+                urls[0] = ash_arena_printf(u->arena, "%s%.*s", u->snapshot->mirror, ASH_F(p.filename));
+                wants[n_wants++] = (AshStoreWant){ .urls = urls, .id = id, .size = p.size, .label = ash_arena_strndup(u->arena, p.filename.ptr, p.filename.len) };
+        }
+        if (!n_wants)
+                return 0;
+        return ash_store_fetch(u->flow->store, wants, n_wants, &(AshFetchOptions){ .allow_file = true }, u->flow->progress, u->flow->diags);
+}
+
+static int realize_apt(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) {
+        Import m = { .u = u, .packages = packages, .ret = ret };
+        m.index = ash_arena_new_items(u->arena, ptrdiff_t, n);
+        m.known = ash_arena_new_items(u->arena, bool, n);
+        int r = find_all(&m, n);
+        size_t missing = 0;
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                AshAptImport in;
+                AshAptPackage p;
+                char hex[65];
+                AshId key = import_id(u, (size_t) m.index[i], &in);
+                ash_apt_package(u->apt, (size_t) m.index[i], &p);
+                ash_hex(p.sha256, sizeof p.sha256, hex);
+                ret[i] = (AshLockPackage){ .nevra = ash_package_nevra(packages[i], arena), .upstream = u->name, .origin = ash_arena_slice(arena, p.filename), .origin_sha256 = ash_arena_slice(arena, ash_slice_str(hex)) };
+                m.known[i] = recall(u, &key, &ret[i], arena);
+                if (!m.known[i])
+                        ret[i].sha256 = ash_arena_slice(arena, ash_slice_str(hex)); /* room for the RPM's */
+                missing += !m.known[i];
+        }
+        if (r >= 0)
+                r = fetch_debs(&m, n);
+        if (r < 0 || !missing)
+                return r;
+        ash_progress_begin(u->flow->progress, "importing packages", missing, ASH_UNIT_ITEMS);
+        r = ash_parallel_for(n, u->flow->threads, true, convert, &m);
+        ash_progress_end(u->flow->progress);
+        return r;
+}
+
+/* ---- rpm-md ---- */
+static int open_rpmmd(AshFlowUpstream *u, const AshLockUpstream *pinned) {
+        static const char *const want[] = { "filelists", "updateinfo", NULL };
+        const AshRepo *repo = &u->config->repo;
+        const char **arches = ash_arena_new_items(u->arena, const char *, 2), **bases = ash_arena_new_items(u->arena, const char *, 2);
+        AshId repomd;
+        arches[0] = ash_arena_strndup(u->arena, u->arch.ptr, u->arch.len);
+        AshRpmmdSource source = { .name = ash_arena_strndup(u->arena, u->name.ptr, u->name.len), .arch = arches[0], .arches = arches, .allow_file = true, .at = repo->name.at,
+                                  .snapshot = ash_text_set(u->config->snapshot) ? u->config->snapshot.s.ptr : NULL };
+        if (ash_text_set(repo->metalink))
+                source.metalink = repo->metalink.s.ptr;
+        if (ash_text_set(repo->base_uri)) {
+                bases[0] = repo->base_uri.s.ptr;
+                source.base_urls = bases;
+        }
+        if (ash_text_set(repo->gpg_key) && repo->disable_gpg_check.value != ASH_YES) {
+                _bytes_ AshBytes key = {};
+                AshSlice path = repo->gpg_key.s;
+                if (ash_slice_starts(path, ASH_S("file://")))
+                        path = ash_slice_from(path, 7);
+                int r = ash_file_read(AT_FDCWD, path.ptr, 4 << 20, &key);
+                if (r < 0)
+                        return ash_fail(u->flow->diags, r, repo->gpg_key.at, "cannot read the key '%.*s': %s", ASH_F(path), ash_strerror(r));
+                r = ash_keyring_new(&u->keys, u->flow->diags);
+                if (r >= 0)
+                        r = ash_keyring_add(u->keys, ash_bytes_slice(&key), path.ptr, u->flow->diags);
+                if (r < 0)
+                        return r;
+                source.keyring = u->keys;
+        }
+        source.allow_unsigned = repo->disable_gpg_check.value == ASH_YES;
+        if (pinned && ash_id_parse(pinned->snapshot, &repomd) >= 0)
+                source.repomd_id = &repomd;
+        return ash_rpmmd_open(u->flow->store, &source, want, u->flow->progress, &u->rpmmd, u->flow->diags);
+}
+
+static int add_rpmmd(AshFlowUpstream *u, AshUniverse *universe) {
+        Key k = key_new("solv");
+        _bytes_ AshBytes bytes = {};
+        _free_ char *name = ash_slice_dup(u->name);
+        key_add(&k, ash_rpmmd_repomd_id(u->rpmmd)->sha256, 32);
+        key_add(&k, u->arch.ptr, u->arch.len);
+        key_add(&k, ash_solv_version(), strlen(ash_solv_version()));
+        AshId key = key_done(&k);
+        ash_universe_add_repo(universe, name, 0);
+        if (ash_store_cache_get(u->flow->store, "solv", &key, &bytes) >= 0) {
+                _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
+                if (fd >= 0 && ash_write_all(fd, bytes.ptr, bytes.len) >= 0 && lseek(fd, 0, SEEK_SET) == 0 && ash_universe_add_solv(universe, fd, NULL) >= 0)
+                        return 0;
+        }
+        int r = ash_universe_add_rpmmd(universe, ash_rpmmd_file(u->rpmmd, "primary", NULL), ash_rpmmd_file(u->rpmmd, "filelists", NULL), NULL, u->flow->diags);
+        if (r < 0)
+                return r;
+        _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
+        AshBytes out = {};
+        if (fd >= 0 && ash_universe_write_solv(universe, fd, NULL) >= 0 && lseek(fd, 0, SEEK_SET) == 0 && ash_file_read_fd(fd, 0, &out) >= 0)
+                ash_store_cache_put(u->flow->store, "solv", &key, ash_bytes_slice(&out));
+        ash_bytes_done(&out);
+        return 0;
+}
+
+/* Who signed each package: the fingerprint goes into the lock. A package that no key of the upstream signed is refused. */
+static int check_signature(AshFlowUpstream *u, const AshId *id, AshSlice nevra, AshSlice *ret_key, AshArena *arena) {
+        _bytes_ AshBytes bytes = {};
+        _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
+        _cleanup_(ash_rpm_sig_report_done) AshRpmSigReport report = {};
+        _free_ char *name = ash_slice_dup(nevra);
+        if (!u->keys)
+                return 0;
+        int r = ash_store_map_blob(u->flow->store, id, false, &bytes, u->flow->diags);
+        if (r >= 0)
+                r = ash_rpm_parse(ash_bytes_slice(&bytes), name, &rpm, u->flow->diags);
+        if (r >= 0)
+                r = ash_rpm_verify(u->keys, rpm, &(AshVerifyOptions){}, &report, u->flow->diags);
+        if (r == -ENOKEY || r == -ENODATA)
+                return ash_fail(u->flow->diags, -ASH_ERR_VERIFY, u->config->repo.gpg_key.at, "%s is %s", name, r == -ENODATA ? "not signed" : "signed by no key of this upstream");
+        if (r >= 0)
+                ash_array_foreach(&report.results, s)
+                        if (s->status == ASH_SIG_GOOD) {
+                                *ret_key = ash_arena_slice(arena, ash_slice_str(s->fingerprint[0] ? s->fingerprint : s->key_id));
+                                break;
+                        }
+        return r < 0 ? r : 0;
+}
+
+static int realize_rpmmd(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) {
+        const AshRpmmdPackage **found = ash_arena_new_items(u->arena, const AshRpmmdPackage *, n);
+        AshId *ids = ash_arena_new_items(u->arena, AshId, n);
+        for (size_t i = 0; i < n; i++) {
+                AshRpmmdFound f;
+                AshSlice nevra = ash_package_nevra(packages[i], arena);
+                ret[i] = (AshLockPackage){ .nevra = nevra, .upstream = u->name };
+                if (ash_rpmmd_find(u->rpmmd, nevra, &f) < 0)
+                        return ash_fail(u->flow->diags, -ENOENT, ASH_NOWHERE, "upstream '%.*s' does not have %.*s", ASH_F(u->name), ASH_F(nevra));
+                found[i] = f.package;
+        }
+        int r = ash_rpmmd_fetch(u->rpmmd, u->flow->store, found, n, ids, u->flow->progress, u->flow->diags);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                char hex[ASH_ID_HEX];
+                ash_id_hex(&ids[i], hex);
+                ret[i].sha256 = ash_arena_slice(arena, ash_slice_str(hex));
+                ret[i].size = found[i]->size;
+                ret[i].origin = ash_arena_slice(arena, found[i]->href);
+                r = check_signature(u, &ids[i], ret[i].nevra, &ret[i].key, arena);
+        }
+        return r;
+}
+
+/* ---- either kind ---- */
+int ash_flow_upstream_open(AshFlow *flow, const AshUpstream *config, AshSlice arch, const AshLockUpstream *pinned, AshFlowUpstream **ret) {
+        _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = ash_calloc(1, sizeof *u);
+        u->flow = flow;
+        u->config = config;
+        u->arena = ash_arena_new();
+        u->name = config->repo.name.s;
+        u->arch = arch;
+        u->type = ash_text_set(config->repo.type) ? config->repo.type.s : ASH_S("rpm-md");
+        int r = ash_slice_eqs(u->type, "apt") ? open_apt(u, pinned) : open_rpmmd(u, pinned);
+        if (r >= 0)
+                *ret = ASH_TAKE(u);
+        return r;
+}
+
+int ash_flow_upstream_add(AshFlowUpstream *u, AshUniverse *universe) { return u->apt ? add_apt(u, universe) : add_rpmmd(u, universe); }
+
+int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) {
+        return u->apt ? realize_apt(u, packages, n, arena, ret) : realize_rpmmd(u, packages, n, arena, ret);
+}
+
+uint64_t ash_flow_upstream_date(const AshFlowUpstream *u) {
+        struct tm tm = {};
+        if (u->rpmmd)
+                return ash_rpmmd_repomd(u->rpmmd)->timestamp;
+        const char *end = u->snapshot->date ? strptime(u->snapshot->date, "%a, %d %b %Y %H:%M:%S", &tm) : NULL;
+        return end ? (uint64_t) timegm(&tm) : 0;
+}
+
+void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret) {
+        char hex[65];
+        *ret = (AshLockUpstream){ .name = ash_arena_slice(arena, u->name), .arch = ash_arena_slice(arena, u->arch), .type = ash_arena_slice(arena, u->type) };
+        if (u->rpmmd) {
+                ash_id_hex(ash_rpmmd_repomd_id(u->rpmmd), hex);
+                ret->snapshot = ash_arena_slice(arena, ash_slice_str(hex));
+                ret->date = ash_slice_str(ash_arena_printf(arena, "%llu", (unsigned long long) ash_rpmmd_repomd(u->rpmmd)->timestamp));
+                if (ash_rpmmd_signature(u->rpmmd))
+                        ret->key = ash_arena_slice(arena, ash_slice_str(ash_rpmmd_signature(u->rpmmd)->fingerprint));
+                return;
+        }
+        ash_hex(u->snapshot->release_sha256, 32, hex);
+        ret->snapshot = ash_arena_slice(arena, ash_slice_str(hex));
+        ret->date = ash_arena_slice(arena, ash_slice_str(u->snapshot->date));
+        ret->key = ash_arena_slice(arena, ash_slice_str(u->snapshot->key));
+        ret->indices = ash_arena_new_items(arena, AshSlice, u->snapshot->indices.n);
+        ash_array_foreach(&u->snapshot->indices, i)
+                if (!i->is_sources) {
+                        ash_hex(i->sha256, 32, hex);
+                        ret->indices[ret->n_indices++] = ash_arena_slice(arena, ash_slice_str(hex));
+                }
+}

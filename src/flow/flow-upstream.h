@@ -1,0 +1,31 @@
+/* One upstream for one architecture, whatever its kind: opened at a snapshot, given to the solver, and its packages brought into the store as RPMs. */
+#pragma once
+#include "apt.h"
+#include "apt-sync.h"
+#include "config.h"
+#include "lock.h"
+#include "rpmmd-upstream.h"
+#include "solve.h"
+#include "store.h"
+
+typedef struct AshFlow {
+        AshConfig *config;
+        AshStore *store;
+        AshProgress *progress;
+        AshDiags *diags;
+        const char *apt_mirror;      /* --apt-mirror, or NULL */
+        unsigned threads;
+} AshFlow;
+
+typedef struct AshFlowUpstream AshFlowUpstream;
+/* The newest state of the upstream; or, with pinned, exactly that one: its indices come from the store, or the network has still the same, or it is -ASH_ERR_VERIFY naming what is missing. */
+int ash_flow_upstream_open(AshFlow *flow, const AshUpstream *upstream, AshSlice arch, const AshLockUpstream *pinned, AshFlowUpstream **ret);
+void ash_flow_upstream_free(AshFlowUpstream *u);
+ASH_DEFINE_CLEANUP(AshFlowUpstream *, ash_flow_upstream_free)
+AshSlice ash_flow_upstream_name(const AshFlowUpstream *u);
+uint64_t ash_flow_upstream_date(const AshFlowUpstream *u);                       /* Unix seconds of the snapshot; 0: not known */
+void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret);
+/* Adds all its packages as one repository of that name. */
+int ash_flow_upstream_add(AshFlowUpstream *u, AshUniverse *universe);
+/* Brings packages (as the solver gave them) into the store; ret has n places. What was brought before is not fetched again. */
+int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret);
