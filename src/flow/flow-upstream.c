@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <sys/mman.h>
 #include <time.h>
 #include "flow-upstream.h"
 

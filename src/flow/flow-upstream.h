@@ -4,7 +4,7 @@
 #include "apt-sync.h"
 #include "config.h"
 #include "lock.h"
-#include "rpmmd-upstream.h"
+#include "upstream-rpmmd.h"
 #include "solve.h"
 #include "store.h"
 

@@ -252,14 +252,14 @@ static int add_index(AshAptSnapshot *s, AshSlice line, AshDiags *diags) {
 static void find_signer(const char *path, const char *keyring, AshAptSnapshot *s) {
         const char *argv[] = { "gpgv", "--keyring", keyring, "--status-fd", "1", path, NULL };
         _process_result_ AshProcessResult out = {};
-        AshSlice rest, line, fingerprint;
+        AshSlice rest, line, fingerprint = {};
         if (ash_process_run(&(AshProcess){ .argv = argv, .timeout_ms = 60000 }, &out) < 0)
                 return;
         for (rest = ash_str_slice(&out.out); ash_slice_next_line(&rest, &line);) {
                 if (!ash_slice_starts(line, ASH_S("[GNUPG:] VALIDSIG ")))
                         continue;
                 /* The last word is the primary key's. */
-                AshSlice words = ash_slice_trim(line), word;
+                AshSlice words = ash_slice_trim(line), word = {};
                 while (ash_slice_next_word(&words, &word))
                         fingerprint = word;
                 if (fingerprint.len < sizeof s->key)
