@@ -1,5 +1,5 @@
-"""The TOML editor: chosen texts before and after, and random edits of random texts against a model, with python's tomllib as the judge."""
-import copy, json, os, random, re, subprocess, tomllib, unittest
+"""TOML against python's tomllib as the judge: reading; the editor on chosen texts before and after, and random edits of random texts against a model."""
+import copy, datetime, json, math, os, random, re, subprocess, tempfile, tomllib, unittest
 from pathlib import Path
 
 TOOL = os.environ.get("ASHLAR_TOML_EDIT") or str(Path(__file__).resolve().parents[2] / "build" / "tests" / "toml-edit")
@@ -269,6 +269,54 @@ class Random(unittest.TestCase):
                 self.assertTrue(is_subsequence(comments, new), what)
         print("edits:", done, "refused:", refused)
         self.assertGreater(sum(done.values()), len(plans) // 2)
+
+# ---- reading: the same texts by tomllib ----
+
+def same(want, got):
+    if isinstance(want, dict):
+        return isinstance(got, dict) and list(want) == list(got) and all(same(want[k], got[k]) for k in want)
+    if isinstance(want, list):
+        return isinstance(got, list) and len(want) == len(got) and all(map(same, want, got))
+    if isinstance(want, datetime.datetime):
+        return datetime.datetime.fromisoformat(got) == want
+    if isinstance(want, (datetime.date, datetime.time)):
+        return type(want).fromisoformat(got) == want
+    if isinstance(want, float) and not math.isfinite(want):
+        return got is None
+    return type(want) == type(got) and want == got or isinstance(want, float) and want == got
+
+class Judge(unittest.TestCase):
+    def compare(self, texts):
+        accepted = 0
+        for text, got in zip(texts, run([["load", t, "1.0"] for t in texts])):
+            try:
+                want = tomllib.loads(text)
+            except (ValueError, RecursionError):
+                self.assertIn("error", got, text)
+                continue
+            if "error" in got and re.search("fit 64 bits|too large for 64 bits", got["message"]):
+                continue # python's numbers have no limit, or become infinite
+            self.assertNotIn("error", got, text)
+            self.assertTrue(same(want, got["data"]), text)
+            accepted += 1
+        return accepted
+
+    def test_random(self):
+        texts = [Maker(seed).text() for seed in range(1000)]
+        r = random.Random(1)
+        for text in list(texts):
+            i = r.randrange(len(text) + 1)
+            texts.append(text[:i] + r.choice(["\n", '"', "'", "[", "]", "{", "}", "=", ".", ",", "#", "\\", " ", "\r", "0", "_", "e", "x = 1\n", "[t]\n", "[[t]]\n", '\"\"\"']) + text[i + r.randrange(3):])
+        self.assertGreater(self.compare(texts), 500)
+
+    def test_real_tree(self):
+        tree = Path(os.environ.get("ASHLAR_SHARED", "/nowhere")) / "corpus/azurelinux-4.0/config-tree.tar.zst"
+        if not tree.exists():
+            self.skipTest("no corpus")
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["tar", "-C", folder, "--zstd", "-xf", tree], check=True)
+            texts = [p.read_bytes().decode() for p in sorted(Path(folder).rglob("*.toml"))]
+        self.assertEqual(self.compare(texts), len(texts))
 
 if __name__ == "__main__":
     unittest.main(verbosity=1)
