@@ -96,11 +96,9 @@ static int no_tag(Engine *e, const TagLines *tags, AshSlice package) {
                 ash_engine_fail(e, -ENOENT, e->overlay->tag, "there is no tag '%.*s'%s%.*s", ASH_F(name), of, ASH_F(package));
         ASH_ARRAY(AshSlice) candidates = {};
         ASH_ARRAY(size_t) where = {};
-        bool named = false;
         ash_array_foreach(&tags->items, t)
                 if (ash_slice_eq(t->package, package)) {
                         bool same = ash_slice_eq_nocase(t->tag.name, name);
-                        named |= same;
                         if (by_value && !same)
                                 continue;
                         ash_array_push(&candidates, by_value ? t->tag.value : t->tag.name);

@@ -59,7 +59,7 @@ static void one_case(const char *corpus, const char *name, size_t *macro_files) 
         _cleanup_(ash_config_free_p) AshConfig *config = NULL;
         _cleanup_(ash_source_tree_free_p) AshSourceTree *tree = ash_source_tree_new();
         _bytes_ AshBytes before = {}, after = {};
-        const AshComponent *c;
+        const AshComponent *c = NULL;
         AshOverlayOptions options;
         if (ash_config_load(toml_path, ASH_CONFIG_SYNTAX_ONLY, &config, diags) < 0 || ash_config_component(config, ash_slice_str(component), &c, diags) < 0)
                 fail_with(name, diags);
