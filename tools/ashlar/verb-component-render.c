@@ -276,15 +276,16 @@ static int why_now(Why *w, const char *name) {
         AshCli *cli = w->cli;
         AshRenderOptions options = ash_cli_render_options(cli);
         options.output_dir = ash_cli_option(cli, "output");
+        _cleanup_(ash_config_free_p) AshConfig *config = NULL;
         _cleanup_(ash_rendered_free_p) AshRendered *now = NULL;
         _cleanup_(ash_fingerprint_free_p) AshFingerprint *old = NULL;
-        int r = ash_config_load(cli->dir ? cli->dir : ".", ASH_CONFIG_DEFAULT, &cli->config, cli->diags);
+        int r = ash_config_load(cli->dir ? cli->dir : ".", ASH_CONFIG_DEFAULT, &config, cli->diags);
         if (r < 0)
                 return r;
-        r = ash_render(cli->config, ash_slice_str(name), &options, &now, cli->diags);
+        r = ash_render(config, ash_slice_str(name), &options, &now, cli->diags);
         if (r < 0)
                 return ash_cli_upstream_failed(cli, r);
-        _free_ char *dir = ash_render_output_dir(cli->config, &options), *path = ash_asprintf("%s/.fingerprints/%s.toml", dir, name);
+        _free_ char *dir = ash_render_output_dir(config, &options), *path = ash_asprintf("%s/.fingerprints/%s.toml", dir, name);
         r = read_record(path, &old, cli->diags);
         if (r == -ENOENT)
                 ash_hint(cli->diags, "there is a record once the component has been rendered: ashlar component render %s", name);
