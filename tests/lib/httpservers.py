@@ -4,6 +4,7 @@
         s.files["a.tar.gz"] = data
         s.url("a.tar.gz", truncate=100) # see the table below
         s.requests                      # [(path, {header: value}), ...] so far
+        s.faults["a.tar.gz"] = {"stall": 9} # the same without a query: for whoever builds URLs itself
     with Nginx(directory) as s:         # the real thing, serving a directory
         s.url("a.tar.gz")
 
@@ -28,7 +29,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def asked(self):
         parts = urllib.parse.urlsplit(self.path)
-        return urllib.parse.unquote(parts.path.lstrip("/")), dict(urllib.parse.parse_qsl(parts.query))
+        name = urllib.parse.unquote(parts.path.lstrip("/"))
+        return name, {**self.server.faults.get(name, {}), **dict(urllib.parse.parse_qsl(parts.query))}
 
     def first_times(self, key, ask):
         """True while this fault is to be shown: times=k shows it to the first k requests only."""
@@ -102,9 +104,9 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 class Misbehaving:
     def __init__(self):
         self.server = _Server(("127.0.0.1", 0), _Handler)
-        self.server.files, self.server.requests, self.server.counts = {}, [], {}
+        self.server.files, self.server.requests, self.server.counts, self.server.faults = {}, [], {}, {}
         self.server.lock, self.server.ended = threading.Lock(), threading.Event()
-        self.files, self.requests = self.server.files, self.server.requests
+        self.files, self.requests, self.faults = self.server.files, self.server.requests, self.server.faults
         self.port = self.server.server_address[1]
 
     def __enter__(self):
