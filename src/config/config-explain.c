@@ -429,22 +429,18 @@ static int component_layers(Explain *e, AshSlice name) {
         return 0;
 }
 
-static void image_layers_of(Explain *e, const AshImage *image, bool self, unsigned depth) {
-        for (size_t i = 0; i < image->inherits.n && depth < 64; i++) {
-                const AshImage *parent = ash_config_find_image(e->config, image->inherits.items[i].s);
-                if (parent)
-                        image_layers_of(e, parent, false, depth + 1);
-        }
-        ash_array_push(&e->layers, ((Layer){ .step = self ? ash_strdup("the image") : ash_asprintf("image '%.*s'", ASH_F(image->name.s)), .record = image }));
-}
-
 static int image_layers(Explain *e, AshSlice name) {
         const AshImage *image = NULL;
         int r = ash_config_image(e->config, name, &image, e->diags);
         if (r < 0)
                 return r;
         clear_layers(e);
-        image_layers_of(e, ash_config_find_image(e->config, name), true, 0);
+        AshImageList list = {};
+        const AshImage *own = ash_config_find_image(e->config, name);
+        ash_config_image_layers(e->config, own, &list, NULL);
+        ash_array_foreach(&list, l)
+                ash_array_push(&e->layers, ((Layer){ .step = *l == own ? ash_strdup("the image") : ash_asprintf("image '%.*s'", ASH_F((*l)->name.s)), .record = *l }));
+        ash_array_done(&list);
         e->append = e->strict = true;
         return 0;
 }

@@ -256,42 +256,78 @@ int ash_config_each_overlay(AshConfig *c, int (*fn)(void *context, const AshOver
 }
 
 /* ---- images ---- */
-static int effective_image(AshConfig *c, const AshImage *own, const AshImage **chain, size_t depth, AshImage *into, AshDiags *diags);
+typedef struct Line {
+        AshConfig *config;
+        AshMap seen;              /* name -> an image that is being walked, or NULL when it is done */
+        AshImageList *list;
+        const AshImage *chain[INHERIT_MAX + 1];
+        size_t depth;
+        AshDiags *diags;
+} Line;
 
-static int inherit_from(AshConfig *c, const AshImage *own, AshText parent, const AshImage **chain, size_t depth, AshImage *into, AshDiags *diags) {
-        const AshImage *p = ash_config_find_image(c, parent.s);
-        if (!p)
-                return -ASH_ERR_CONFIG; /* reported as an unknown name */
-        for (size_t i = 0; i < depth; i++)
-                if (chain[i] == p) {
-                        _str_ AshStr text = {};
-                        for (size_t k = i; k < depth; k++)
-                                ash_str_appendf(&text, "%.*s -> ", ASH_F(chain[k]->name.s));
-                        ash_fail(diags, -ASH_ERR_CONFIG, parent.at, "images inherit from each other: %s%.*s", text.ptr, ASH_F(p->name.s));
-                        ash_hint(diags, "put what they share into an image of its own, with abstract = true");
-                        return -ASH_ERR_CONFIG;
-                }
-        if (depth >= INHERIT_MAX)
-                return ash_fail(diags, -ASH_ERR_CONFIG, parent.at, "more than %d images inherit from one another", INHERIT_MAX);
-        (void) own;
-        return effective_image(c, p, chain, depth, into, diags);
+static int circle(const Line *l, const AshImage *image, AshText parent) {
+        _str_ AshStr text = {};
+        bool in = false;
+        for (size_t i = 0; i < l->depth; i++) {
+                in |= l->chain[i] == image;
+                if (in)
+                        ash_str_appendf(&text, "%.*s -> ", ASH_F(l->chain[i]->name.s));
+        }
+        ash_fail(l->diags, -ASH_ERR_CONFIG, parent.at, "images inherit from each other: %s%.*s", text.ptr ? text.ptr : "", ASH_F(image->name.s));
+        ash_hint(l->diags, "put what they share into an image of its own, with abstract = true");
+        return -ASH_ERR_CONFIG;
 }
 
-static int effective_image(AshConfig *c, const AshImage *own, const AshImage **chain, size_t depth, AshImage *into, AshDiags *diags) {
-        AshMerge m = { c->arena, .append = true, .strict = true };
-        chain[depth] = own;
-        for (size_t i = 0; i < own->inherits.n; i++) {
-                AshImage parent = {};
-                int r = inherit_from(c, own, own->inherits.items[i], chain, depth + 1, &parent, diags);
+static int line_up(Line *l, const AshImage *image) {
+        bool new;
+        ash_map_ensure(&l->seen, image->name.s, &new)->value = (void *) image;
+        l->chain[l->depth++] = image;
+        for (size_t i = 0; i < image->inherits.n; i++) {
+                AshText name = image->inherits.items[i];
+                const AshImage *parent = ash_config_find_image(l->config, name.s);
+                if (!parent)
+                        return -ASH_ERR_CONFIG; /* reported as an unknown name */
+                AshMapEntry *e = ash_map_find(&l->seen, parent->name.s);
+                if (e && e->value)
+                        return circle(l, parent, name);
+                if (e)
+                        continue; /* inherited by two ways: it counts once */
+                if (l->depth > INHERIT_MAX) {
+                        ash_fail(l->diags, -ASH_ERR_CONFIG, name.at, "more than %d images inherit from one another", INHERIT_MAX);
+                        ash_hint(l->diags, "name several images in one 'inherits' instead");
+                        return -ASH_ERR_CONFIG;
+                }
+                int r = line_up(l, parent);
                 if (r < 0)
                         return r;
-                ash_merge_record(&m, &ash_record_image, into, &parent);
         }
-        into->description = (AshText){}; /* these two speak of one image alone */
-        into->is_abstract = (AshFlag){};
-        ash_merge_record(&m, &ash_record_image, into, own);
-        into->name = own->name;
+        l->depth--;
+        ash_map_find(&l->seen, image->name.s)->value = NULL;
+        ash_array_push(l->list, image);
         return 0;
+}
+
+int ash_config_image_layers(AshConfig *c, const AshImage *image, AshImageList *ret, AshDiags *diags) {
+        Line l = { .config = c, .list = ret, .diags = diags };
+        int r = line_up(&l, image);
+        ash_map_done(&l.seen);
+        return r;
+}
+
+static int effective_image(AshConfig *c, const AshImage *own, AshImage *into, AshDiags *diags) {
+        AshMerge m = { c->arena, .append = true, .strict = true };
+        AshImageList layers = {};
+        int r = ash_config_image_layers(c, own, &layers, diags);
+        for (size_t i = 0; r >= 0 && i < layers.n; i++) {
+                if (layers.items[i] == own) { /* the last; these two speak of one image alone */
+                        into->description = (AshText){};
+                        into->is_abstract = (AshFlag){};
+                }
+                ash_merge_record(&m, &ash_record_image, into, layers.items[i]);
+        }
+        into->name = own->name;
+        ash_array_done(&layers);
+        return r;
 }
 
 int ash_config_image(AshConfig *c, AshSlice name, const AshImage **ret, AshDiags *diags) {
@@ -304,9 +340,8 @@ int ash_config_image(AshConfig *c, AshSlice name, const AshImage **ret, AshDiags
         AshImage *image = ash_map_get(&c->images, own->name.s);
         int r = 0;
         if (!image) {
-                const AshImage *chain[INHERIT_MAX + 2];
                 image = ash_arena_new_item(c->arena, AshImage);
-                r = effective_image(c, own, chain, 0, image, diags);
+                r = effective_image(c, own, image, diags);
                 if (r >= 0)
                         ash_map_put(&c->images, own->name.s, image, NULL);
         }

@@ -84,3 +84,7 @@ void ash_config_layers(AshConfig *c, const AshComponent *component, AshLayers *r
 void ash_layers_done(AshLayers *layers);
 /* The overlays of a component's overlay-files, in order. */
 int ash_config_overlay_files(AshConfig *c, const AshComponent *component, AshTexts patterns, AshOverlays *ret, AshDiags *diags);
+
+/* What an image inherits, each once, the weakest first; the image itself is the last. */
+typedef ASH_ARRAY(const AshImage *) AshImageList;
+int ash_config_image_layers(AshConfig *c, const AshImage *image, AshImageList *ret, AshDiags *diags);

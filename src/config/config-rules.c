@@ -1,4 +1,5 @@
 #include "config-rules.h"
+#include "json.h"
 
 static bool filled(AshText t) { return t.s.len > 0; }
 static bool is(AshText t, const char *word) { return ash_slice_eqs(t.s, word); }
@@ -93,6 +94,109 @@ void ash_rule_overlay(const AshRules *r, const void *item, AshSpan at) {
         if (o->type == ASH_OVERLAY_FILE_RENAME && filled(o->replacement) && (ash_slice_find_char(o->replacement.s, '/') >= 0 || is(o->replacement, ".") || is(o->replacement, "..")))
                 ash_fail(r->diags, -ASH_ERR_CONFIG, place(o->replacement, at), "'file-rename' takes a file name without a directory as 'replacement'"), ash_hint(r->diags, "the file stays in its directory");
 }
+
+/* ---- the same in JSON Schema: if KEY has this value, then ... ---- */
+static void begin_when(AshJson *j, const char *key, const char *text) {
+        ash_json_begin(j, NULL, '{');
+        ash_json_begin(j, "if", '{');
+        ash_json_begin(j, "properties", '{');
+        ash_json_begin(j, key, '{');
+        if (text)
+                ash_json_str(j, "const", text);
+        else
+                ash_json_bool(j, "const", true);
+        ash_json_end(j, '}');
+        ash_json_end(j, '}');
+        ash_json_begin(j, "required", '[');
+        ash_json_str(j, NULL, key);
+        ash_json_end(j, ']');
+        ash_json_end(j, '}');
+        ash_json_begin(j, "then", '{');
+}
+
+static void end_when(AshJson *j) {
+        ash_json_end(j, '}');
+        ash_json_end(j, '}');
+}
+
+static void bound(AshJson *j, const char *key, const char *rule, uint64_t n) {
+        ash_json_begin(j, key, '{');
+        ash_json_uint(j, rule, n);
+        ash_json_end(j, '}');
+}
+
+/* One condition: these keys must be there and filled. */
+static void when_needs(AshJson *j, const char *key, const char *text, const char *needed) {
+        begin_when(j, key, text);
+        ash_json_begin(j, "required", '[');
+        ash_json_str(j, NULL, needed);
+        ash_json_end(j, ']');
+        ash_json_begin(j, "properties", '{');
+        bound(j, needed, "minLength", 1);
+        ash_json_end(j, '}');
+        end_when(j);
+}
+
+void ash_schema_overlay(AshJson *j) {
+        ash_json_begin(j, "allOf", '[');
+        for (int t = 0; t < ASH_OVERLAY_MAX_; t++) {
+                begin_when(j, "type", ash_overlay_type_name(t));
+                ash_json_begin(j, "required", '[');
+                for (size_t i = 0; i < ASH_N(overlay_parts); i++)
+                        if (overlay_shapes[t].needed & overlay_parts[i].part)
+                                ash_json_str(j, NULL, overlay_parts[i].key);
+                ash_json_end(j, ']');
+                ash_json_begin(j, "properties", '{');
+                for (size_t i = 0; i < ASH_N(overlay_parts); i++) {
+                        const PartRow *p = &overlay_parts[i];
+                        if (overlay_shapes[t].needed & p->part)
+                                bound(j, p->key, p->list ? "minItems" : "minLength", 1);
+                        else if (!(overlay_shapes[t].allowed & p->part) && !p->number)
+                                bound(j, p->key, p->list ? "maxItems" : "maxLength", 0);
+                        else if (!(overlay_shapes[t].allowed & p->part))
+                                ash_json_bool(j, p->key, false);
+                }
+                ash_json_end(j, '}');
+                end_when(j);
+        }
+        ash_json_end(j, ']');
+}
+
+void ash_schema_overlay_metadata(AshJson *j) {
+        ash_json_begin(j, "allOf", '[');
+        begin_when(j, "category", "upstream-backport");
+        ash_json_begin(j, "required", '[');
+        ash_json_str(j, NULL, "commits");
+        ash_json_end(j, ']');
+        ash_json_begin(j, "properties", '{');
+        bound(j, "commits", "minItems", 1);
+        ash_json_begin(j, "upstream-status", '{');
+        ash_json_begin(j, "enum", '[');
+        ash_json_str(j, NULL, "upstreamed");
+        ash_json_str(j, NULL, "upstreamable");
+        ash_json_end(j, ']');
+        ash_json_end(j, '}');
+        ash_json_end(j, '}');
+        end_when(j);
+        ash_json_end(j, ']');
+}
+
+/* Each of these tables has one condition or two: KEY, its value (NULL: true), what it needs. */
+static void all_of(AshJson *j, size_t n, const char *const (*rows)[3]) {
+        ash_json_begin(j, "allOf", '[');
+        for (size_t i = 0; i < n; i++)
+                when_needs(j, rows[i][0], rows[i][1], rows[i][2]);
+        ash_json_end(j, ']');
+}
+
+void ash_schema_check(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "skip", NULL, "skip_reason" } }); }
+void ash_schema_failure(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "expected", NULL, "expected-reason" } }); }
+void ash_schema_spec(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "type", "local", "path" } }); }
+void ash_schema_origin(AshJson *j) { all_of(j, 2, (const char *const[][3]){ { "type", "download", "uri" }, { "type", "custom", "script" } }); }
+void ash_schema_source_file(AshJson *j) {
+        all_of(j, 3, (const char *const[][3]){ { "replace-upstream", NULL, "replace-reason" }, { "hash-type", "SHA256", "hash" }, { "hash-type", "SHA512", "hash" } });
+}
+void ash_schema_definition(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "type", "kiwi", "path" } }); }
 
 void ash_rule_overlay_metadata(const AshRules *r, const void *item, AshSpan at) {
         const AshOverlay *o = item;

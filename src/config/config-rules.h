@@ -23,3 +23,13 @@ void ash_rule_image(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_image_file(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_pytest(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_test_suite(const AshRules *r, const void *item, AshSpan at);
+
+/* Those of them that JSON Schema can say. */
+void ash_schema_overlay(struct AshJson *j);
+void ash_schema_overlay_metadata(struct AshJson *j);
+void ash_schema_check(struct AshJson *j);
+void ash_schema_failure(struct AshJson *j);
+void ash_schema_spec(struct AshJson *j);
+void ash_schema_origin(struct AshJson *j);
+void ash_schema_source_file(struct AshJson *j);
+void ash_schema_definition(struct AshJson *j);

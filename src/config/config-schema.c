@@ -51,7 +51,7 @@ static const AshRecord overlay_metadata = { "overlay-metadata", "Why an overlay 
         TABLES_("commits", DOCS, AshOverlay, commits, url_ref, "upstream commits that it takes from or refers to; an `upstream-backport` needs one"),
         TABLES_("bugs", DOCS, AshOverlay, bugs, url_ref, "reports about it"),
         TEXT_("since", OWN | DOCS, AshOverlay, since, "when it was made, for its age in `deviations`", FORM(date))),
-        .rule = ash_rule_overlay_metadata };
+        .rule = ash_rule_overlay_metadata, .schema_rules = ash_schema_overlay_metadata };
 
 static const AshRecord overlay = { "overlay", "One declared deviation from upstream", sizeof(AshOverlay), ROWS(
         TEXT_("type", REQ, AshOverlay, type_text, "what it does", WORDS("spec-add-tag", "spec-insert-tag", "spec-set-tag", "spec-update-tag", "spec-remove-tag", "spec-prepend-lines",
@@ -70,7 +70,7 @@ static const AshRecord overlay = { "overlay", "One declared deviation from upstr
         TEXT("archive", AshOverlay, archive, "the source archive inside which `file` is changed"),
         NUMBER_("count", OWN, AshOverlay, declared_count, "strict mode: how many places must match", .standard = "exactly one"),
         TABLE_("metadata", DOCS, 0, overlay_metadata, "its intent and history")),
-        .at = O(AshOverlay, at) + 1, .base_dir = O(AshOverlay, base_dir) + 1, .rule = ash_rule_overlay };
+        .at = O(AshOverlay, at) + 1, .base_dir = O(AshOverlay, base_dir) + 1, .rule = ash_rule_overlay, .schema_rules = ash_schema_overlay };
 
 const AshRecord ash_record_overlay_file = { "overlay-file", "A file of overlays that belong together (`overlay-files`)", sizeof(AshOverlayFile), ROWS(
         TABLE_("metadata", REQ | DOCS, O(AshOverlayFile, stamp), overlay_metadata, "intent and history of all of them"),
@@ -84,7 +84,7 @@ static const AshRecord spec_source = { "spec-source", "Where a component's spec 
         TABLE_("upstream-distro", 0, O(AshSpecSource, distro), ash_record_distro_ref, "whose spec, for `upstream`"),
         TEXT("upstream-name", AshSpecSource, upstream_name, "its name there", .standard = "the component's name"),
         TEXT("upstream-commit", AshSpecSource, upstream_commit, "the commit to take; goes before a snapshot", FORM(commit))),
-        .rule = ash_rule_spec };
+        .rule = ash_rule_spec, .schema_rules = ash_schema_spec };
 
 static const AshRecord release = { "release", "How the Release tag is made", sizeof(AshComponentConfig), ROWS(
         TEXT("calculation", AshComponentConfig, release, "`auto` finds out, `autorelease` leaves %autorelease alone, `static` counts up a number, `manual` touches nothing",
@@ -93,11 +93,11 @@ static const AshRecord release = { "release", "How the Release tag is made", siz
 static const AshRecord check = { "build-check", "The %check section", sizeof(AshComponentConfig), ROWS(
         FLAG_("skip", 0, AshComponentConfig, check_skip, "leave the tests out"),
         TEXT_("skip_reason", DOCS, AshComponentConfig, check_skip_reason, "why; required with `skip`")),
-        .rule = ash_rule_check };
+        .rule = ash_rule_check, .schema_rules = ash_schema_check };
 static const AshRecord failure = { "build-failure", "A build that is known to fail", sizeof(AshComponentConfig), ROWS(
         FLAG_("expected", DOCS, AshComponentConfig, failure_expected, "this component is expected to fail"),
         TEXT_("expected-reason", DOCS, AshComponentConfig, failure_reason, "why; required with `expected`")),
-        .rule = ash_rule_failure };
+        .rule = ash_rule_failure, .schema_rules = ash_schema_failure };
 static const AshRecord hints = { "build-hints", "Advice for scheduling", sizeof(AshComponentConfig), ROWS(
         FLAG_("expensive", DOCS, AshComponentConfig, expensive, "building it takes long")) };
 static const AshRecord build = { "build", "How a component is built", sizeof(AshComponentConfig), ROWS(
@@ -118,7 +118,7 @@ static const AshRecord mock_input = { "origin", "How a source file is had", size
         { "script", ASH_FIELD_SOURCE, 0, O(AshSourceFile, origin_script), "the script, for `custom`" },
         TEXTS_("mock-packages", 0, AshSourceFile, mock_packages, "packages that the script needs, for `custom`"),
         TEXTS_("inputs", 0, AshSourceFile, inputs, "source files that the script reads, for `custom`")),
-        .rule = ash_rule_origin };
+        .rule = ash_rule_origin, .schema_rules = ash_schema_origin };
 static const AshRecord source_file = { "source-file", "A source that upstream's `sources` does not have", sizeof(AshSourceFile), ROWS(
         TEXT_("filename", REQ, AshSourceFile, filename, "its name beside the spec", FORM(basename)),
         TEXT("hash", AshSourceFile, hash, "its digest in hexadecimal"),
@@ -126,7 +126,7 @@ static const AshRecord source_file = { "source-file", "A source that upstream's 
         TABLE_("origin", 0, 0, mock_input, "how it is had", .standard = "from the lookaside cache"),
         FLAG_("replace-upstream", 0, AshSourceFile, replace_upstream, "takes the place of an upstream source of the same name, which must exist"),
         TEXT_("replace-reason", DOCS, AshSourceFile, replace_reason, "why; required with `replace-upstream`")),
-        .at = O(AshSourceFile, at) + 1, .base_dir = O(AshSourceFile, base_dir) + 1, .rule = ash_rule_source_file };
+        .at = O(AshSourceFile, at) + 1, .base_dir = O(AshSourceFile, base_dir) + 1, .rule = ash_rule_source_file, .schema_rules = ash_schema_source_file };
 
 const AshRecord ash_record_component_config = { "component-config", "A source package: its spec, its sources and our overlays. The same keys may stand in every `default-component-config`", sizeof(AshComponentConfig), ROWS(
         TABLE_("spec", 0, O(AshComponentConfig, spec), spec_source, "where the spec comes from"),
@@ -278,7 +278,7 @@ static const AshRecord import = { "import", "Deviations of imported packages; th
 static const AshRecord definition = { "image-definition", "A definition in another tool's format", sizeof(AshImage), ROWS(
         TEXT("type", AshImage, definition_type, "the format", WORDS("kiwi")),
         PATH_("path", 0, AshImage, definition_path, "its file"),
-        TEXT("profile", AshImage, definition_profile, "which of its profiles")) };
+        TEXT("profile", AshImage, definition_profile, "which of its profiles")), .schema_rules = ash_schema_definition };
 static const AshRecord capabilities = { "image-capabilities", "What the image can do", sizeof(AshImage), ROWS(
         FLAG_("machine-bootable", 0, AshImage, machine_bootable, "a machine can boot it"),
         FLAG_("container", 0, AshImage, container, "a container host can run it"),
