@@ -1,5 +1,6 @@
 /* What must hold between the parts of the whole project: names that are referred to exist. */
 #include "config-private.h"
+#include "regex.h"
 
 #define HINTS_MAX 100 /* looking for the nearest of 100,000 names is not done more often than this */
 
@@ -196,7 +197,7 @@ static void check_images(const Check *k) {
         }
 }
 
-/* Files that are named must be there: only asked for by "config check", because it costs a system call each. */
+/* Files that are named must be there, and expressions must compile: only asked for by "config check", because it costs a system call or a compilation each. */
 static void check_exists(const Check *k, AshText path, const char *what) {
         if (!path.s.len || access(path.s.ptr, F_OK) == 0)
                 return;
@@ -214,6 +215,16 @@ static int overlay_source_exists(void *context, const AshOverlay *o, AshDiags *d
         ash_fail(diags, -ASH_ERR_CONFIG, o->source.at, "the overlay's source '%s' does not exist", path);
         ash_hint(diags, "paths are relative to the file that names them");
         return -ASH_ERR_CONFIG;
+}
+
+static int overlay_regex(void *context, const AshOverlay *o, AshDiags *diags) {
+        const AshConfig *c = context;
+        bool strict = c->semantics == ASH_SEMANTICS_STRICT;
+        int r = o->regex.s.len ? ash_regex_check(o->regex.s, strict ? ASH_REGEX_PERL : ASH_REGEX_RE2, o->regex.at, diags) : 0;
+        if (r < 0)
+                ash_hint(diags, strict ? "the syntax is Perl's; a backslash takes a character's meaning away" :
+                        "the syntax is RE2's, as in Go (Perl's with overlay-semantics = \"strict\"); a backslash takes a character's meaning away");
+        return r;
 }
 
 /* Reads the overlay files of all components that have any. */
@@ -237,6 +248,7 @@ static void check_files(const Check *k) {
                         check_exists(k, p->images.items[i].files.items[f].source, "the source");
         }
         ash_config_each_overlay(k->config, overlay_source_exists, NULL, k->diags);
+        ash_config_each_overlay(k->config, overlay_regex, k->config, k->diags);
 }
 
 void ash_config_check(AshConfig *c, AshDiags *diags) {
