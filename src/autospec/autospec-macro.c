@@ -228,13 +228,19 @@ static Value parse_atom(Parser *p) {
 }
 
 static Value arithmetic(Value a, char op, Value b) {
-        int64_t n;
-        if (a.bad || b.bad || a.text || b.text || (op == '/' && b.n == 0))
-                return bad_value;
-        bool over = op == '+' ? __builtin_add_overflow(a.n, b.n, &n) : op == '-' ? __builtin_sub_overflow(a.n, b.n, &n) : op == '*' ? __builtin_mul_overflow(a.n, b.n, &n) : false;
-        if (op == '/')
-                n = b.n == -1 ? -a.n : a.n / b.n; /* literals have at most 18 digits, so that a.n is not INT64_MIN unless it overflowed to it exactly */
-        return over || (op == '/' && a.n == INT64_MIN) ? bad_value : (Value) { .n = n };
+        int64_t n = 0;
+        bool bad = a.bad || b.bad || a.text || b.text;
+        if (op == '+')
+                bad = bad || __builtin_add_overflow(a.n, b.n, &n);
+        else if (op == '-')
+                bad = bad || __builtin_sub_overflow(a.n, b.n, &n);
+        else if (op == '*')
+                bad = bad || __builtin_mul_overflow(a.n, b.n, &n);
+        else if (b.n == 0 || (a.n == INT64_MIN && b.n == -1))
+                bad = true;
+        else
+                n = a.n / b.n;
+        return bad ? bad_value : (Value) { .n = n };
 }
 
 static Value parse_mul(Parser *p) {
