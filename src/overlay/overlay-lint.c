@@ -308,8 +308,8 @@ static bool changed_something(const AshOverlayEffect *f) {
 }
 
 /* Types for which one place is what anybody means who does not say more. */
-static bool means_one(AshOverlayType type) {
-        return type != ASH_OVERLAY_SPEC_REMOVE_SUBPACKAGE && type != ASH_OVERLAY_FILE_PREPEND_LINES && type != ASH_OVERLAY_FILE_REMOVE && type != ASH_OVERLAY_PATCH_REMOVE;
+static bool means_one(AshOverlayType type) { /* patch-add: the tag and the file */
+        return type != ASH_OVERLAY_PATCH_ADD && type != ASH_OVERLAY_SPEC_REMOVE_SUBPACKAGE && type != ASH_OVERLAY_FILE_PREPEND_LINES && type != ASH_OVERLAY_FILE_REMOVE && type != ASH_OVERLAY_PATCH_REMOVE;
 }
 
 static const char *error_text(const Judge *j) {

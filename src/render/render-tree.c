@@ -286,3 +286,44 @@ int ash_render_components(AshConfig *config, const AshSlice *names, size_t n, co
         results = (AshRenderResults){};
         return failure < 0 ? failure : e;
 }
+
+/* ---- all that a build needs ---- */
+static bool may_replace(const char *dir, const char *spec) {
+        _dirlist_ AshDirList list = {};
+        _free_ char *path = ash_path_join(dir, spec);
+        return ash_dir_list(AT_FDCWD, dir, &list) >= 0 && (list.entries.n == 0 || access(path, F_OK) == 0);
+}
+
+static int prepare_into(const AshRendered *r, const char *staging, AshDiags *diags) {
+        if (mkdir(staging, 0755) < 0)
+                return ash_fail(diags, -errno, ASH_NOWHERE, "%s: %s", staging, ash_strerror(-errno));
+        _close_ int dir = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int e = dir < 0 ? -errno : 0;
+        for (size_t i = 0; i < r->files.n && e >= 0; i++)
+                e = write_file(dir, &r->files.items[i]);
+        if (e < 0)
+                return ash_fail(diags, e, ASH_NOWHERE, "writing %s: %s", staging, ash_strerror(e));
+        return ash_sources_place(&r->sources, dir, diags);
+}
+
+int ash_render_prepare(AshConfig *config, AshSlice name, const char *dir, const AshRenderOptions *options, AshDiags *diags) {
+        _cleanup_(ash_rendered_free_p) AshRendered *r = NULL;
+        AshRenderOptions all = *options;
+        all.with_sources = true;
+        int e = ash_render(config, name, &all, &r, diags);
+        if (e < 0)
+                return e;
+        bool there = access(dir, F_OK) == 0;
+        if (there && !may_replace(dir, r->spec))
+                return ash_fail(diags, -ENOTEMPTY, ASH_NOWHERE, "%s is there and does not hold %s: it is not replaced", dir, r->spec);
+        _free_ char *plain = ash_path_normalize(ash_slice_str(dir)), *staging = ash_asprintf("%s.new-%d", plain, (int) getpid());
+        e = prepare_into(r, staging, diags);
+        if (e >= 0) {
+                e = there ? ash_dir_replace(AT_FDCWD, staging, plain) : rename(staging, plain) < 0 ? -errno : 0;
+                if (e < 0)
+                        ash_fail(diags, e, ASH_NOWHERE, "%s: %s", dir, ash_strerror(e));
+        }
+        if (e < 0)
+                ash_remove_all(AT_FDCWD, staging);
+        return e;
+}

@@ -7,6 +7,7 @@ void ash_rendered_free(AshRendered *r) {
         ash_fingerprint_free(r->fingerprint);
         ash_overlay_report_free(r->report);
         ash_source_tree_free(r->tree);
+        ash_sources_done(&r->sources);
         ash_spec_tree_free(r->upstream);
         ash_arena_free(r->arena);
         free(r);
@@ -110,12 +111,29 @@ const AshComponentConfig *ash_render_without_archives(const AshComponentConfig *
         return copy;
 }
 
-static int apply_overlays(AshConfig *config, AshRendered *r, AshDiags *diags) {
+/* Upstream's "sources" and the configuration's source-files. */
+static int merge_sources(AshRendered *r, AshDiags *diags) {
+        const AshSpecFile *f = ash_spec_tree_find(r->upstream, ASH_S("sources"));
+        _free_ char *label = ash_asprintf("%s:sources", r->component->name.s.ptr);
+        int e = ash_sources_parse(f ? f->data : ASH_S(""), label, &r->sources, diags);
+        return e < 0 ? e : ash_sources_merge(&r->sources, &r->component->merged->source_files, diags);
+}
+
+static int apply_overlays(AshConfig *config, AshRendered *r, const AshRenderOptions *options, AshDiags *diags) {
         int e = ash_render_source_tree(r->upstream, &r->tree, diags);
         if (e < 0)
                 return e;
         AshOverlayOptions o = ash_render_overlay_options(config, r->component, r->upstream->files.items[r->upstream->spec].path, r->arena);
-        return ash_overlay_render(r->tree, ash_render_without_archives(r->component->merged, r->arena), &o, &r->report, diags);
+        if (!options->with_sources)
+                return ash_overlay_render(r->tree, ash_render_without_archives(r->component->merged, r->arena), &o, &r->report, diags);
+        AshSpecDistro distro;
+        e = distro_of(config, r->component, options, &distro, diags);
+        if (e < 0)
+                return e;
+        _cleanup_(ash_spec_archives_free_p) AshSpecArchives *archives = ash_spec_archives_new(&r->sources, r->upstream->package, &distro, &options->sources);
+        o.archive = ash_spec_archives_ops(archives);
+        e = ash_overlay_render(r->tree, r->component->merged, &o, &r->report, diags);
+        return e < 0 ? e : ash_sources_fetch(&r->sources, r->upstream->package, &distro, &options->sources, diags);
 }
 
 /* ---- %autorelease and %autochangelog ---- */
@@ -186,20 +204,13 @@ static int collect_files(AshRendered *r, AshSlice spec, AshSlice sources, AshDia
         return 0;
 }
 
-static int merged_sources(const AshRendered *r, AshSources *ret, AshDiags *diags) {
-        const AshSpecFile *f = ash_spec_tree_find(r->upstream, ASH_S("sources"));
-        _free_ char *label = ash_asprintf("%s:sources", r->component->name.s.ptr);
-        int e = ash_sources_parse(f ? f->data : ASH_S(""), label, ret, diags);
-        return e < 0 ? e : ash_sources_merge(ret, &r->component->merged->source_files, diags);
-}
-
-static int fingerprint(AshConfig *config, AshRendered *r, const AshSources *sources, const AshAutospec *history, bool generated, AshDiags *diags) {
+static int fingerprint(AshConfig *config, AshRendered *r, const AshAutospec *history, bool generated, AshDiags *diags) {
         _str_ AshStr changelog = {};
         AshOverlayOptions o = ash_render_overlay_options(config, r->component, r->spec, r->arena);
         for (size_t i = 0; generated && i < history->entries.n; i++)
                 ash_str_append(&changelog, history->entries.items[i].text);
         AshFingerprintOf of = {
-                .component = r->component->name.s, .config = r->component->merged, .tree = r->upstream, .sources = sources, .semantics = o.semantics, .names = &o.names,
+                .component = r->component->name.s, .config = r->component->merged, .tree = r->upstream, .sources = &r->sources, .semantics = o.semantics, .names = &o.names,
                 .release = generated ? history->complete : ASH_NOSLICE, .changelog = ash_str_slice(&changelog),
         };
         return ash_fingerprint_of(&of, &r->fingerprint, diags);
@@ -207,7 +218,6 @@ static int fingerprint(AshConfig *config, AshRendered *r, const AshSources *sour
 
 static int finish(AshConfig *config, AshRendered *r, const AshRenderOptions *options, AshDiags *diags) {
         _autospec_ AshAutospec history = {};
-        _sources_ AshSources sources = {};
         _str_ AshStr text = {}, sources_text = {};
         bool generated = false;
         AshSlice spec;
@@ -223,12 +233,9 @@ static int finish(AshConfig *config, AshRendered *r, const AshRenderOptions *opt
                 ash_autospec_render(spec, &history, &text);
                 spec = ash_arena_slice(r->arena, ash_str_slice(&text));
         }
-        e = merged_sources(r, &sources, diags);
-        if (e < 0)
-                return e;
-        ash_sources_format(&sources, &sources_text);
+        ash_sources_format(&r->sources, &sources_text);
         e = collect_files(r, spec, ash_arena_slice(r->arena, ash_str_slice(&sources_text)), diags);
-        return e < 0 ? e : fingerprint(config, r, &sources, &history, generated, diags);
+        return e < 0 ? e : fingerprint(config, r, &history, generated, diags);
 }
 
 int ash_render(AshConfig *config, AshSlice name, const AshRenderOptions *options, AshRendered **ret, AshDiags *diags) {
@@ -238,7 +245,9 @@ int ash_render(AshConfig *config, AshSlice name, const AshRenderOptions *options
         if (e >= 0)
                 e = ash_render_upstream(config, r->component, options, &r->upstream, diags);
         if (e >= 0)
-                e = apply_overlays(config, r, diags);
+                e = merge_sources(r, diags);
+        if (e >= 0)
+                e = apply_overlays(config, r, options, diags);
         if (e >= 0)
                 e = finish(config, r, options, diags);
         if (e < 0)

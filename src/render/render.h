@@ -17,6 +17,7 @@ typedef struct AshRenderOptions {
         bool check;                /* writes nothing */
         bool prune;                /* removes directories of components that are gone */
         bool only_available;       /* components without a spec at hand are left out, not an error */
+        bool with_sources;         /* fetches all sources, and applies the overlays inside archives */
         AshProgress *progress;
 } AshRenderOptions;
 
@@ -30,7 +31,8 @@ typedef struct AshRendered {
         AshArena *arena;
         const AshComponent *component;
         AshSpecTree *upstream;
-        AshSourceTree *tree;       /* after the overlays; NULL when there were none */
+        AshSources sources;        /* upstream's and ours; fetched with "with_sources" */
+        AshSourceTree *tree;       /* after the overlays */
         AshOverlayReport *report;  /* what they did, or NULL */
         AshFingerprint *fingerprint;
         const char *spec;          /* name of the spec among files */
@@ -70,6 +72,10 @@ void ash_render_results_done(AshRenderResults *results);
  * component leaves its directory as it was and does not stop the others. names NULL: all components; only then are directories of components that are gone looked for.
  * Returns the first failure in the order of names, or 0. */
 int ash_render_components(AshConfig *config, const AshSlice *names, size_t n, const AshRenderOptions *options, AshRenderResults *ret, AshDiags *diags);
+
+/* All that a build needs in one directory: the rendered files and the sources. "dir" is made, or replaced in one step when it is empty or was made so before; anything else is
+ * -ENOTEMPTY. */
+int ash_render_prepare(AshConfig *config, AshSlice name, const char *dir, const AshRenderOptions *options, AshDiags *diags);
 
 /* ---- differences, and who made them ---- */
 typedef struct AshRenderStep {

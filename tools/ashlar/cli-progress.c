@@ -110,9 +110,10 @@ static void describe(Progress *p, Running *r, AshStr *out) {
                 ash_str_append_str(out, " of ");
                 amount(out, r->total, stage->unit);
         }
-        if (done && spent > REDRAW_NS) {
+        uint64_t rate = spent ? (uint64_t) ((double) done * 1e9 / (double) spent) : 0;
+        if (rate && spent > REDRAW_NS) {
                 ash_str_append_str(out, ", ");
-                amount(out, (uint64_t) ((double) done * 1e9 / (double) spent), stage->unit);
+                amount(out, rate, stage->unit);
                 ash_str_append_str(out, "/s");
         }
         if (done && r->total > done && spent > EVENT_NS) {

@@ -21,6 +21,7 @@ char *ash_span_text(AshSpan at);
 /* verb-component-add.c, verb-component-rebase.c, verb-component-render.c */
 int ash_component_add(AshCli *cli);
 int ash_component_render(AshCli *cli);
+int ash_component_prepare(AshCli *cli);
 int ash_component_diff(AshCli *cli);
 int ash_component_fingerprint(AshCli *cli);
 int ash_component_why(AshCli *cli);

@@ -3,12 +3,14 @@
 #include <unistd.h>
 #include "cli.h"
 
-/* A closed pipe is an error of write(), not the end of the program in the middle of its work. A handler and not SIG_IGN: programs that we run get the default back. */
-static void on_pipe(int signal) { (void) signal; }
+/* A closed pipe and a file that may not grow further are errors of write(), not the end of the program in the middle of its work. A handler and not SIG_IGN: programs
+ * that we run get the default back. */
+static void on_write_signal(int signal) { (void) signal; }
 
-static void quiet_pipes(void) {
-        struct sigaction sa = { .sa_handler = on_pipe, .sa_flags = SA_RESTART };
+static void quiet_writes(void) {
+        struct sigaction sa = { .sa_handler = on_write_signal, .sa_flags = SA_RESTART };
         sigaction(SIGPIPE, &sa, NULL);
+        sigaction(SIGXFSZ, &sa, NULL);
 }
 
 static bool colours(const AshCli *cli, int fd) {
@@ -70,7 +72,7 @@ static int finish(AshCli *cli, int r) {
 
 int main(int argc, char **argv) {
         AshCli cli = { .dir = NULL, .store_dir = getenv("ASHLAR_STORE"), .diags = ash_diags_new() };
-        quiet_pipes();
+        quiet_writes();
         int status = finish(&cli, run(&cli, argc, argv));
         ash_cli_release(&cli);
         ash_cli_progress_free(cli.progress);

@@ -1,4 +1,4 @@
-/* component: render, diff, fingerprint, why. */
+/* component: render, prepare, diff, fingerprint, why. */
 #include <unistd.h>
 #include "component.h"
 #include "json.h"
@@ -45,6 +45,14 @@ int ash_component_render(AshCli *cli) {
         ash_cli_upstream_failed(cli, r);
         render_summary(cli, counts);
         return r < 0 ? r : options.check && drift;
+}
+
+/* ---- prepare ---- */
+int ash_component_prepare(AshCli *cli) {
+        AshRenderOptions options = ash_cli_render_options(cli);
+        const char *dir = ash_cli_option(cli, "output");
+        options.sources.script_network = ash_cli_flag(cli, "script-network");
+        return ash_cli_upstream_failed(cli, ash_render_prepare(cli->config, ash_slice_str(cli->args[0]), dir ? dir : cli->args[0], &options, cli->diags));
 }
 
 /* ---- diff ---- */
