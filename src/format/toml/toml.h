@@ -39,9 +39,8 @@ struct AshTomlValue {
 typedef struct AshTomlDoc AshTomlDoc;
 /* Parses source->text (kept by the caller as long as the document lives). On failure adds diagnostics with their place (keys and tables defined twice are all
  * reported, the first syntax error ends the parse) and returns -ASH_ERR_SYNTAX. Linear time, and memory a small multiple of the text.
- * A line break in a multi-line string is one '
-', also where the file has "
-". A date or time is checked against the calendar. */
+ * -ASH_ERR_LIMIT: the text is larger than 4 GiB. A line break in a multi-line string is always one line feed, also where the file has CR LF. A date or time is checked
+ * against the calendar. */
 int ash_toml_parse(AshSource *source, AshTomlVersion version, AshTomlDoc **ret, AshDiags *diags);
 void ash_toml_free(AshTomlDoc *doc);
 ASH_DEFINE_CLEANUP(AshTomlDoc *, ash_toml_free)
