@@ -390,7 +390,7 @@ static void test_long_lines(void **state) {
         (void) state;
         Row row = { ADD, .tag = "A", .value = "1" };
         for (size_t k = 0; k < 2; k++) {
-                _str_ AshStr spec = {}, out = {}, wanted = {};
+                _str_ AshStr spec = {}, out = {};
                 _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
                 ash_str_append_str(&spec, "Name: x\n#");
                 ash_str_append_fill(&spec, 'x', 65534 + k); /* with its '#': as long as may be, and one more */
