@@ -8,6 +8,7 @@ const AshCliNoun ash_cli_nouns[] = {
         { "component", "list, render and compare components", ash_verbs_component },
         { "overlay", "judge overlays", ash_verbs_overlay },
         { "deviations", "list every deviation from upstream", ash_verbs_deviations },
+        { "upstream", "fetch indices and import packages from where packages come from", ash_verbs_upstream },
         { "store", "care for the store of fetched and unpacked packages", ash_verbs_store },
         { "toml", "read and check TOML files", ash_verbs_toml },
         { "help", "show how to use ashlar", ash_verbs_help },

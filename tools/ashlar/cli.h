@@ -164,5 +164,6 @@ extern const AshCliVerb ash_verbs_help[];
 extern const AshCliVerb ash_verbs_overlay[];
 extern const AshCliVerb ash_verbs_store[];
 extern const AshCliVerb ash_verbs_toml[];
+extern const AshCliVerb ash_verbs_upstream[];
 extern const AshCliVerb ash_verbs_repo[];
 extern const AshCliVerb ash_verbs_package[];

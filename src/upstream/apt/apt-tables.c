@@ -19,7 +19,7 @@ struct AshAptTables {
         const AshTomlValue *names, *owners;
         ASH_ARRAY(Pattern) patterns;
         AshMap imports; /* name -> ImportOf */
-        char digest[ASH_HEX_MAX];
+        char digest[ASH_HEX_MAX], owners_digest[ASH_HEX_MAX];
 };
 
 static const char *const change_names[ASH_APT_CHANGE_MAX_] = {
@@ -247,6 +247,13 @@ int ash_apt_tables_load(const char *names_path, const char *imports_path, AshApt
         uint8_t digest[ASH_DIGEST_SIZE_MAX];
         ash_digest_final(d, digest);
         ash_hex(digest, 32, t->digest);
+        for (size_t i = 0; t->owners && i < t->owners->table.n; i++) {
+                const AshTomlMember *m = &t->owners->table.members[i];
+                _free_ char *row = ash_asprintf("%.*s=%.*s", ASH_F(m->key), ASH_F(m->value->string));
+                ash_digest_update(d, row, strlen(row) + 1);
+        }
+        ash_digest_final(d, digest);
+        ash_hex(digest, 32, t->owners_digest);
         *ret = ASH_TAKE(t);
         return 0;
 }
@@ -273,6 +280,8 @@ AshAptChanges ash_apt_tables_changes(const AshAptTables *t, AshSlice package) {
 }
 
 const char *ash_apt_tables_digest(const AshAptTables *t) { return t ? t->digest : ""; }
+
+const char *ash_apt_tables_owners_digest(const AshAptTables *t) { return t ? t->owners_digest : ""; }
 
 static bool listed(const AshTomlValue *list, AshSlice name) {
         for (size_t i = 0; list && list->type == ASH_TOML_ARRAY && i < list->array.n; i++)

@@ -1,5 +1,6 @@
 /* The apt upstream: a Debian archive whose packages are imported as RPMs (docs/apt-import.md). */
 #pragma once
+#include "apt-sync.h"
 #include "deb.h"
 #include "model-package.h"
 #include "rpm-write.h"
@@ -36,6 +37,8 @@ typedef struct AshAptChanges {
 /* What distro/ declares for an imported package. */
 AshAptChanges ash_apt_tables_changes(const AshAptTables *t, AshSlice package);
 const char *ash_apt_tables_digest(const AshAptTables *t); /* hex */
+/* Hex digest of the table of owners: what an imported package's bytes depend on beside its relations and its own changes. */
+const char *ash_apt_tables_owners_digest(const AshAptTables *t);
 /* Calls back with each further name of a package. */
 void ash_apt_tables_names(const AshAptTables *t, AshSlice package, void (*add)(void *context, AshSlice name, bool pattern), void *context);
 /* The package that is known to hold a shared library ("libcrypto.so.3") or an interpreter ("/usr/bin/sh"); empty when the tables do not say. */
@@ -101,3 +104,48 @@ typedef struct AshAptImport {
 int ash_apt_convert(const AshAptImport *in, AshSlice deb, AshStr *ret_rpm, AshAptImported *ret, AshDiags *diags);
 /* Hex digest of all that ash_apt_convert()'s bytes depend on. */
 void ash_apt_import_key(const AshAptImport *in, char ret[static 65]);
+
+/* ---- the archive itself: apt with a private state directory fetches and verifies the indices; packages are fetched by their digest ---- */
+typedef struct AshAptConfig {
+        const char *dir;                 /* state and caches, made when missing; absolute */
+        const char *suite;               /* "trixie" */
+        const char *const *components;   /* NULL-terminated; NULL: "main" */
+        const char *arch;                /* Debian's: "amd64", "arm64" */
+        const char *mirror;              /* NULL: $ASHLAR_APT_MIRROR, else the machine's entry that serves Debian's main with the suite replaced */
+        const char *keyring;             /* NULL: $ASHLAR_APT_KEYRING, else that of the machine's entry, else Debian's archive keyring, else what apt trusts */
+        AshAptTables *tables;            /* may be NULL; borrowed */
+        AshSlice vendor, packager, distribution;
+        int zstd_level;                  /* of payloads; 0: 3 */
+        unsigned jobs;                   /* threads; 0: all processors */
+        AshProgress *progress;
+} AshAptConfig;
+
+typedef struct AshAptKept {
+        char id[65];                     /* SHA-256 of the InRelease file: what a lock records */
+        char *suite, *codename, *version, *date; /* as the Release file says; "" when it does not */
+        char *mirror;                    /* where it came from; "" for an older one. Never to be written into a project */
+        bool cached;                     /* ash_apt_open: the translated form was there already */
+} AshAptKept;
+void ash_apt_kept_done(AshAptKept *s);
+
+/* ash_apt_sync() (apt-sync.h), and keeps the indices under the snapshot's id. */
+int ash_apt_update(const AshAptConfig *c, AshAptKept *ret, AshDiags *diags);
+/* The universe of a snapshot (NULL: the one of the last update). -ENOENT: it is not here: update first. */
+int ash_apt_open(const AshAptConfig *c, const char *id, AshApt **ret, AshAptKept *ret_kept, AshDiags *diags);
+
+typedef struct AshAptResult {
+        char *path;                      /* the RPM, below the configured directory; malloc'ed */
+        char sha256[65];
+        uint64_t size;
+        AshAptImported info;
+        bool cached;                     /* nothing had to be done */
+        int error;                       /* 0, or what went wrong with this one (a diagnostic says it) */
+} AshAptResult;
+typedef struct AshAptImportTotals {
+        uint64_t fetched, fetched_bytes, converted, deb_bytes, unpacked_bytes, rpm_bytes;
+        uint64_t fetch_ns, convert_ns;
+} AshAptImportTotals;
+/* Imports packages (indices into the universe): fetches the debs that are missing, each by its digest, and converts on all processors. ret has n places, to be
+ * released by ash_apt_results_done(). The first error, or 0; totals may be NULL. */
+int ash_apt_import(const AshAptConfig *c, const AshApt *universe, const size_t *packages, size_t n, AshAptResult *ret, AshAptImportTotals *totals, AshDiags *diags);
+void ash_apt_results_done(AshAptResult *results, size_t n);

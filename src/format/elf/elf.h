@@ -1,0 +1,26 @@
+/* ELF (System V gABI; symbol versions: LSB Core, chapter 10): what a file's dynamic section asks for and offers. Foreign bytes: every offset is checked. */
+#pragma once
+#include "base.h"
+
+typedef struct AshElfVersion {
+        AshSlice file;           /* of a needed version: the library it belongs to; of an offered one: the base version, as a rule the soname */
+        AshSlice name;           /* "GLIBC_2.34" */
+} AshElfVersion;
+
+typedef struct AshElf {
+        bool is64, big_endian;
+        uint16_t type, machine;  /* ET_*, EM_* */
+        bool dynamic;            /* has a dynamic section: all below are empty otherwise */
+        bool debug_tag;          /* DT_DEBUG: a program, position-independent or not */
+        bool hash, gnu_hash;     /* DT_HASH, DT_GNU_HASH */
+        AshSlice soname, interpreter;
+        AshSlice *needed;
+        size_t n_needed;
+        AshElfVersion *wants, *offers;
+        size_t n_wants, n_offers;
+} AshElf;
+enum { ASH_ELF_REL = 1, ASH_ELF_EXEC = 2, ASH_ELF_DYN = 3 };
+
+static inline bool ash_elf_magic(AshSlice bytes) { return bytes.len >= 20 && memcmp(bytes.ptr, "\177ELF", 4) == 0; }
+/* Strings are borrowed from bytes, arrays live in the arena. -ENOENT: not ELF; -ASH_ERR_SYNTAX: its tables point outside the file. */
+int ash_elf_read(AshSlice bytes, AshArena *arena, AshElf *ret);
