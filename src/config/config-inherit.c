@@ -89,7 +89,7 @@ static int merge_component(AshConfig *c, AshComponent *component, AshDiags *diag
                         c->base = merged;
                 pthread_mutex_unlock(&c->mutex);
         }
-        if (merged->overlay_files.n) {
+        if (merged->overlay_files.n && !c->alone) {
                 int r = ash_config_overlay_files(c, component, merged->overlay_files, &((AshComponentConfig *) merged)->overlays, diags);
                 if (r < 0)
                         return r;

@@ -120,7 +120,6 @@ typedef struct Loader {
         AshMap places;            /* path -> index + 1 */
         AshDiags *diags;
         size_t begin, end;        /* the files of this wave */
-        bool no_includes;
 } Loader;
 
 static size_t file_of(Loader *l, char *path, AshSpan at) {
@@ -136,7 +135,7 @@ static size_t file_of(Loader *l, char *path, AshSpan at) {
 }
 
 static void expand_include(Loader *l, AshConfigFile *f, AshText include) {
-        if (l->no_includes) {
+        if (l->config->alone) {
                 ash_fail(l->diags, -ASH_ERR_CONFIG, include.at, "includes are not possible here");
                 return;
         }
@@ -313,10 +312,11 @@ static int load_all(Loader *l, const char *const *extra, size_t n_extra, AshDiag
         return failed ? -ASH_ERR_CONFIG : 0;
 }
 
-static int load(const char *file, AshBytes *text, const char *const *extra, size_t n_extra, AshConfigFlags flags, bool no_includes, AshConfig **ret, AshDiags *diags) {
+static int load(const char *file, AshBytes *text, const char *const *extra, size_t n_extra, AshConfigFlags flags, bool alone, AshConfig **ret, AshDiags *diags) {
         _cleanup_(ash_config_free_p) AshConfig *c = config_new(file, flags);
         _cleanup_(ash_diags_free_p) AshDiags *own = ash_diags_new();
-        Loader l = { .config = c, .diags = own, .no_includes = no_includes };
+        Loader l = { .config = c, .diags = own };
+        c->alone = alone;
         add_built_in(&l);
         _free_ char *path = ash_strdup(file);
         AshConfigFile *f = c->files.items[file_of(&l, path, ASH_NOWHERE)];

@@ -35,6 +35,7 @@ struct AshConfig {
         AshRepos repos;                     /* resources.rpm-repos and what sets make of their templates */
         uint32_t *sorted;                   /* indexes of components by name */
         AshOverlaySemantics semantics;
+        bool alone;                         /* from memory, without a directory: no other file is read */
         pthread_mutex_t mutex;              /* of all below */
         AshMap memberships;                 /* component name -> MemberList; made on first use */
         bool memberships_made;

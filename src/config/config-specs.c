@@ -62,7 +62,7 @@ void ash_config_find_specs(AshConfig *c, AshDiags *diags) {
         AshComponentGroups *groups = &c->project.groups;
         bool any = false;
         for (size_t i = 0; i < groups->n; i++)
-                any |= groups->items[i].specs.n > 0;
+                any |= groups->items[i].specs.n > 0 && !c->alone;
         if (!any)
                 return;
         Finder f = { .config = c };

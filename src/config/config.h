@@ -20,7 +20,8 @@ int ash_config_find(char **ret, AshDiags *diags);
 int ash_config_load(const char *dir, AshConfigFlags flags, AshConfig **ret, AshDiags *diags);
 /* The same, with further files that are loaded behind the project's and override it (as azldev's --config-file). */
 int ash_config_load_files(const char *dir, const char *const *extra, size_t n_extra, AshConfigFlags flags, AshConfig **ret, AshDiags *diags);
-/* The same from memory, as if "text" stood in DIR/NAME (which need not exist): for tests and fuzzing. Includes are looked up in DIR; NULL: any include is an error. */
+/* The same from memory, as if "text" stood in DIR/NAME (which need not exist): for tests and fuzzing. Includes are looked up in DIR; NULL: any include is an error, and no other
+ * file is read or looked for. */
 int ash_config_load_text(const char *dir, const char *name, AshSlice text, AshConfigFlags flags, AshConfig **ret, AshDiags *diags);
 void ash_config_free(AshConfig *config);
 ASH_DEFINE_CLEANUP(AshConfig *, ash_config_free)
