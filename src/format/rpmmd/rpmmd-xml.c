@@ -16,13 +16,19 @@ void ash_xml_fail(AshXml *x, int code, const char *format, ...) {
         va_end(ap);
         int line = x->parser ? xmlSAX2GetLineNumber(x->parser) : 0;
         x->error = ash_fail_file(x->diags, code, x->name, "line %d: %s", line, text.ptr);
-        if (x->parser)
+}
+
+/* At the end of each callback, not where it fails: stopping frees the input that names and attributes point into. */
+static void stop_on_error(AshXml *x) {
+        if (x->error)
                 xmlStopParser(x->parser);
 }
 
 /* ---- what the parser calls ---- */
 static void on_doctype(void *context, const xmlChar *name _unused_, const xmlChar *public_id _unused_, const xmlChar *system_id _unused_) {
-        ash_xml_fail(((xmlParserCtxtPtr) context)->_private, -ASH_ERR_SYNTAX, "a document type is not allowed");
+        AshXml *x = ((xmlParserCtxtPtr) context)->_private;
+        ash_xml_fail(x, -ASH_ERR_SYNTAX, "a document type is not allowed");
+        stop_on_error(x);
 }
 
 static void on_start(void *context, const xmlChar *name, const xmlChar *prefix _unused_, const xmlChar *uri _unused_, int n_namespaces _unused_, const xmlChar **namespaces _unused_,
@@ -33,6 +39,7 @@ static void on_start(void *context, const xmlChar *name, const xmlChar *prefix _
                 return;
         if (++x->depth > DEPTH_MAX || n_attrs > ATTRS_MAX) {
                 ash_xml_fail(x, -ASH_ERR_LIMIT, "elements are nested too deeply, or have too many attributes");
+                stop_on_error(x);
                 return;
         }
         for (int i = 0; i < n_attrs; i++) {
@@ -42,6 +49,7 @@ static void on_start(void *context, const xmlChar *name, const xmlChar *prefix _
         ash_str_clear(&x->text);
         x->leaf = true;
         x->ops->start(x, (const char *) name, list, (size_t) n_attrs);
+        stop_on_error(x);
 }
 
 static void on_end(void *context, const xmlChar *name, const xmlChar *prefix _unused_, const xmlChar *uri _unused_) {
@@ -51,6 +59,7 @@ static void on_end(void *context, const xmlChar *name, const xmlChar *prefix _un
         x->ops->end(x, (const char *) name, x->leaf ? ash_slice_trim(ash_str_slice(&x->text)) : ASH_S(""));
         x->leaf = false;
         x->depth--;
+        stop_on_error(x);
 }
 
 static void on_text(void *context, const xmlChar *text, int n) {
@@ -59,13 +68,16 @@ static void on_text(void *context, const xmlChar *text, int n) {
                 return;
         if (x->text.len + (size_t) n > TEXT_MAX) {
                 ash_xml_fail(x, -ASH_ERR_LIMIT, "a text is longer than 4 MiB");
+                stop_on_error(x);
                 return;
         }
         ash_str_append(&x->text, ash_slice((const char *) text, (size_t) n));
 }
 
 static void on_reference(void *context, const xmlChar *name) {
-        ash_xml_fail(((xmlParserCtxtPtr) context)->_private, -ASH_ERR_SYNTAX, "unknown entity '%s'", (const char *) name);
+        AshXml *x = ((xmlParserCtxtPtr) context)->_private;
+        ash_xml_fail(x, -ASH_ERR_SYNTAX, "unknown entity '%s'", (const char *) name);
+        stop_on_error(x);
 }
 
 static void on_error(void *context, xmlErrorPtr e) {
