@@ -29,3 +29,6 @@ void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUp
 int ash_flow_upstream_add(AshFlowUpstream *u, AshUniverse *universe);
 /* Brings packages (as the solver gave them) into the store; ret has n places. What was brought before is not fetched again. */
 int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret);
+
+/* Packages of the lock that the store does not have are brought back from their pinned upstream, each checked against the lock's digest. */
+int ash_flow_ensure_packages(AshFlow *flow, const AshLock *lock, const AshLockPackage *const *wanted, size_t n);

@@ -3,6 +3,7 @@
 
 const AshCliNoun ash_cli_nouns[] = {
         { "config", "check, print and explain a project's configuration", ash_verbs_config },
+        { "lock", "record every input of a build by its digest", ash_verbs_lock },
         { "repo", "publish, check and query RPM repositories", ash_verbs_repo },
         { "package", "look at and sign single packages", ash_verbs_package },
         { "component", "list, render and compare components", ash_verbs_component },

@@ -1,6 +1,8 @@
 /* repo: signed RPM repositories. */
 #include <time.h>
+#include "cli-flow.h"
 #include "cli-sign.h"
+#include "flow-repo.h"
 #include "io.h"
 #include "repo.h"
 
@@ -52,7 +54,71 @@ static int run_sign(AshCli *cli) {
         return r;
 }
 
+static void show_build(AshCli *cli, const char *output, const AshCliSigners *signers, const AshFlowRepoResult *result) {
+        if (!cli->json) {
+                for (size_t i = 0; !cli->quiet && i < result->done.n; i++) {
+                        const AshFlowRepoDone *d = &result->done.items[i];
+                        ash_cli_printf(cli, "%s/%s: %zu packages, generation %u%s", output, d->path, d->result.packages, d->result.generation, d->result.unchanged ? ", unchanged" : "");
+                        if (!d->result.unchanged)
+                                ash_cli_printf(cli, " (%zu added, %zu removed)", d->result.added, d->result.removed);
+                        for (size_t k = 0; k < signers->items.n; k++)
+                                ash_cli_printf(cli, "%s%s", k ? ", " : ", signed by ", ash_signer_user_id(signers->items.items[k]));
+                        ash_cli_print(cli, "\n");
+                }
+                return;
+        }
+        AshJson j = ash_cli_json(cli);
+        ash_json_begin(&j, NULL, '[');
+        for (size_t i = 0; i < result->done.n; i++) {
+                const AshFlowRepoDone *d = &result->done.items[i];
+                _free_ char *path = ash_path_join(output, d->path);
+                ash_json_begin(&j, NULL, '{');
+                ash_json_text(&j, "channel", d->channel);
+                ash_json_text(&j, "arch", d->arch);
+                ash_json_str(&j, "path", path);
+                ash_json_uint(&j, "packages", d->result.packages);
+                ash_json_uint(&j, "generation", d->result.generation);
+                ash_json_uint(&j, "added", d->result.added);
+                ash_json_uint(&j, "removed", d->result.removed);
+                ash_json_bool(&j, "unchanged", d->result.unchanged);
+                ash_json_begin(&j, "keys", '[');
+                for (size_t k = 0; k < signers->items.n; k++)
+                        ash_json_str(&j, NULL, ash_signer_fingerprint(signers->items.items[k]));
+                ash_json_end(&j, ']');
+                ash_json_bool(&j, "development-key", signers->items.n && ash_signer_is_development(signers->items.items[0]));
+                ash_json_end(&j, '}');
+        }
+        ash_json_end(&j, ']');
+        ash_cli_print(cli, "\n");
+}
+
+static int run_build(AshCli *cli) {
+        _cleanup_(ash_cli_signers_done) AshCliSigners signers = {};
+        _cleanup_(ash_flow_repo_result_done) AshFlowRepoResult result = {};
+        _free_ char *lock = ash_cli_lock_path(cli), *configured = ash_cli_output_dir(cli), *below = ash_path_join(configured, "repos");
+        const char *output = ash_cli_option(cli, "output") ? ash_cli_option(cli, "output") : below;
+        AshFlow flow = ash_cli_flow(cli);
+        AshFlowRepoOptions o = { .lock_path = lock, .output = output, .channels = cli->args, .n_channels = cli->n_args, .keep = (unsigned) ash_cli_number(cli, "keep", 0) };
+        int r = ash_cli_signers(cli, &signers);
+        if (r >= 0)
+                r = repo_options(cli, &signers, &o.repo);
+        if (r >= 0)
+                r = ash_cli_source_date(cli, 0, &o.repo.time);
+        if (r >= 0)
+                r = ash_flow_repo(&flow, &o, &result);
+        if (r >= 0)
+                show_build(cli, output, &signers, &result);
+        return r;
+}
+
 const AshCliVerb ash_verbs_repo[] = {
+        { "build", "publish channels as signed repositories",
+          .doc = "Publishes each channel of the project from the packages that ashlar.lock names, signed, as DIR/CHANNEL/ARCH. That is a link to a generation below DIR/.generations, replaced by one rename: readers see "
+                 "the old repository or the new one, and what the one before named stays reachable. A channel that has not changed is left alone.",
+          .args = ASH_ARGS({ "CHANNEL", "a channel (default: all)", ASH_KIND_CHANNEL, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
+          .options = ASH_OPTIONS({ "output", .value = "DIR", .doc = "where to publish (default: repos below the project's output directory)", .letter = 'o', .kind = ASH_KIND_DIR },
+                                 { "keep", .value = "N", .doc = "generations to keep (default: as the channel says, else 3)", .kind = ASH_KIND_NUMBER }, REPO_OPTIONS, ASH_SIGN_OPTIONS, ASH_FLOW_OPTIONS),
+          .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE | ASH_TAKES_LOCK, .run = run_build },
         { "index", "write the metadata of a directory of packages",
           .doc = "Writes DIR/repodata for all packages below DIR, as createrepo_c does. Packages that have not changed since the last run are not read again, and when nothing has changed, nothing is "
                  "written. With --key or --signer repomd.xml is signed. Times in the metadata come from SOURCE_DATE_EPOCH (default: 0), so that equal packages give equal bytes.",

@@ -1,0 +1,158 @@
+#include <stdio.h>
+#include "flow-repo.h"
+
+void ash_flow_repo_result_done(AshFlowRepoResult *r) {
+        ash_array_foreach(&r->done, d)
+                free(d->path);
+        ash_array_done(&r->done);
+}
+
+typedef struct Publisher {
+        AshFlow *flow;
+        const AshFlowRepoOptions *o;
+        const AshLock *lock;
+        AshArena *arena;
+        AshFlowRepoResult *ret;
+} Publisher;
+
+/* A package belongs to a channel when the channel asked for it (itself or through a dependency), or when the project's publishing rules say so. */
+static bool belongs(const Publisher *p, const AshChannel *channel, const AshLockPackage *package, const AshPackage *nevra, AshSlice arch) {
+        const AshLockSet *set = ash_lock_set(p->lock, "channel", channel->name.s, arch);
+        for (size_t i = 0; set && i < set->n_packages; i++)
+                if (ash_slice_eq(set->packages[i], package->nevra))
+                        return true;
+        return ash_slice_eq(ash_config_package_channel(p->flow->config, NULL, nevra->name, false).s, channel->name.s);
+}
+
+/* Packages of an architecture: its own, and those without one that something of this architecture needs. */
+static bool fits(const Publisher *p, const AshLockPackage *package, const AshPackage *nevra, AshSlice arch) {
+        if (!ash_slice_eqs(nevra->arch, "noarch"))
+                return ash_slice_eq(nevra->arch, arch);
+        for (size_t i = 0; i < p->lock->n_sets; i++)
+                for (size_t k = 0; ash_slice_eq(p->lock->sets[i].arch, arch) && k < p->lock->sets[i].n_packages; k++)
+                        if (ash_slice_eq(p->lock->sets[i].packages[k], package->nevra))
+                                return true;
+        return false;
+}
+
+/* What the lock names and the store has lost is brought back, from the pinned upstream. */
+static int bring_back(Publisher *p, const AshLockUpstream *pinned, const AshLockPackage *const *missing, size_t n) {
+        _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = NULL;
+        const AshUpstream *config = ash_config_upstream(p->flow->config, pinned->name);
+        const AshPackage **packages = ash_arena_new_items(p->arena, const AshPackage *, n);
+        AshLockPackage *got = ash_arena_new_items(p->arena, AshLockPackage, n);
+        if (!config)
+                return ash_fail(p->flow->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, "the lock names the upstream '%.*s', which the project does not have", ASH_F(pinned->name));
+        int r = ash_flow_upstream_open(p->flow, config, pinned->arch, pinned, &u);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                AshPackage *one = ash_arena_new_item(p->arena, AshPackage);
+                ash_nevra_parse(missing[i]->nevra, one);
+                one->location = missing[i]->origin;
+                packages[i] = one;
+        }
+        if (r >= 0)
+                r = ash_flow_upstream_realize(u, packages, n, p->arena, got);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (!ash_slice_eq(got[i].sha256, missing[i]->sha256)) {
+                        r = ash_fail(p->flow->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "%.*s is not what the lock says: SHA-256 %.*s, locked is %.*s", ASH_F(missing[i]->nevra), ASH_F(got[i].sha256),
+                                     ASH_F(missing[i]->sha256));
+                        ash_hint(p->flow->diags, "another version of the importer, or other tables: 'ashlar lock' records what they make now");
+                }
+        return r;
+}
+
+int ash_flow_ensure_packages(AshFlow *flow, const AshLock *lock, const AshLockPackage *const *wanted, size_t n) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        Publisher p = { .flow = flow, .lock = lock, .arena = arena };
+        for (size_t i = 0; i < lock->n_upstreams; i++) {
+                const AshLockUpstream *u = &lock->upstreams[i];
+                ASH_ARRAY(const AshLockPackage *) missing = {};
+                for (size_t k = 0; k < n; k++) {
+                        AshPackage nevra;
+                        AshId id;
+                        if (!ash_slice_eq(wanted[k]->upstream, u->name) || ash_nevra_parse(wanted[k]->nevra, &nevra) < 0 || ash_id_parse(wanted[k]->sha256, &id) < 0)
+                                continue;
+                        if ((ash_slice_eq(nevra.arch, u->arch) || ash_slice_eqs(nevra.arch, "noarch")) && !ash_store_has_blob(flow->store, &id))
+                                ash_array_push(&missing, wanted[k]);
+                }
+                int r = missing.n ? bring_back(&p, u, missing.items, missing.n) : 0;
+                ash_array_done(&missing);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int publish(Publisher *p, const AshChannel *channel, AshSlice arch) {
+        ASH_ARRAY(AshRepoInput) inputs = {};
+        ASH_ARRAY(const AshLockPackage *) wanted = {};
+        AshRepoOptions o = p->o->repo;
+        for (size_t i = 0; i < p->lock->n_packages; i++) {
+                const AshLockPackage *package = &p->lock->packages[i];
+                AshPackage nevra;
+                if (ash_nevra_parse(package->nevra, &nevra) < 0 || !fits(p, package, &nevra, arch) || !belongs(p, channel, package, &nevra, arch))
+                        continue;
+                AshRepoInput *in = ash_array_add(&inputs);
+                ash_id_parse(package->sha256, &in->id);
+                in->label = ash_arena_strndup(p->arena, package->nevra.ptr, package->nevra.len);
+                ash_array_push(&wanted, package);
+        }
+        AshFlowRepoDone *done = ash_array_add(&p->ret->done);
+        AshSlice path = ash_text_set(channel->path) ? channel->path.s : channel->name.s;
+        done->channel = channel->name.s;
+        done->arch = ash_arena_slice(p->arena, arch);
+        done->path = ash_asprintf("%.*s/%.*s", ASH_F(path), ASH_F(arch));
+        if (!o.time)
+                o.time = p->lock->source_date_epoch;
+        if (ash_slice_eqs(channel->compression.s, "gzip"))
+                o.compression = ASH_COMP_GZIP;
+        unsigned keep = p->o->keep ? p->o->keep : channel->generations.set ? (unsigned) channel->generations.value : 0;
+        int r = ash_flow_ensure_packages(p->flow, p->lock, wanted.items, wanted.n);
+        if (r >= 0)
+                r = ash_repo_publish(p->flow->store, p->o->output, done->path, inputs.items, inputs.n, keep, &o, &done->result, p->flow->progress, p->flow->diags);
+        ash_array_done(&inputs);
+        ash_array_done(&wanted);
+        return r;
+}
+
+static bool is_wanted(const Publisher *p, const AshChannel *channel) {
+        for (size_t i = 0; i < p->o->n_channels; i++)
+                if (ash_slice_eqs(channel->name.s, p->o->channels[i]))
+                        return true;
+        return p->o->n_channels == 0 && (!ash_text_set(channel->kind) || ash_slice_eqs(channel->kind.s, "binary"));
+}
+
+static int check_names(Publisher *p) {
+        int r = 0;
+        for (size_t i = 0; i < p->o->n_channels; i++)
+                if (!ash_config_channel(p->flow->config, ash_slice_str(p->o->channels[i])))
+                        r = ash_fail(p->flow->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "the project has no channel '%s'", p->o->channels[i]);
+        return r;
+}
+
+int ash_flow_repo(AshFlow *flow, const AshFlowRepoOptions *options, AshFlowRepoResult *ret) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        _cleanup_(ash_lock_free_all_p) AshLock *lock = NULL;
+        const AshProject *project = ash_config_project(flow->config);
+        int r = ash_lock_read(options->lock_path, &lock, flow->diags);
+        if (r == -ENOENT) {
+                r = ash_fail_file(flow->diags, r, options->lock_path, "there is no lock yet");
+                ash_hint(flow->diags, "'ashlar lock' makes it");
+        }
+        Publisher p = { .flow = flow, .o = options, .lock = lock, .arena = arena, .ret = ret };
+        if (r >= 0)
+                r = check_names(&p);
+        if (r >= 0 && !project->channels.n)
+                r = ash_fail_file(flow->diags, -ASH_ERR_CONFIG, ash_config_file(flow->config), "the project declares no channel: [channels.NAME]");
+        for (size_t i = 0; r >= 0 && i < project->channels.n; i++) {
+                const AshChannel *channel = &project->channels.items[i];
+                if (!is_wanted(&p, channel))
+                        continue;
+                static const AshText x86_64 = { .s = { "x86_64", 6 } };
+                for (size_t k = 0; r >= 0 && k < ASH_MAX(channel->architectures.n, (size_t) 1); k++)
+                        r = publish(&p, channel, (channel->architectures.n ? channel->architectures.items[k] : x86_64).s);
+        }
+        ash_array_foreach(&ret->done, d)
+                d->arch = ash_slice_ends(ash_slice_str(d->path), d->arch) ? ash_path_base(ash_slice_str(d->path)) : d->arch;
+        return r;
+}
