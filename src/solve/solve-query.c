@@ -162,6 +162,21 @@ int ash_universe_by_name(AshUniverse *u, AshSlice glob, AshPkgIds *ret) {
         return 0;
 }
 
+size_t ash_universe_files(AshUniverse *u, uint32_t id, AshArena *arena, AshSlice **ret) {
+        ASH_ARRAY(AshSlice) files = {};
+        Dataiterator di;
+        dataiterator_init(&di, u->pool, 0, (Id) id, SOLVABLE_FILELIST, NULL, SEARCH_FILES | SEARCH_COMPLETE_FILELIST);
+        while (dataiterator_step(&di))
+                ash_array_push(&files, ash_arena_slice(arena, ash_slice_str(repodata_stringify(u->pool, di.data, di.key, &di.kv, SEARCH_FILES))));
+        dataiterator_free(&di);
+        size_t n = files.n;
+        *ret = ash_arena_new_items(arena, AshSlice, n);
+        if (n)
+                memcpy(*ret, files.items, n * sizeof **ret);
+        ash_array_done(&files);
+        return n;
+}
+
 size_t ash_universe_closure(AshUniverse *u, AshMissing callback, void *context) {
         Pool *pool = u->pool;
         size_t missing = 0;

@@ -49,6 +49,9 @@ int ash_universe_what_requires(AshUniverse *u, AshSlice dep, AshPkgIds *ret);
 int ash_universe_by_name(AshUniverse *u, AshSlice glob, AshPkgIds *ret);
 void ash_pkgids_done(AshPkgIds *ids);
 
+/* Paths of a package's files, as far as its metadata lists them; in the arena. Returns how many. */
+size_t ash_universe_files(AshUniverse *u, uint32_t id, AshArena *arena, AshSlice **ret);
+
 /* Each dependency of a package that nothing in the universe satisfies; calls back for each. Returns how many. */
 typedef void (*AshMissing)(void *context, uint32_t package, AshSlice dep);
 size_t ash_universe_closure(AshUniverse *u, AshMissing callback, void *context);

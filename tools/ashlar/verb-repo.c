@@ -5,10 +5,13 @@
 #include "flow-repo.h"
 #include "io.h"
 #include "repo.h"
+#include "verb-repo.h"
 
 #define REPO_OPTIONS                                                                                            \
         { "compression", .value = "zstd|gzip", .doc = "of the metadata (default: zstd; gzip for old clients)" }, \
         { "changelogs", .value = "N", .doc = "newest changelog entries to keep a package (default: 10)", .kind = ASH_KIND_NUMBER }
+
+#define ARCH_OPTION { "arch", .value = "ARCH", .doc = "architecture whose packages count (default: x86_64)" }
 
 static int repo_options(AshCli *cli, AshCliSigners *signers, AshRepoOptions *ret) {
         const char *compression = ash_cli_option(cli, "compression");
@@ -125,6 +128,28 @@ const AshCliVerb ash_verbs_repo[] = {
           .args = ASH_ARGS({ "DIR", "the directory", ASH_KIND_DIR }),
           .options = ASH_OPTIONS(REPO_OPTIONS, ASH_SIGN_OPTIONS),
           .run = run_index },
+        { "verify", "check everything that a repository says of itself",
+          .doc = "Checks the signature of repomd.xml, size and digests of each metadata file, that they count the same packages, and size, digest and signature of each package. All mistakes are reported; exit status 5 when there is one.",
+          .args = ASH_ARGS({ "DIR", "the repository", ASH_KIND_DIR }),
+          .options = ASH_OPTIONS({ "key", .value = "FILE", .doc = "a public key that may have signed it", .kind = ASH_KIND_FILE, .many = true }, { "no-signatures", .doc = "check sizes and digests only" }),
+          .run = ash_verb_repo_verify },
+        { "query", "ask what a repository holds",
+          .doc = "Lists packages by name or glob, or those that provide or require something; with --provides, --requires and the like their relations instead. Exit status 1 when nothing matches.",
+          .args = ASH_ARGS({ "DIR", "the repository", ASH_KIND_DIR }, { "NAME", "names or globs (default: all)", ASH_KIND_TEXT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
+          .options = ASH_OPTIONS({ "what-provides", .value = "DEP", .doc = "packages that provide it: a name, 'NAME >= VERSION', a path" }, { "what-requires", .value = "DEP", .doc = "packages that require it" },
+                                 { "provides", .doc = "print what the packages provide" }, { "requires", .doc = "print what they require" }, { "conflicts", .doc = "print what they conflict with" },
+                                 { "obsoletes", .doc = "print what they obsolete" }, { "recommends", .doc = "print what they recommend" }, { "suggests", .doc = "print what they suggest" },
+                                 { "supplements", .doc = "print what they supplement" }, { "enhances", .doc = "print what they enhance" }, { "files", .doc = "print their files" }, ARCH_OPTION),
+          .run = ash_verb_repo_query },
+        { "closure", "find requirements that nothing in a repository meets",
+          .doc = "Prints each package with each requirement that no package of DIR, nor of those named by --with, provides. Exit status 1 when there is one.",
+          .args = ASH_ARGS({ "DIR", "the repository", ASH_KIND_DIR }),
+          .options = ASH_OPTIONS({ "with", .value = "DIR", .doc = "a further repository that may meet requirements", .kind = ASH_KIND_DIR, .many = true }, ARCH_OPTION),
+          .run = ash_verb_repo_closure },
+        { "diff", "compare two repositories",
+          .doc = "Lists packages that were added, removed, or have the same name and version with other content. Exit status 1 when there is a difference.",
+          .args = ASH_ARGS({ "OLD", "a repository", ASH_KIND_DIR }, { "NEW", "another one, or a later generation", ASH_KIND_DIR }),
+          .options = ASH_OPTIONS(ARCH_OPTION), .run = ash_verb_repo_diff },
         {},
 };
 
