@@ -371,7 +371,7 @@ static int apply_archive(Engine *e, const AshOverlay *overlays, size_t n, size_t
 static int apply_list(Engine *e, const AshOverlay *overlays, size_t n, bool synthesised) {
         int result = 0;
         for (size_t i = 0; i < n; i++) {
-                if (!overlays[i].archive.s.len || archive_seen(overlays, i))
+                if (!overlays[i].archive.s.len || e->options->skip_archives || archive_seen(overlays, i))
                         continue;
                 int r = apply_archive(e, overlays, n, i);
                 result = result < 0 ? result : r;

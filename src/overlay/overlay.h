@@ -94,7 +94,8 @@ typedef struct AshOverlayOptions {
         bool no_header;                /* leaves out names.spec_header */
         bool keep_going;               /* a failing overlay changes nothing and is reported; the others apply; the result is that of the first failure */
         bool places;                   /* fill AshOverlayEffect.places */
-        const AshArchiveOps *archive;  /* NULL: overlays with "archive" are refused */
+        const AshArchiveOps *archive;  /* NULL: overlays with "archive" are refused ... */
+        bool skip_archives;            /* ... or left out: the spec and the side files are the same without them */
 } AshOverlayOptions;
 
 /* Applies a list in order (those with "archive" first, grouped by archive). On failure (without keep_going) the tree is as it was. ret_report may be NULL. */

@@ -124,8 +124,9 @@ static int apply_overlays(AshConfig *config, AshRendered *r, const AshRenderOpti
         if (e < 0)
                 return e;
         AshOverlayOptions o = ash_render_overlay_options(config, r->component, r->upstream->files.items[r->upstream->spec].path, r->arena);
-        if (!options->with_sources)
-                return ash_overlay_render(r->tree, ash_render_without_archives(r->component->merged, r->arena), &o, &r->report, diags);
+        o.skip_archives = !options->with_sources; /* the spec gets its header all the same: it is the one that will be built */
+        if (o.skip_archives)
+                return ash_overlay_render(r->tree, r->component->merged, &o, &r->report, diags);
         AshSpecDistro distro;
         e = distro_of(config, r->component, options, &distro, diags);
         if (e < 0)

@@ -108,12 +108,12 @@ archive = "hello-1.0.tar.gz"
     def test_everything(self):
         with Nginx(self.www) as s:
             self.project(s)
-            p = self.run_ashlar("component", "prepare", "hello", "-o", "sources/hello", status=5)
-            self.assertFalse((self.dir / "sources").exists() and os.listdir(self.dir / "sources"), "nothing half-written")
+            p = self.run_ashlar("component", "prepare", "hello", "-o", "ready", status=5)
+            self.assertFalse((self.dir / "ready").exists(), "nothing half-written")
             right = [w for w in p.stderr.split() if len(w) == 64 and w != "0" * 64][0]
             self.project(s, edited=right)
-            self.run_ashlar("component", "prepare", "hello", "-o", "sources/hello")
-            files = tree_of(self.dir / "sources/hello")
+            self.run_ashlar("component", "prepare", "hello", "-o", "ready")
+            files = tree_of(self.dir / "ready")
             self.assertEqual(sorted(files), ["extra.txt", "hello-1.0.tar.gz", "hello.spec", "made.txt", "sources"])
             self.assertEqual((files["extra.txt"], files["made.txt"]), (self.extra, b"made"))
             with tarfile.open(fileobj=io.BytesIO(files["hello-1.0.tar.gz"])) as t:
@@ -126,13 +126,13 @@ archive = "hello-1.0.tar.gz"
             spec = files["hello.spec"].decode()
             self.assertIn("* Wed Feb 25 2026 Jane Doe <jane@example.org> - 1.0-2\n- Rebuild\n", spec)
             self.assertNotIn("Too new", spec)
-            q = subprocess.run(["rpmspec", "-q", "--srpm", "--undefine", "dist", "--qf", "%{release}", "--define", f"_sourcedir {self.dir}/sources/hello", self.dir / "sources/hello/hello.spec"],
+            q = subprocess.run(["rpmspec", "-q", "--srpm", "--undefine", "dist", "--qf", "%{release}", "--define", f"_sourcedir {self.dir}/ready", self.dir / "ready/hello.spec"],
                                capture_output=True, text=True)
             self.assertEqual(q.stdout, "2", q.stderr)
             # once more, with nothing but the cache
             n = len(s.access())
-            self.run_ashlar("component", "prepare", "hello", "-o", "sources/hello", "--offline")
-            self.assertEqual(tree_of(self.dir / "sources/hello"), files)
+            self.run_ashlar("component", "prepare", "hello", "-o", "ready", "--offline")
+            self.assertEqual(tree_of(self.dir / "ready"), files)
             self.assertEqual(len(s.access()), n)
             # rendering needs no download and gives the same sources file
             self.run_ashlar("component", "render", "hello", "--offline")
@@ -156,8 +156,8 @@ archive = "hello-1.0.tar.gz"
         self.write(f"www/hello/hello-1.0.tar.gz/sha512/{hashlib.sha512(self.tar).hexdigest()}/hello-1.0.tar.gz", self.tar[:-1] + b"?")
         with Nginx(self.www) as s:
             self.project(s)
-            self.run_ashlar("component", "prepare", "hello", "-o", "sources/hello", status=5)
-            self.assertFalse((self.dir / "sources/hello").exists())
+            self.run_ashlar("component", "prepare", "hello", "-o", "ready", status=5)
+            self.assertFalse((self.dir / "ready").exists())
 
     def test_collision(self):
         with Nginx(self.www) as s:
