@@ -453,7 +453,9 @@ int ash_plain_remove_subpackage(Engine *e) { return remove_sections(e, ASH_S("")
 int64_t ash_patch_number(AshSlice tag) {
         AshSlice digits = ash_slice_from(tag, 5);
         uint64_t n;
-        if (tag.len < 6 || !ash_slice_eq_nocase(ash_slice_sub(tag, 0, 5), ASH_S("patch")) || ash_slice_to_u64(digits, 10, &n) < 0 || n > INT32_MAX)
+        if (digits.len && digits.ptr[0] == '+') /* as Go's strconv.Atoi */
+                digits = ash_slice_from(digits, 1);
+        if (tag.len < 6 || !ash_slice_eq_nocase(ash_slice_sub(tag, 0, 5), ASH_S("patch")) || ash_slice_to_u64(digits, 10, &n) < 0 || n >= INT64_MAX)
                 return -1;
         return (int64_t) n;
 }
