@@ -9,11 +9,12 @@ struct AshFlowUpstream {
         AshSlice name, arch, type;
         AshArena *arena;
         /* apt */
-        AshAptSnapshot *snapshot;
+        AshAptArchive archive;
+        AshAptSnapshot *snapshot;    /* NULL while a pinned state is at hand: apt has not been asked */
+        const AshLockUpstream *pinned;
         AshAptTables *tables;
         AshApt *apt;
         AshId apt_key;               /* of everything that the universe depends on */
-        char *keyring;
         /* rpm-md */
         AshRpmmdRepo *rpmmd;
         AshKeyring *keys;
@@ -27,7 +28,6 @@ void ash_flow_upstream_free(AshFlowUpstream *u) {
         ash_apt_snapshot_free(u->snapshot);
         ash_rpmmd_free(u->rpmmd);
         ash_keyring_free(u->keys);
-        free(u->keyring);
         ash_arena_free(u->arena);
         free(u);
 }
@@ -159,48 +159,50 @@ static bool snapshot_matches(const AshAptSnapshot *s, const AshLockUpstream *pin
         return n == same && n == pinned->n_indices;
 }
 
+static bool indices_at_hand(const AshFlowUpstream *u, const AshLockUpstream *pinned) {
+        for (size_t i = 0; pinned && i < pinned->n_indices; i++) {
+                AshId id;
+                if (ash_id_parse(pinned->indices[i], &id) < 0 || !ash_store_has_blob(u->flow->store, &id))
+                        return false;
+        }
+        return pinned && pinned->n_indices;
+}
+
+static int sync_apt(AshFlowUpstream *u, const AshLockUpstream *pinned) {
+        int r = ash_apt_sync(&u->archive, &u->snapshot, u->flow->progress, u->flow->diags);
+        if (r >= 0)
+                r = keep_indices(u);
+        if (r < 0 || !pinned || snapshot_matches(u->snapshot, pinned))
+                return r;
+        r = ash_fail(u->flow->diags, -ASH_ERR_VERIFY, u->config->repo.name.at, "upstream '%.*s' has moved on: the lock pins its state of %.*s, the mirror has that of %s", ASH_F(u->name), ASH_F(pinned->date), u->snapshot->date);
+        ash_hint(u->flow->diags, "'ashlar lock --update' takes the new state");
+        return r;
+}
+
 static int open_apt(AshFlowUpstream *u, const AshLockUpstream *pinned) {
         const AshRepo *repo = &u->config->repo;
-        _free_ char *components = joined(repo->components, "main");
         const char *arch = debian_arch(u->arch);
         if (!arch)
                 return ash_fail(u->flow->diags, -EINVAL, repo->name.at, "upstream '%.*s' has no architecture '%.*s'; an apt archive is imported for x86_64 and aarch64", ASH_F(u->name), ASH_F(u->arch));
-        _free_ char *state = ash_asprintf("%s/apt/%.*s-%s", ash_store_path(u->flow->store), ASH_F(u->name), arch);
-        AshAptArchive archive = { .suite = repo->suite.s.ptr, .components = components, .arch = arch, .mirror = u->flow->apt_mirror, .state_dir = state, .at = repo->name.at };
+        _free_ char *components = joined(repo->components, "main");
+        u->archive = (AshAptArchive){ .suite = repo->suite.s.ptr, .components = ash_arena_strdup(u->arena, components), .arch = arch, .mirror = u->flow->apt_mirror, .at = repo->name.at,
+                                      .state_dir = ash_arena_printf(u->arena, "%s/apt/%.*s-%s", ash_store_path(u->flow->store), ASH_F(u->name), arch) };
         int r = load_tables(u);
+        if (r >= 0 && !indices_at_hand(u, pinned))
+                r = sync_apt(u, pinned);
         if (r < 0)
                 return r;
-        bool at_hand = pinned && pinned->n_indices;
-        for (size_t i = 0; at_hand && i < pinned->n_indices; i++) {
-                AshId id;
-                at_hand = ash_id_parse(pinned->indices[i], &id) >= 0 && ash_store_has_blob(u->flow->store, &id);
-        }
-        if (at_hand && ash_apt_last(&archive, &u->snapshot, NULL) >= 0)
-                r = 0;
-        else
-                r = ash_apt_sync(&archive, &u->snapshot, u->flow->progress, u->flow->diags);
-        if (r < 0)
-                return r;
-        if (!at_hand) {
-                r = keep_indices(u);
-                if (r < 0)
-                        return r;
-                if (pinned && !snapshot_matches(u->snapshot, pinned)) {
-                        r = ash_fail(u->flow->diags, -ASH_ERR_VERIFY, repo->name.at, "upstream '%.*s' has moved on: the lock pins its state of %.*s, the mirror has that of %s", ASH_F(u->name), ASH_F(pinned->date), u->snapshot->date);
-                        ash_hint(u->flow->diags, "'ashlar lock --update' takes the new state");
-                        return r;
-                }
-        }
         size_t n = 0;
-        AshId *ids = ash_arena_new_items(u->arena, AshId, ASH_MAX(u->snapshot->indices.n, pinned ? pinned->n_indices : 0));
-        if (pinned)
+        AshId *ids = ash_arena_new_items(u->arena, AshId, u->snapshot ? u->snapshot->indices.n : pinned->n_indices);
+        if (!u->snapshot)
                 for (; n < pinned->n_indices; n++)
                         ash_id_parse(pinned->indices[n], &ids[n]);
         else
                 ash_array_foreach(&u->snapshot->indices, i)
                         if (!i->is_sources)
                                 memcpy(ids[n++].sha256, i->sha256, 32);
-        u->apt_key = apt_universe_key(u, pinned);
+        u->pinned = pinned;
+        u->apt_key = apt_universe_key(u, u->snapshot ? NULL : pinned);
         return load_universe(u, ids, n);
 }
 
@@ -317,8 +319,12 @@ static int find_all(Import *m, size_t n) {
 
 static int fetch_debs(Import *m, size_t n) {
         AshFlowUpstream *u = m->u;
+        _free_ char *mirror = NULL, *keyring = NULL;
         AshStoreWant *wants = ash_arena_new_items(u->arena, AshStoreWant, n);
         size_t n_wants = 0;
+        int r = ash_apt_find_mirror(&u->archive, "/", &mirror, &keyring, u->flow->diags);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < n; i++) {
                 AshAptPackage p;
                 if (m->known[i])
@@ -327,7 +333,7 @@ static int fetch_debs(Import *m, size_t n) {
                 AshId *id = ash_arena_new_item(u->arena, AshId);
                 memcpy(id->sha256, p.sha256, sizeof id->sha256);
                 const char **urls = ash_arena_new_items(u->arena, const char *, 2);
-                urls[0] = ash_arena_printf(u->arena, "%s%.*s", u->snapshot->mirror, ASH_F(p.filename));
+                urls[0] = ash_arena_printf(u->arena, "%s%.*s", mirror, ASH_F(p.filename));
                 wants[n_wants++] = (AshStoreWant){ .urls = urls, .id = id, .size = p.size, .label = ash_arena_strndup(u->arena, p.filename.ptr, p.filename.len) };
         }
         if (!n_wants)
@@ -335,6 +341,7 @@ static int fetch_debs(Import *m, size_t n) {
         return ash_store_fetch(u->flow->store, wants, n_wants, &(AshFetchOptions){ .allow_file = true }, u->flow->progress, u->flow->diags);
 }
 
+/* Debs are fetched and converted only when the same was not imported before. */
 static int realize_apt(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) {
         Import m = { .u = u, .packages = packages, .ret = ret };
         m.index = ash_arena_new_items(u->arena, ptrdiff_t, n);
@@ -354,9 +361,10 @@ static int realize_apt(AshFlowUpstream *u, const AshPackage *const *packages, si
                         ret[i].sha256 = ash_arena_slice(arena, ash_slice_str(hex)); /* room for the RPM's */
                 missing += !m.known[i];
         }
-        if (r >= 0)
-                r = fetch_debs(&m, n);
         if (r < 0 || !missing)
+                return r;
+        r = fetch_debs(&m, n);
+        if (r < 0)
                 return r;
         ash_progress_begin(u->flow->progress, "importing packages", missing, ASH_UNIT_ITEMS);
         r = ash_parallel_for(n, u->flow->threads, true, convert, &m);
@@ -497,7 +505,8 @@ uint64_t ash_flow_upstream_date(const AshFlowUpstream *u) {
         struct tm tm = {};
         if (u->rpmmd)
                 return ash_rpmmd_repomd(u->rpmmd)->timestamp;
-        const char *end = u->snapshot->date ? strptime(u->snapshot->date, "%a, %d %b %Y %H:%M:%S", &tm) : NULL;
+        const char *date = u->snapshot ? u->snapshot->date : u->pinned->date.ptr;
+        const char *end = date ? strptime(date, "%a, %d %b %Y %H:%M:%S", &tm) : NULL;
         return end ? (uint64_t) timegm(&tm) : 0;
 }
 
@@ -510,6 +519,16 @@ void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUp
                 ret->date = ash_slice_str(ash_arena_printf(arena, "%llu", (unsigned long long) ash_rpmmd_repomd(u->rpmmd)->timestamp));
                 if (ash_rpmmd_signature(u->rpmmd))
                         ret->key = ash_arena_slice(arena, ash_slice_str(ash_rpmmd_signature(u->rpmmd)->fingerprint));
+                return;
+        }
+        if (!u->snapshot) {
+                const AshLockUpstream *p = u->pinned;
+                ret->snapshot = ash_arena_slice(arena, p->snapshot);
+                ret->date = ash_arena_slice(arena, p->date);
+                ret->key = ash_arena_slice(arena, p->key);
+                ret->indices = ash_arena_new_items(arena, AshSlice, p->n_indices);
+                for (; ret->n_indices < p->n_indices; ret->n_indices++)
+                        ret->indices[ret->n_indices] = ash_arena_slice(arena, p->indices[ret->n_indices]);
                 return;
         }
         ash_hex(u->snapshot->release_sha256, 32, hex);
