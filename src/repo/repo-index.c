@@ -73,15 +73,6 @@ static int index_one(void *context, size_t i) {
         return read_package(x, i, &st);
 }
 
-static bool repomd_is(int dirfd, AshSlice digest) {
-        uint8_t have[32];
-        char hex[65];
-        if (ash_digest_file(ASH_SHA256, dirfd, "repodata/repomd.xml", have, NULL) < 0)
-                return false;
-        ash_hex(have, sizeof have, hex);
-        return ash_slice_eqs(digest, hex);
-}
-
 static int write_repodata(Indexer *x, size_t n, const char *digest, AshRepoResult *ret) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         AshRepoMeta meta[8];
@@ -134,7 +125,7 @@ int ash_repo_index(const char *dir, const AshRepoOptions *options, AshRepoResult
         *ret = (AshRepoResult){ .packages = n, .bytes_read = x.bytes_read };
         for (size_t i = 0; i < n; i++)
                 ret->reused += x.entries[i].reused;
-        ret->unchanged = r >= 0 && ret->reused == n && n == x.old.entries.n && ash_slice_eqs(x.old.options, digest) && repomd_is(fd, x.old.repomd);
+        ret->unchanged = r >= 0 && ret->reused == n && n == x.old.entries.n && ash_slice_eqs(x.old.options, digest) && ash_repo_state_is_intact(&x.old, fd);
         if (r >= 0 && !ret->unchanged)
                 r = write_repodata(&x, n, digest, ret);
         ash_repo_state_done(&x.old);

@@ -29,6 +29,8 @@ void ash_repo_state_done(AshRepoState *s);
 /* A state that is missing, damaged or of another version is an empty one: everything is made anew. */
 void ash_repo_state_read(int dirfd, const char *path, AshRepoState *ret);
 int ash_repo_state_write(int dirfd, const char *path, AshSlice options, AshSlice repomd, const AshRepoMeta *meta, size_t n_meta, const AshRepoEntry *entries, size_t n);
+/* Are the metadata files of that run still there, byte for byte? */
+bool ash_repo_state_is_intact(const AshRepoState *s, int dirfd);
 /* Digest (hex) of all options that change the metadata: keys, time, compression, advisories, groups ... */
 void ash_repo_options_digest(const AshRepoOptions *o, char ret[static 65]);
 

@@ -289,7 +289,7 @@ static bool is_unchanged(const Publisher *p, size_t n, const char *digest) {
         for (size_t i = 0; i < n; i++)
                 if (!ash_map_find(&p->state.by_key, ash_slice_str(p->keys[i])))
                         return false;
-        return faccessat(p->old, "repodata/repomd.xml", R_OK, 0) == 0;
+        return ash_repo_state_is_intact(&p->state, p->old);
 }
 
 static size_t count_removed(const Publisher *p, size_t n) {

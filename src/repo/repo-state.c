@@ -99,6 +99,25 @@ int ash_repo_state_write(int dirfd, const char *path, AshSlice options, AshSlice
         return ash_file_write_atomic(dirfd, path, ash_str_slice(&out), 0644, false);
 }
 
+static bool file_is(int dirfd, const char *path, AshSlice digest) {
+        uint8_t have[32];
+        char hex[65];
+        if (ash_digest_file(ASH_SHA256, dirfd, path, have, NULL) < 0)
+                return false;
+        ash_hex(have, sizeof have, hex);
+        return ash_slice_eqs(digest, hex);
+}
+
+/* Names of metadata files start with their digest; one that is lost or damaged makes all of them be written anew. */
+bool ash_repo_state_is_intact(const AshRepoState *s, int dirfd) {
+        ash_array_foreach(&s->meta, m) {
+                _free_ char *path = ash_asprintf("repodata/%.*s", ASH_F(m->name));
+                if (m->name.len < 64 || !file_is(dirfd, path, ash_slice(m->name.ptr, 64)))
+                        return false;
+        }
+        return file_is(dirfd, "repodata/repomd.xml", s->repomd);
+}
+
 static void digest_text(AshDigest *d, AshSlice s) {
         uint64_t n = s.len;
         ash_digest_update(d, &n, sizeof n);

@@ -1,5 +1,5 @@
 """Reads rpm-md repositories independently of Ashlar, and compares two of them element by element."""
-import bz2, gzip, hashlib, lzma, os, subprocess
+import bz2, gzip, hashlib, lzma, os, pathlib, subprocess
 import xml.etree.ElementTree as ET
 
 RPM = '{http://linux.duke.edu/metadata/rpm}'
@@ -10,7 +10,7 @@ def strip(tag):
 
 
 def decompress(path):
-    data = open(path, 'rb').read()
+    data = pathlib.Path(path).read_bytes()
     if path.endswith('.gz'):
         return gzip.decompress(data)
     if path.endswith('.xz'):
@@ -31,7 +31,7 @@ def read(repo):
             continue
         fields = {strip(e.tag): e for e in data}
         path = os.path.join(repo, fields['location'].get('href'))
-        raw = open(path, 'rb').read()
+        raw = pathlib.Path(path).read_bytes()
         assert hashlib.new(fields['checksum'].get('type'), raw).hexdigest() == fields['checksum'].text, path
         assert len(raw) == int(fields['size'].text), path
         text = decompress(path)

@@ -20,6 +20,23 @@ static int repo_options(AshCli *cli, AshCliSigners *signers, AshRepoOptions *ret
         return 0;
 }
 
+/* Who signed: in JSON a list of fingerprints, and whether the development key did. */
+static void show_keys(AshJson *j, const AshCliSigners *signers) {
+        bool development = false;
+        ash_json_begin(j, "keys", '[');
+        ash_array_foreach(&signers->items, s) {
+                ash_json_str(j, NULL, ash_signer_fingerprint(*s));
+                development |= ash_signer_is_development(*s);
+        }
+        ash_json_end(j, ']');
+        ash_json_bool(j, "development-key", development);
+}
+
+static void print_keys(AshCli *cli, const AshCliSigners *signers) {
+        for (size_t i = 0; i < signers->items.n; i++)
+                ash_cli_printf(cli, "%s%s", i ? ", " : ", signed by ", ash_signer_user_id(signers->items.items[i]));
+}
+
 static int run_index(AshCli *cli) {
         _cleanup_(ash_cli_signers_done) AshCliSigners signers = {};
         AshRepoOptions o;
@@ -39,21 +56,52 @@ static int run_index(AshCli *cli) {
                 ash_json_uint(&j, "packages", result.packages);
                 ash_json_uint(&j, "reused", result.reused);
                 ash_json_bool(&j, "unchanged", result.unchanged);
+                show_keys(&j, &signers);
                 ash_json_end(&j, '}');
                 ash_cli_print(cli, "\n");
-        } else if (!cli->quiet)
-                ash_cli_printf(cli, "%s: %zu packages%s\n", cli->args[0], result.packages, result.unchanged ? ", unchanged" : "");
+        } else if (!cli->quiet) {
+                ash_cli_printf(cli, "%s: %zu packages%s", cli->args[0], result.packages, result.unchanged ? ", unchanged" : "");
+                print_keys(cli, &signers);
+                ash_cli_print(cli, "\n");
+        }
         return 0;
+}
+
+static void show_signed(AshCli *cli, const AshCliSigners *signers) {
+        if (cli->json) {
+                AshJson j = ash_cli_json(cli);
+                ash_json_begin(&j, NULL, '{');
+                ash_json_uint(&j, "packages", cli->n_args);
+                show_keys(&j, signers);
+                ash_json_end(&j, '}');
+                ash_cli_print(cli, "\n");
+        } else if (!cli->quiet) {
+                ash_cli_printf(cli, "%zu packages", cli->n_args);
+                print_keys(cli, signers);
+                ash_cli_print(cli, "\n");
+        }
 }
 
 static int run_sign(AshCli *cli) {
         _cleanup_(ash_cli_signers_done) AshCliSigners signers = {};
         uint64_t now;
         int r = ash_cli_signers(cli, &signers);
+        if (r >= 0 && !signers.items.n)
+                r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--no-sign leaves nothing to do");
         if (r >= 0)
                 r = ash_cli_source_date(cli, (uint64_t) time(NULL), &now);
         if (r >= 0)
                 r = ash_repo_sign_files(cli->args, cli->n_args, signers.items.items, signers.items.n, now, cli->jobs, cli->progress, cli->diags);
+        if (r >= 0)
+                show_signed(cli, &signers);
+        return r;
+}
+
+static int run_key(AshCli *cli) {
+        _cleanup_(ash_cli_signers_done) AshCliSigners signers = {};
+        int r = ash_cli_signers(cli, &signers);
+        for (size_t i = 0; r >= 0 && i < signers.items.n; i++)
+                ash_cli_write(cli, ash_signer_public_key(signers.items.items[i]));
         return r;
 }
 
@@ -64,8 +112,7 @@ static void show_build(AshCli *cli, const char *output, const AshCliSigners *sig
                         ash_cli_printf(cli, "%s/%s: %zu packages, generation %u%s", output, d->path, d->result.packages, d->result.generation, d->result.unchanged ? ", unchanged" : "");
                         if (!d->result.unchanged)
                                 ash_cli_printf(cli, " (%zu added, %zu removed)", d->result.added, d->result.removed);
-                        for (size_t k = 0; k < signers->items.n; k++)
-                                ash_cli_printf(cli, "%s%s", k ? ", " : ", signed by ", ash_signer_user_id(signers->items.items[k]));
+                        print_keys(cli, signers);
                         ash_cli_print(cli, "\n");
                 }
                 return;
@@ -84,11 +131,7 @@ static void show_build(AshCli *cli, const char *output, const AshCliSigners *sig
                 ash_json_uint(&j, "added", d->result.added);
                 ash_json_uint(&j, "removed", d->result.removed);
                 ash_json_bool(&j, "unchanged", d->result.unchanged);
-                ash_json_begin(&j, "keys", '[');
-                for (size_t k = 0; k < signers->items.n; k++)
-                        ash_json_str(&j, NULL, ash_signer_fingerprint(signers->items.items[k]));
-                ash_json_end(&j, ']');
-                ash_json_bool(&j, "development-key", signers->items.n && ash_signer_is_development(signers->items.items[0]));
+                show_keys(&j, signers);
                 ash_json_end(&j, '}');
         }
         ash_json_end(&j, ']');
@@ -159,5 +202,9 @@ const AshCliVerb ash_verbs_package[] = {
           .args = ASH_ARGS({ "FILE", "a package", ASH_KIND_FILE, ASH_ARG_MANY }),
           .options = ASH_OPTIONS(ASH_SIGN_OPTIONS),
           .run = run_sign },
+        { "key", "print the public key that belongs to what signs",
+          .doc = "Prints the public key, armored, for clients to import: of --key, of --signer, or the development key of this user.",
+          .options = ASH_OPTIONS(ASH_SIGN_OPTIONS),
+          .run = run_key },
         {},
 };
