@@ -337,7 +337,30 @@ static bool enter_named(Explain *e, const AshField *f, AshSlice name) {
         return any;
 }
 
+/* Where a name can be in one file only there is nothing to look for: 100,000 components are no reason to compare each with each. */
+static void explain_unique(Explain *e, const AshField *f) {
+        Saved saved = save(e);
+        for (size_t l = 0; l < saved.n; l++) {
+                size_t n = saved.records[l] ? ((const AshItems *) ash_field_at(f, saved.records[l]))->n : 0;
+                for (size_t i = 0; i < n; i++) {
+                        for (size_t k = 0; k < saved.n; k++)
+                                e->layers.items[k].record = NULL;
+                        e->layers.items[l].record = ash_field_item(f, saved.records[l], i);
+                        if (e->layers.items[l].record == &ash_component_config_empty)
+                                continue;
+                        size_t was = path_push(e, ash_field_item_name(f, saved.records[l], i).s);
+                        explain_record(e, f->record);
+                        path_cut(e, was);
+                }
+        }
+        restore(e, &saved);
+}
+
 static void explain_named(Explain *e, const AshField *f) {
+        if (f->flags & ASH_FIELD_UNIQUE) {
+                explain_unique(e, f);
+                return;
+        }
         _map_ AshMap seen = {};
         ASH_ARRAY(AshSlice) names = {};
         ash_array_foreach(&e->layers, l) {

@@ -42,7 +42,7 @@ static void wrong_type(const AshParse *p, const AshField *f, const AshTomlValue 
                 ash_hint(p->diags, "put brackets around it: [\"%.*s\"]", ASH_F(v->string));
         else if (v->type == ASH_TOML_STRING && f->kind == ASH_FIELD_FLAG)
                 ash_hint(p->diags, "write true or false without quotes");
-        else if (expected[2] == 's' && (v->type == ASH_TOML_INTEGER || v->type == ASH_TOML_FLOAT || v->type == ASH_TOML_BOOL))
+        else if (expected[2] == 's' && v->type != ASH_TOML_ARRAY && v->type != ASH_TOML_TABLE)
                 ash_hint(p->diags, "put quotes around it");
         else
                 ash_hint(p->diags, "%s", form_of(f->kind));
