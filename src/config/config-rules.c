@@ -121,6 +121,7 @@ static void end_when(AshJson *j) {
 
 static void bound(AshJson *j, const char *key, const char *rule, uint64_t n) {
         ash_json_begin(j, key, '{');
+        ash_json_str(j, "type", strstr(rule, "Items") ? "array" : "string"); /* ajv's strict mode wants it beside the rule */
         ash_json_uint(j, rule, n);
         ash_json_end(j, '}');
 }

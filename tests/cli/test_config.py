@@ -128,6 +128,27 @@ skip-file-filter = false
         (self.dir / "empty").mkdir()
         self.assertIn("no project", self.run_ashlar("-C", "empty", "config", "check", status=1).stderr)
 
+    def test_overlay_files(self):
+        """Behind the inline ones; pattern by pattern, in a pattern by file name, each file once; from the project's directory with {component}, else from the component's."""
+        meta = "[metadata]\ncategory = 'azl-pruning'\nupstream-status = 'inapplicable'\n"
+        def overlay(path, *tags):
+            self.write(path, meta + "".join(f"[[overlays]]\ntype = 'spec-remove-tag'\ntag = '{t}'\n" for t in tags))
+        overlay("comps/x/ov/z/10-b.toml", "b1", "b2")
+        overlay("comps/x/ov/a/2-a.toml", "a")
+        overlay("comps/x/ov/m/10-a.toml", "c")
+        overlay("comps/x/first.toml", "first")
+        overlay("comps/y/ov/only.toml", "y")
+        self.write("comps/x/x.comp.toml", "[components.x]\noverlay-files = ['first.toml', 'ov/**/*.toml', 'first.*']\noverlays = [{ type = 'spec-remove-tag', tag = 'inline' }]\n")
+        self.write("comps/y/y.comp.toml", "[components.y]\n[components.z]\n[component-groups.g]\ncomponents = ['y']\ndefault-component-config.overlay-files = ['ov/*.toml']\n")
+        self.write("comps/w.toml", "[components.w]\n")
+        overlay("by-name/w/1.toml", "w")
+        self.write("ashlar.toml", "includes = ['comps/**/*.comp.toml', 'comps/w.toml']\n[default-component-config]\noverlay-files = ['by-name/{component}/*.toml']\n")
+        self.run_ashlar("config", "check")
+        found = json.loads(self.dump(self.dir, "--resolved", "--format=json"))["components"]
+        self.assertEqual({name: [o["tag"] for o in c.get("overlays", [])] for name, c in found.items()},
+                         {"x": ["inline", "first", "c", "b1", "b2", "a"], "y": ["y"], "z": [], "w": ["w"]})
+        self.assertEqual(found["w"]["overlays"][0]["metadata"], {"category": "azl-pruning", "upstream-status": "inapplicable"})
+
     def test_real_tree(self):
         unpack_tree(self.dir)
         p = self.run_ashlar("config", "check", "-v")

@@ -8,7 +8,7 @@ from test_config import GOLDEN, GOOD, unpack_tree
 JUDGE = """
 const Ajv = require("ajv/dist/2020");
 const input = JSON.parse(require("fs").readFileSync(0));
-const ajv = new Ajv({ strict: false, allErrors: false });
+const ajv = new Ajv({ strict: true, strictTypes: true, strictTuples: true });
 ajv.addSchema(input.schema, "s");
 const judges = {};
 console.log(JSON.stringify(input.documents.map(d => {
