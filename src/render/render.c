@@ -138,35 +138,49 @@ static int apply_overlays(AshConfig *config, AshRendered *r, const AshRenderOpti
 }
 
 /* ---- %autorelease and %autochangelog ---- */
-static int open_history(const AshRendered *r, const AshSpecOptions *options, AshGit **ret, AshDiags *diags) {
-        const AshSpecTree *up = r->upstream;
-        if (up->kind == ASH_SPEC_DISTGIT) {
-                _free_ char *mirrors = NULL;
-                const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-                if (options->cache_dir)
-                        mirrors = ash_asprintf("%s/git", options->cache_dir);
-                else if (cache && *cache)
-                        mirrors = ash_asprintf("%s/ashlar/git", cache);
-                else
-                        mirrors = ash_asprintf("%s/.cache/ashlar/git", home ? home : "/");
-                AshGitOptions git = { .mirror_dir = mirrors, .offline = true, .allow_local = true, .timeout_ms = options->git_timeout_ms };
-                return ash_git_open(up->origin, &git, ASH_NOWHERE, ret, diags);
-        }
-        return -ENOENT;
+static char *mirror_dir(const AshSpecOptions *options) {
+        const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+        if (options->cache_dir)
+                return ash_path_join(options->cache_dir, "git");
+        if (cache && *cache)
+                return ash_path_join(cache, "ashlar/git");
+        return ash_path_join(home ? home : "/", ".cache/ashlar/git");
 }
 
-/* The spec with text generated from history, when it asks for that and there is one. *ret is untouched when nothing is to be done. */
+/* The repository that upstream's files come from, and the commit: dist-git's mirror, or a directory that is a work tree itself. *ret stays NULL when there is none. */
+static int open_history(const AshRendered *r, const AshSpecOptions *options, AshGit **ret, char commit[static ASH_GIT_HASH_MAX], AshDiags *diags) {
+        const AshSpecTree *up = r->upstream;
+        _cleanup_(ash_git_free_p) AshGit *git = NULL;
+        int e;
+        if (up->kind == ASH_SPEC_DISTGIT) {
+                _free_ char *mirrors = mirror_dir(options);
+                AshGitOptions o = { .mirror_dir = mirrors, .offline = true, .allow_local = true, .timeout_ms = options->git_timeout_ms };
+                e = ash_git_open(up->origin, &o, ASH_NOWHERE, &git, diags);
+                snprintf(commit, ASH_GIT_HASH_MAX, "%s", up->commit);
+        } else {
+                _free_ char *dot_git = ash_path_join(up->origin, ".git");
+                if (access(dot_git, F_OK) < 0)
+                        return 0; /* a bare directory has no history: the macros stay for rpmautospec */
+                e = ash_git_open_local(up->origin, &git, diags);
+                if (e >= 0)
+                        e = ash_git_snapshot(git, ASH_NOSLICE, INT64_MAX, ASH_NOWHERE, commit, diags);
+        }
+        if (e >= 0)
+                *ret = ASH_TAKE(git);
+        return e;
+}
+
+/* Text generated from history, when the spec asks for it and there is one. */
 static int generate(const AshRendered *r, AshSlice spec, const AshRenderOptions *options, AshAutospec *ret, bool *ret_done, AshDiags *diags) {
+        _cleanup_(ash_git_free_p) AshGit *git = NULL;
+        char commit[ASH_GIT_HASH_MAX];
         *ret_done = false;
         if (!ash_autospec_uses_release(spec) && !ash_autospec_uses_changelog(spec))
                 return 0;
-        if (r->upstream->kind != ASH_SPEC_DISTGIT || !r->upstream->commit)
-                return 0; /* a bare directory has no history: the macros stay for rpmautospec */
-        _cleanup_(ash_git_free_p) AshGit *git = NULL;
-        int e = open_history(r, &options->sources, &git, diags);
-        if (e < 0)
+        int e = open_history(r, &options->sources, &git, commit, diags);
+        if (e < 0 || !git)
                 return e;
-        e = ash_autospec_history(git, r->upstream->commit, r->upstream->files.items[r->upstream->spec].path, NULL, ret, diags);
+        e = ash_autospec_history(git, commit, r->upstream->files.items[r->upstream->spec].path, NULL, ret, diags);
         *ret_done = e >= 0;
         return e;
 }

@@ -168,6 +168,30 @@ class Render(Case):
         self.assertIn("hint: ", p.stderr)
         self.assertIn("--specs", p.stderr)
 
+    def test_history(self):
+        """%autorelease and %autochangelog from a directory of specs whose directories are git work trees, and from dist-git."""
+        def git(*args):
+            env = {**os.environ, "GIT_AUTHOR_NAME": "A B", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "A B", "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": "/dev/null"}
+            subprocess.run(["git", *args], cwd=self.dir / "up/plain", env=env, check=True, capture_output=True)
+        git("init", "-q", "-b", "b")
+        for n in range(3):
+            self.write("up/plain/plain.spec", f"Name: plain\nVersion: 1\nRelease: %autorelease\n# {n}\n%changelog\n%autochangelog\n")
+            git("add", "-A")
+            git("commit", "-q", "-m", f"change {n}")
+        self.write("p/ashlar.toml", TOP.replace("[distros.up.versions.1]", f'[distros.up]\ndist-git-base-uri = "file://{self.dir}/up/$pkg"\n[distros.up.versions.1]\ndist-git-branch = "b"'))
+        self.render("plain")
+        text = (self.dir / "p/out/plain/plain.spec").read_text()
+        self.assertIn("%{expr:3 + ", text)
+        self.assertIn("- change 2", text)
+        self.assertNotIn("%autochangelog", text)
+        p = self.run_ashlar("-C", "p", "component", "render", "plain", "-o", "other")
+        self.assertEqual((self.dir / "other/plain/plain.spec").read_text(), text)
+        self.assertEqual(self.run_ashlar("component", "why", "other/.fingerprints/plain.toml", "p/out/.fingerprints/plain.toml").stdout, "")
+        git("commit", "-q", "--allow-empty", "-m", "[skip changelog]\nrebuild")
+        self.render("plain")
+        why = self.run_ashlar("component", "why", "other/.fingerprints/plain.toml", "p/out/.fingerprints/plain.toml").stdout
+        self.assertEqual(why, "plain: the release worked out from git history changed: 3 -> 4\n")
+
     def test_diff(self):
         p = self.run_ashlar("-C", "p", "component", "diff", "hello", "--specs", "up")
         self.assertIn("# spec-set-tag Release: our release (p/ashlar.toml:", p.stdout)
