@@ -103,6 +103,19 @@ class Component(Case):
         self.assertEqual(len(self.run_ashlar("-C", "p", "deviations").stdout.splitlines()), 4)
         self.assertEqual(self.run_ashlar("-C", "p", "deviations", "zsh").stdout, "")
 
+    def test_ages(self):
+        env = {"SOURCE_DATE_EPOCH": str(1760000000 // 86400 * 86400 + 86400 * 40)}
+        self.write("p/ashlar.toml", PROJECT.replace("metadata = {", 'metadata = { since = "2025-10-09",'))
+        who = {**self.env, "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": "/dev/null",
+               "GIT_COMMITTER_DATE": str(1760000000 // 86400 * 86400 + 86400 * 30) + " +0000"}
+        for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "x"]):
+            subprocess.run(["git", *command], cwd=self.dir / "p", env=who, check=True)
+        def ages(*args):
+            return [x["age-days"] for x in json.loads(self.run_ashlar("-C", "p", "deviations", "--json", *args, env=env).stdout)]
+        self.assertEqual(ages(), [40, None, None, None]) # 2025-10-09 is the day of 1760000000
+        self.assertEqual(ages("--blame"), [40, 10, 10, 10])
+        self.assertEqual(ages("--blame", "--by", "age"), [40, 10, 10, 10])
+
     def test_real_tree(self):
         archive = SHARED / "corpus/azurelinux-4.0/config-tree.tar.zst"
         if not archive.exists():

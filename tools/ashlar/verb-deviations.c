@@ -1,5 +1,6 @@
 /* deviations: everything in which the distribution differs from its upstream, as text, JSON or Markdown. */
 #include "component.h"
+#include "io.h"
 #include "json.h"
 
 typedef struct Deviation {
@@ -13,9 +14,15 @@ typedef struct Deviation {
         char *place;
         const AshOverlay *overlay; /* or NULL */
 } Deviation;
+/* When each line of a file was last changed: days since 1970. */
+typedef struct Blame {
+        ASH_ARRAY(int64_t) days; /* by line, from 0; -1: not committed */
+} Blame;
 typedef struct Deviations {
         ASH_ARRAY(Deviation) items;
         int64_t today; /* days since 1970 */
+        bool blame;    /* ask git how old a declaration is */
+        AshMap files;  /* name -> Blame */
 } Deviations;
 
 static void deviations_done(Deviations *d) {
@@ -24,6 +31,11 @@ static void deviations_done(Deviations *d) {
                 free(i->place);
         }
         ash_array_done(&d->items);
+        ash_map_foreach(&d->files, e) {
+                ash_array_done(&((Blame *) e->value)->days);
+                free(e->value);
+        }
+        ash_map_done(&d->files);
 }
 
 /* Days since 1970-01-01 of a date of the Gregorian calendar (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms": days_from_civil). */
@@ -40,6 +52,48 @@ static int64_t age_of(const Deviations *d, AshSlice since) {
             ash_slice_to_u64(ash_slice_sub(since, 8, 2), 10, &day) < 0)
                 return -1;
         return ASH_MAX(d->today - days_of((int64_t) y, (unsigned) m, (unsigned) day), (int64_t) 0);
+}
+
+/* ---- ages from git ---- */
+/* git-blame(1), "the porcelain format": for each line a header "HASH OLD NEW", then "committer-time SECONDS" among others, then the line behind a tab. */
+static void parse_blame(AshSlice rest, Blame *blame) {
+        AshSlice line;
+        int64_t seconds = -1;
+        bool committed = false, header = true;
+        while (ash_slice_next_line(&rest, &line)) {
+                uint64_t n;
+                if (header)
+                        committed = !ash_slice_starts(line, ASH_S("0000000000000000000000000000000000000000"));
+                else if (ash_slice_starts(line, ASH_S("committer-time ")) && ash_slice_to_u64(ash_slice_from(line, 15), 10, &n) >= 0)
+                        seconds = (int64_t) n;
+                header = line.len && line.ptr[0] == '\t';
+                if (header)
+                        ash_array_push(&blame->days, committed && seconds >= 0 ? seconds / 86400 : -1);
+        }
+}
+
+static const Blame *blame_of(Deviations *d, const char *file) {
+        bool fresh;
+        AshMapEntry *e = ash_map_ensure(&d->files, ash_slice_str(file), &fresh);
+        if (!fresh)
+                return e->value;
+        Blame *blame = e->value = ash_calloc(1, sizeof *blame);
+        _free_ char *dir = ash_slice_dup(ash_path_dir(ash_slice_str(file))), *base = ash_slice_dup(ash_path_base(ash_slice_str(file)));
+        const char *const argv[] = { "git", "-C", dir, "--no-pager", "blame", "--line-porcelain", "--", base, NULL };
+        AshProcess p = { .argv = argv, .timeout_ms = 60000, .output_limit = 256u << 20 };
+        _process_result_ AshProcessResult r = {};
+        if (ash_process_run(&p, &r) >= 0 && r.status == 0)
+                parse_blame(ash_str_slice(&r.out), blame);
+        return blame;
+}
+
+static int64_t blamed_age(Deviations *d, AshSpan at) {
+        if (!d->blame || !at.source)
+                return -1;
+        const Blame *blame = blame_of(d, at.source->name);
+        size_t line = ash_span_place(at).line - 1;
+        int64_t day = line < blame->days.n ? blame->days.items[line] : -1;
+        return day < 0 ? -1 : ASH_MAX(d->today - day, (int64_t) 0);
 }
 
 /* The day that ages are counted to: that of SOURCE_DATE_EPOCH when it is set, so that a report can be made again. */
@@ -59,7 +113,7 @@ static void add(Deviations *d, AshSlice component, const char *kind, AshText cat
         n->reason = reason.s.len ? reason.s : ASH_NOSLICE;
         n->status = status.s.len ? status.s : ASH_NOSLICE;
         n->since = since.s.len ? since.s : ASH_NOSLICE;
-        n->age = age_of(d, since.s);
+        n->age = since.s.len ? age_of(d, since.s) : blamed_age(d, at);
         n->place = ash_span_text(at);
         n->overlay = overlay;
 }
@@ -242,7 +296,7 @@ static void sort_by(Deviations *d, const char *by) {
 
 static int run_deviations(AshCli *cli) {
         const char *format = ash_cli_option(cli, "format"), *by = ash_cli_option(cli, "by");
-        _cleanup_(deviations_done) Deviations d = { .today = today() };
+        _cleanup_(deviations_done) Deviations d = { .today = today(), .blame = ash_cli_flag(cli, "blame") };
         size_t n;
         _free_ AshSlice *names = ash_cli_component_names(cli, &n);
         for (size_t i = 0; i < n; i++) {
@@ -267,9 +321,10 @@ static int run_deviations(AshCli *cli) {
 const AshCliVerb ash_verbs_deviations[] = {
         { "", "list every deviation from upstream",
           "Overlays, build options, skipped checks, replaced and added sources, pinned commits and specs of our own: by component, with the kind (an overlay's category), the reason, what became "
-          "of it upstream, its age (from the overlay's \"since\") and where it is declared.",
+          "of it upstream, its age and where it is declared.",
           .args = ASH_ARGS({ "NAME", "components to look at (default: all)", ASH_KIND_COMPONENT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
           .options = ASH_OPTIONS({ "format", "text|json|markdown", "how to print it (default: text; json with --json)" },
+                                 { "blame", .doc = "where a deviation has no \"since\", take its age from the project's git history" },
                                  { "by", "component|kind|status|age", "the order, and the sections of the Markdown form (default: component)" }),
           .needs = ASH_NEEDS_CONFIG, .run = run_deviations },
         {},
