@@ -9,6 +9,7 @@ static const struct {
 } kinds[ASH_DIGEST_MAX_] = {
         [ASH_MD5] = { "md5", "MD5", 16 },          [ASH_SHA1] = { "sha1", "SHA1", 20 },       [ASH_SHA224] = { "sha224", "SHA2-224", 28 },
         [ASH_SHA256] = { "sha256", "SHA2-256", 32 }, [ASH_SHA384] = { "sha384", "SHA2-384", 48 }, [ASH_SHA512] = { "sha512", "SHA2-512", 64 },
+        [ASH_SHA3_256] = { "sha3256", "SHA3-256", 32 },
 };
 
 /* Looked up once: a fetch costs more than the digest of a small file. Never changes after. */

@@ -2,7 +2,7 @@
 #pragma once
 #include "base.h"
 
-typedef enum AshDigestKind { ASH_MD5, ASH_SHA1, ASH_SHA224, ASH_SHA256, ASH_SHA384, ASH_SHA512, ASH_DIGEST_MAX_, ASH_DIGEST_INVALID_ = -EINVAL } AshDigestKind;
+typedef enum AshDigestKind { ASH_MD5, ASH_SHA1, ASH_SHA224, ASH_SHA256, ASH_SHA384, ASH_SHA512, ASH_SHA3_256, ASH_DIGEST_MAX_, ASH_DIGEST_INVALID_ = -EINVAL } AshDigestKind;
 #define ASH_DIGEST_SIZE_MAX 64
 
 const char *ash_digest_name(AshDigestKind kind);                  /* "sha256" */

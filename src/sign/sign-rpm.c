@@ -34,7 +34,7 @@ static void complain(const AshRpm *rpm, const AshSigResult *res, bool accepted, 
 
 /* A signed header vouches for the payload through the digests in it; the header alone does not when it has none. */
 static bool header_covers_payload(const AshRpmDigests *d) {
-        return d->payload == ASH_RPM_GOOD || d->payload_sha512 == ASH_RPM_GOOD || d->payload_alt == ASH_RPM_GOOD;
+        return d->payload == ASH_RPM_GOOD || d->payload_sha512 == ASH_RPM_GOOD || d->payload_sha3 == ASH_RPM_GOOD || d->payload_alt == ASH_RPM_GOOD;
 }
 
 static int conclude(const AshRpm *rpm, const AshRpmSigReport *report, const AshRpmDigests *digests, AshDiags *diags) {

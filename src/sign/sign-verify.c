@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <rnp/rnp.h>
 #include <rnp/rnp_err.h>
+#include "sign-packet.h"
 #include "sign-verify.h"
 
 struct AshKeyring {
@@ -236,6 +237,52 @@ static void look_at(AshKeyring *k, rnp_op_verify_t op, size_t i, const AshVerify
                 *ret = res;
 }
 
+/* One signature by a key that cannot vouch for anything is settled without the library: it would write to standard error about it. Returns true when *ret says all. */
+static bool settle_early(AshKeyring *k, AshSlice signature, AshSigResult *ret) {
+        AshSigPacket packet;
+        AshSigResult res = {};
+        _cleanup_(key_destroy_p) rnp_key_handle_t key = NULL;
+        if (ash_sig_packet_read(signature, &packet) < 0 || packet.length != signature.len || !packet.has_key_id)
+                return false;
+        ash_hex(packet.key_id, sizeof(packet.key_id), res.key_id);
+        snprintf(res.hash, sizeof(res.hash), "%s", ash_sig_hash_name(packet.hash_algorithm));
+        snprintf(res.algorithm, sizeof(res.algorithm), "%s", ash_sig_key_name(packet.key_algorithm));
+        res.created = packet.created;
+        if (rnp_locate_key(k->ffi, "keyid", res.key_id, &key) != RNP_SUCCESS || !key) {
+                res.status = ASH_SIG_UNKNOWN_KEY;
+                *ret = res;
+                return true;
+        }
+        describe_key(key, &res);
+        if (key_or_primary(k, key, res.fingerprint, rnp_key_is_revoked))
+                res.status = ASH_SIG_REVOKED_KEY;
+        else if (key_or_primary(k, key, res.fingerprint, rnp_key_is_expired))
+                res.status = ASH_SIG_EXPIRED_KEY;
+        else
+                return false;
+        *ret = res;
+        return true;
+}
+
+/* Armor off; what is no armor stays as it is. */
+static int dearmor(AshSlice signature, AshStr *text, AshSlice *ret) {
+        rnp_output_t out = NULL;
+        _cleanup_(input_destroy_p) rnp_input_t in = NULL;
+        uint8_t *bytes = NULL;
+        size_t n = 0;
+        *ret = signature;
+        if (!ash_slice_starts(ash_slice_trim_left(signature), ASH_S("-----BEGIN PGP SIGNATURE-----")))
+                return 0;
+        bool good = rnp_input_from_memory(&in, (const uint8_t *) signature.ptr, signature.len, false) == RNP_SUCCESS && rnp_output_to_memory(&out, 1 << 20) == RNP_SUCCESS &&
+                    rnp_dearmor(in, out) == RNP_SUCCESS && rnp_output_memory_get_buf(out, &bytes, &n, false) == RNP_SUCCESS;
+        if (good)
+                ash_str_append(text, ash_slice((const char *) bytes, n));
+        if (out)
+                rnp_output_destroy(out);
+        *ret = ash_str_slice(text);
+        return good ? 0 : -ASH_ERR_SYNTAX;
+}
+
 int ash_verify_detached(AshKeyring *k, AshSlice signature, const AshSlice *data, size_t n_data, const AshVerifyOptions *options, AshSigResult *ret, AshDiags *diags) {
         pthread_mutex_lock(&k->mutex);
         _cleanup_(unlock_p) _unused_ pthread_mutex_t *locked = &k->mutex;
@@ -245,10 +292,13 @@ int ash_verify_detached(AshKeyring *k, AshSlice signature, const AshSlice *data,
         AshSigResult res = { .status = ASH_SIG_MALFORMED };
         size_t count = 0;
 
-        if (signature.len == 0 || signature.len > 1 << 20) {
+        _str_ AshStr binary = {};
+        if (signature.len == 0 || signature.len > 1 << 20 || dearmor(signature, &binary, &signature) < 0 || !(signature.len && (signature.ptr[0] & 0x80))) {
                 *ret = res;
                 return 0;
         }
+        if (settle_early(k, signature, ret))
+                return 0;
         if (rnp_input_from_callback(&in, feed_read, NULL, &feed) != RNP_SUCCESS ||
             rnp_input_from_memory(&sig, (const uint8_t *) signature.ptr, signature.len, false) != RNP_SUCCESS ||
             rnp_op_verify_detached_create(&op, k->ffi, in, sig) != RNP_SUCCESS)

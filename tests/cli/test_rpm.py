@@ -65,15 +65,31 @@ class Reader(unittest.TestCase):
                 self.assertRegex(" ".join(ours[path]["messages"]), "RPM format version|signature header|region|digest|tag|no digest", what)
         self.assertGreater(refused, 60)
 
+    def test_sha3_of_the_header(self):
+        """As RPM 6 writes it: here in the place of the space that rpm reserves for signatures."""
+        import hashlib
+        f = rpmkit.Forgery(self.plain["w1.gzdio"])
+        entry = next(e for e in range(112, 512, 16) if f.head[e:e + 4] == (1008).to_bytes(4, "big"))
+        f.head[entry:entry + 8] = (279).to_bytes(4, "big") + (6).to_bytes(4, "big")
+        f.head[entry + 12:entry + 16] = (1).to_bytes(4, "big")
+        text = hashlib.sha3_256(bytes(f.header)).hexdigest().encode() + b"\0"
+        f.head[f.sig[1008]:f.sig[1008] + 65] = text
+        good = f.save(self.kit.dir / "sha3-good.rpm")
+        f.head[f.sig[1008]] ^= 1
+        bad = f.save(self.kit.dir / "sha3-bad.rpm")
+        answers = rpmkit.judge([good, bad])
+        self.assertEqual([answers[str(p)]["digests"] for p in (good, bad)], [0, -1027])
+        self.assertIn("SHA3-256 of the header", " ".join(answers[str(bad)]["messages"]))
+
     def test_signatures(self):
         kit = self.kit
-        rsa, ed = kit.key("Rsa Signer", "rsa2048"), kit.key("Ed Signer", "ed25519")
+        rsa, ed, dsa = kit.key("Rsa Signer", "rsa2048"), kit.key("Ed Signer", "ed25519"), kit.key("Dsa Signer", "dsa2048")
         old = kit.key("Old Signer", "rsa2048", expire="2021-01-01", faked="20200101T000000")
         faked = kit.dir / "gpg-2020"
         faked.write_text("#!/bin/sh\nexec /usr/bin/gpg --faked-system-time 20200601T000000 \"$@\"\n")
         faked.chmod(0o755)
         made = {}
-        for name, signer, opts in [("rsa", "Rsa Signer", {}), ("ed", "Ed Signer", {}), ("old", "Old Signer", {"gpg": faked}), ("sha512", "Rsa Signer", {"digest": "sha512"}),
+        for name, signer, opts in [("rsa", "Rsa Signer", {}), ("ed", "Ed Signer", {}), ("dsa", "Dsa Signer", {}), ("old", "Old Signer", {"gpg": faked}), ("sha512", "Rsa Signer", {"digest": "sha512"}),
                                    ("sha1", "Rsa Signer", {"digest": "sha1"}), ("v3", "Rsa Signer", {"extra": ["--rpmv3"]})]:
             path = kit.dir / f"signed-{name}.rpm"
             path.write_bytes(self.plain["w1.gzdio"].read_bytes())
@@ -86,11 +102,11 @@ class Reader(unittest.TestCase):
         # another build host, header digests made right again: only the signature can tell
         made["forged"] = rpmkit.Forgery(made["ed"]).replace(1007, "test", "evil").save(kit.dir / "signed-forged.rpm")
 
-        answers = rpmkit.judge(made.values(), [rsa, ed, old])
-        theirs = kit.rpm_verdicts([str(p) for p in made.values()], kit.keyring(rsa, ed, old))
+        answers = rpmkit.judge(made.values(), [rsa, ed, dsa, old])
+        theirs = kit.rpm_verdicts([str(p) for p in made.values()], kit.keyring(rsa, ed, dsa, old))
         status = {n: [s[1] for s in answers[str(p)]["signatures"]] for n, p in made.items()}
         verify = {n: answers[str(p)]["verify"] for n, p in made.items()}
-        for n in ("rsa", "ed", "sha512", "v3"):
+        for n in ("rsa", "ed", "dsa", "sha512", "v3"):
             self.assertEqual((verify[n], set(status[n]), theirs[str(made[n])]), (0, {"good"}, True), n)
         self.assertEqual(set(status["old"]), {"expired key"})
         self.assertEqual(set(status["sha1"]), {"weak algorithm"})

@@ -75,6 +75,18 @@ class Store(unittest.TestCase):
         self.assertTrue(all(len(o) == 1 for o in offsets.values()), "hard links share their bytes")
         self.assertIn("checked 2 removed 0 damaged 0", self.tool("verify").stdout)
 
+    def test_payload_of_large_files_form(self):
+        """The same package, its payload in the form that rpm uses past 4 GiB: the same pack."""
+        files = [f["path"] for f in rpmjudges.read(self.full)["files"]]
+        stripped = rpmkit.Forgery(self.full).strip_payload({p: i for i, p in enumerate(files)}).save(self.kit.dir / "stripped.rpm")
+        self.assertIn("digests OK", self.kit.run("rpmkeys", "--define", f"_dbpath {self.kit.keyring()}", "-K", stripped).stdout)
+        self.assertEqual(self.tool("dump", stripped).stdout, self.tool("dump", self.full).stdout)
+        names = self.kit.run("sh", "-c", f"cd {self.kit.dir} && rpm2archive -n stripped.rpm > x.tar && tar tf x.tar", check=False)
+        if names.returncode == 0 and names.stdout:
+            self.assertEqual(sorted(n.strip("./") for n in names.stdout.split()), sorted(p.strip("/") for p in files if not p.endswith("/state")), "rpm reads it, too")
+        broken = rpmkit.Forgery(self.full).strip_payload({p: len(files) + 5 for p in files}).save(self.kit.dir / "stripped-bad.rpm")
+        self.assertIn("index is out of range", self.tool("expand", broken, status=1).stderr)
+
     def test_bad_packages_are_refused(self):
         evil, save = rpmkit.Forgery, lambda f, n: f.save(self.kit.dir / f"evil-{n}.rpm")
         zeros = gzip.compress(gzip.decompress(evil(self.evil).payload) + bytes(64 << 20), mtime=0)

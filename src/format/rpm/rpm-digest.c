@@ -9,6 +9,7 @@ static AshDigestKind digest_kind(uint64_t algorithm) {
         case ASH_RPMDIGEST_SHA256: return ASH_SHA256;
         case ASH_RPMDIGEST_SHA384: return ASH_SHA384;
         case ASH_RPMDIGEST_SHA512: return ASH_SHA512;
+        case ASH_RPMDIGEST_SHA3_256: return ASH_SHA3_256;
         default: return ASH_DIGEST_INVALID_;
         }
 }
@@ -91,7 +92,7 @@ static AshRpmVerdict check_payload_alt(const AshRpm *rpm) {
 static void check_header(const AshRpm *rpm, AshRpmDigests *d) {
         d->header_sha1 = check_hex(&rpm->sig, ASH_RPMSIG_SHA1, ASH_SHA1, rpm->header_bytes);
         d->header_sha256 = check_hex(&rpm->sig, ASH_RPMSIG_SHA256, ASH_SHA256, rpm->header_bytes);
-        d->header_sha3 = check_hex(&rpm->sig, ASH_RPMSIG_SHA3_256, ASH_DIGEST_INVALID_, rpm->header_bytes);
+        d->header_sha3 = check_hex(&rpm->sig, ASH_RPMSIG_SHA3_256, ASH_SHA3_256, rpm->header_bytes);
 }
 
 static int judge(const AshRpm *rpm, const AshRpmDigests *d, AshDiags *diags) {
@@ -128,10 +129,11 @@ static int verify(const AshRpm *rpm, bool all, AshRpmDigests *ret, AshDiags *dia
         check_header(rpm, &d);
         d.payload = check_hex(&rpm->header, ASH_RPMTAG_PAYLOADDIGEST, payload_kind(rpm), rpm->payload);
         d.payload_sha512 = check_hex(&rpm->header, ASH_RPMTAG_PAYLOADSHA512, ASH_SHA512, rpm->payload);
-        d.payload_sha3 = check_hex(&rpm->header, ASH_RPMTAG_PAYLOADSHA3_256, ASH_DIGEST_INVALID_, rpm->payload);
+        d.payload_sha3 = check_hex(&rpm->header, ASH_RPMTAG_PAYLOADSHA3_256, ASH_SHA3_256, rpm->payload);
         if (d.payload != ASH_RPM_GOOD && d.payload_sha512 != ASH_RPM_GOOD)
                 d.payload_alt = check_payload_alt(rpm);
-        bool strong = d.header_sha256 == ASH_RPM_GOOD && (d.payload == ASH_RPM_GOOD || d.payload_sha512 == ASH_RPM_GOOD);
+        bool payload = d.payload == ASH_RPM_GOOD || d.payload_sha512 == ASH_RPM_GOOD || d.payload_sha3 == ASH_RPM_GOOD;
+        bool strong = payload && (d.header_sha256 == ASH_RPM_GOOD || d.header_sha3 == ASH_RPM_GOOD);
         if (all || !strong)
                 d.md5 = check_md5(rpm);
         *ret = d;

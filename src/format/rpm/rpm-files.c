@@ -137,6 +137,7 @@ static AshDigestKind digest_kind(const AshRpm *rpm) {
         case ASH_RPMDIGEST_SHA256: return ASH_SHA256;
         case ASH_RPMDIGEST_SHA384: return ASH_SHA384;
         case ASH_RPMDIGEST_SHA512: return ASH_SHA512;
+        case ASH_RPMDIGEST_SHA3_256: return ASH_SHA3_256;
         default: return ASH_DIGEST_INVALID_;
         }
 }
