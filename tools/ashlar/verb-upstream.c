@@ -48,7 +48,7 @@ static int read_project(AshCli *cli, Upstream *u) {
         return 0;
 }
 
-static void take_project(Upstream *u, const char **names) {
+static void take_project(Upstream *u, const char **names, const char **imports) {
         if (!u->said)
                 return;
         const AshRepo *repo = &u->said->repo;
@@ -60,6 +60,8 @@ static void take_project(Upstream *u, const char **names) {
         u->apt.components = components;
         if (ash_text_set(u->said->names))
                 *names = ash_arena_strndup(u->arena, u->said->names.s.ptr, u->said->names.s.len);
+        if (ash_text_set(u->said->import_overlays))
+                *imports = ash_arena_strndup(u->arena, u->said->import_overlays.s.ptr, u->said->import_overlays.s.len);
 }
 
 static int open_upstream(AshCli *cli, Upstream *u, bool universe) {
@@ -69,19 +71,14 @@ static int open_upstream(AshCli *cli, Upstream *u, bool universe) {
         int r = read_project(cli, u);
         if (r < 0)
                 return r;
-        take_project(u, &names);
+        take_project(u, &names, &imports);
         const char *arch = ash_cli_option(cli, "arch");
         u->apt.dir = ash_arena_printf(u->arena, "%s/apt", ash_store_path(cli->store));
         u->apt.suite = ash_cli_option(cli, "suite") ? ash_cli_option(cli, "suite") : u->apt.suite;
         u->apt.arch = arch ? deb_arch(arch) : u->apt.arch;
         u->apt.mirror = ash_cli_option(cli, "apt-mirror");
         names = ash_cli_option(cli, "names") ? ash_cli_option(cli, "names") : names;
-        imports = ash_cli_option(cli, "imports");
-        if (names && !imports) { /* imports.toml stands beside the table of names */
-                AshSlice dir = ash_path_dir(ash_slice_str(names));
-                imports = ash_arena_printf(u->arena, "%.*s/imports.toml", ASH_F(dir));
-                imports = access(imports, R_OK) == 0 ? imports : NULL;
-        }
+        imports = ash_cli_option(cli, "imports") ? ash_cli_option(cli, "imports") : imports;
         r = ash_apt_tables_load(names, imports, &u->tables, cli->diags);
         u->apt.tables = u->tables;
         if (r >= 0 && universe)
@@ -283,7 +280,7 @@ static int run_import(AshCli *cli) {
         { "arch", .value = "ARCH", .doc = "architecture, in Debian's words or rpm's (default: this machine's)" },                                         \
         { "apt-mirror", .value = "URL", .doc = "where the archive is (default: $ASHLAR_APT_MIRROR, else what this machine's own apt uses)" },             \
         { "names", .value = "FILE", .kind = ASH_KIND_FILE, .doc = "table of further names for packages (default: the project's)" },                       \
-        { "imports", .value = "FILE", .kind = ASH_KIND_FILE, .doc = "changes to imported packages (default: imports.toml beside the table of names)" }
+        { "imports", .value = "FILE", .kind = ASH_KIND_FILE, .doc = "changes to imported packages (default: the project's)" }
 #define SNAPSHOT { "snapshot", .value = "ID", .doc = "an older snapshot that is still kept (default: the last one)" }
 
 const AshCliVerb ash_verbs_upstream[] = {

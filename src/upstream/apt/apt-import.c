@@ -202,6 +202,11 @@ static int change_file(Import *im, const AshAptChange *c) {
         static const uint32_t types[] = { [ASH_APT_ADD_FILE] = S_IFREG | 0644, [ASH_APT_ADD_DIRECTORY] = S_IFDIR | 0755, [ASH_APT_ADD_SYMLINK] = S_IFLNK | 0777, [ASH_APT_ADD_GHOST] = S_IFREG | 0644 };
         AshRpmNewFile f = { .path = c->path, .user = c->user.ptr ? c->user : ASH_S("root"), .group = c->group.ptr ? c->group : ASH_S("root"), .mode = types[c->type],
                             .data = c->text, .link = c->target, .caps = c->caps, .mtime = newest_mtime(im) };
+        const AshRpmNewFile *from = c->from.ptr ? find_file(im, c->from) : NULL;
+        if (c->from.ptr && (!from || !S_ISREG(from->mode)))
+                return ash_fail(im->diags, -ASH_ERR_CONFIG, c->at, "package %.*s has no file '%.*s' to copy", ASH_F(im->p.name), ASH_F(c->from));
+        if (from)
+                f.data = from->data;
         if (c->mode != UINT32_MAX)
                 f.mode = (f.mode & S_IFMT) | c->mode;
         f.flags = (c->config ? ASH_RPMFILE_CONFIG | ASH_RPMFILE_NOREPLACE : 0) | (c->type == ASH_APT_ADD_GHOST ? ASH_RPMFILE_GHOST : 0);

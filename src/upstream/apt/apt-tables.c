@@ -19,6 +19,7 @@ struct AshAptTables {
         const AshTomlValue *names, *owners;
         ASH_ARRAY(Pattern) patterns;
         AshMap imports; /* name -> ImportOf */
+        AshMap by_name, by_owned; /* the members of names and owners */
         char digest[ASH_HEX_MAX], owners_digest[ASH_HEX_MAX];
 };
 
@@ -108,7 +109,7 @@ static const struct {
         const char *key;
         size_t offset;
 } change_texts[] = {
-        { "path", offsetof(AshAptChange, path) },   { "text", offsetof(AshAptChange, text) },   { "target", offsetof(AshAptChange, target) },
+        { "path", offsetof(AshAptChange, path) },   { "text", offsetof(AshAptChange, text) }, { "from", offsetof(AshAptChange, from) },   { "target", offsetof(AshAptChange, target) },
         { "user", offsetof(AshAptChange, user) },   { "group", offsetof(AshAptChange, group) }, { "caps", offsetof(AshAptChange, caps) },
         { "script", offsetof(AshAptChange, script) }, { "reason", offsetof(AshAptChange, reason) },
 };
@@ -169,8 +170,8 @@ static int check_change(const AshAptChange *c, AshDiags *diags) {
                 return ash_fail(diags, -ASH_ERR_CONFIG, c->at, "a change needs a 'reason'");
         if (path && (c->path.len < 2 || c->path.ptr[0] != '/' || !ash_path_is_confined(ash_slice_from(c->path, 1))))
                 return ash_fail(diags, -ASH_ERR_CONFIG, c->at, "'%s' needs an absolute 'path' without '..'", change_names[c->type]);
-        if ((c->type == ASH_APT_ADD_FILE) != (c->text.ptr != NULL) || (c->type == ASH_APT_ADD_SYMLINK) != (c->target.len > 0))
-                return ash_fail(diags, -ASH_ERR_CONFIG, c->at, "'text' belongs to add-file, 'target' to add-symlink, and both need theirs");
+        if ((c->type == ASH_APT_ADD_FILE) != (!c->text.ptr != !c->from.ptr) || (c->type == ASH_APT_ADD_SYMLINK) != (c->target.len > 0))
+                return ash_fail(diags, -ASH_ERR_CONFIG, c->at, "add-file needs either 'text' or 'from', add-symlink a 'target'; nothing else has them");
         if (relation && !c->dep.name.ptr)
                 return ash_fail(diags, -ASH_ERR_CONFIG, c->at, "'%s' needs a 'relation'", change_names[c->type]);
         return 0;
@@ -180,7 +181,7 @@ static int check_change(const AshAptChange *c, AshDiags *diags) {
 static void digest_change(AshDigest *d, const AshAptChange *c) {
         _str_ AshStr s = {};
         ash_str_appendf(&s, "%d %o %d %d %u", c->type, c->mode, c->config, c->dep.name.ptr ? (int) c->kind : -1, c->dep.flags);
-        const AshSlice texts[] = { c->path, c->text, c->target, c->user, c->group, c->caps, c->dep.name, c->dep.evr };
+        const AshSlice texts[] = { c->path, c->text, c->from, c->target, c->user, c->group, c->caps, c->dep.name, c->dep.evr };
         for (size_t i = 0; i < ASH_N(texts); i++)
                 ash_str_appendf(&s, " %zu:%.*s", texts[i].len, ASH_F(texts[i]));
         ash_digest_update(d, s.ptr, s.len + 1);
@@ -224,6 +225,11 @@ static int load_imports(AshAptTables *t, AshDiags *diags) {
         return r;
 }
 
+static void index_table(const AshTomlValue *table, AshMap *map) {
+        for (size_t i = 0; table && i < table->table.n; i++)
+                ash_map_put(map, table->table.members[i].key, table->table.members[i].value, NULL);
+}
+
 int ash_apt_tables_load(const char *names_path, const char *imports_path, AshAptTables **ret, AshDiags *diags) {
         _cleanup_(ash_apt_tables_free_p) AshAptTables *t = ash_calloc(1, sizeof(AshAptTables));
         t->arena = ash_arena_new();
@@ -254,6 +260,8 @@ int ash_apt_tables_load(const char *names_path, const char *imports_path, AshApt
         }
         ash_digest_final(d, digest);
         ash_hex(digest, 32, t->owners_digest);
+        index_table(t->names, &t->by_name);
+        index_table(t->owners, &t->by_owned);
         *ret = ASH_TAKE(t);
         return 0;
 }
@@ -264,6 +272,8 @@ void ash_apt_tables_free(AshAptTables *t) {
         ash_map_foreach(&t->imports, e)
                 ash_array_done(&((ImportOf *) e->value)->changes);
         ash_map_done(&t->imports);
+        ash_map_done(&t->by_name);
+        ash_map_done(&t->by_owned);
         ash_array_done(&t->patterns);
         for (int i = 0; i < 2; i++) {
                 ash_toml_free(t->docs[i]);
@@ -293,9 +303,9 @@ static bool listed(const AshTomlValue *list, AshSlice name) {
 void ash_apt_tables_names(const AshAptTables *t, AshSlice package, void (*add)(void *context, AshSlice name, bool pattern), void *context) {
         if (!t)
                 return;
-        const AshTomlMember *m = t->names ? ash_toml_member(t->names, package) : NULL;
-        for (size_t i = 0; m && i < m->value->array.n; i++)
-                add(context, m->value->array.items[i]->string, false);
+        const AshTomlValue *names = ash_map_get(&t->by_name, package);
+        for (size_t i = 0; names && i < names->array.n; i++)
+                add(context, names->array.items[i]->string, false);
         for (size_t i = 0; i < t->patterns.n; i++) {
                 const Pattern *p = &t->patterns.items[i];
                 if (package.len <= p->before.len + p->after.len || !ash_slice_starts(package, p->before) || !ash_slice_ends(package, p->after) || listed(p->except, package))
@@ -310,6 +320,6 @@ void ash_apt_tables_names(const AshAptTables *t, AshSlice package, void (*add)(v
 }
 
 AshSlice ash_apt_tables_owner(const AshAptTables *t, AshSlice what) {
-        const AshTomlMember *m = t && t->owners ? ash_toml_member(t->owners, what) : NULL;
-        return m ? m->value->string : ASH_S("");
+        const AshTomlValue *owner = t ? ash_map_get(&t->by_owned, what) : NULL;
+        return owner ? owner->string : ASH_S("");
 }

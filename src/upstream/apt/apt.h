@@ -23,7 +23,7 @@ typedef struct AshAptChange {
         AshAptChangeType type;
         AshSpan at;
         AshSlice reason;
-        AshSlice path, text, target, user, group, caps, script; /* as the type needs them; ptr NULL: not said */
+        AshSlice path, text, from, target, user, group, caps, script; /* as the type needs them; ptr NULL: not said. from: a file of the package whose bytes are taken */
         uint32_t mode;         /* permissions; UINT32_MAX: not said */
         bool config;           /* config(noreplace) */
         AshDepKind kind;       /* relations */
