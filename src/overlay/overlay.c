@@ -128,13 +128,15 @@ const AshSpecView *ash_engine_view(Engine *e) {
         return &e->view;
 }
 
-/* The innermost conditional at a place before line i (for a line itself: i + 1) that does not hold the whole section; 0 for none. */
-static uint32_t foreign_conditional(const AshSpecView *v, size_t i) {
-        if (!i || i > v->lines.n)
+/* The innermost conditional around line i ("before" set: around a new line before it) that does not hold the whole section; 0 for none.
+ * An %if line itself depends on what is around it only. */
+static uint32_t foreign_conditional(const AshSpecView *v, size_t i, bool before) {
+        if ((before && !i) || i >= v->lines.n + before)
                 return 0;
-        const AshSpecLineInfo *l = &v->lines.items[i - 1];
+        const AshSpecLineInfo *l = &v->lines.items[before ? i - 1 : i];
         uint32_t c = l->conditional;
-        if (l->kind == ASH_LINE_ENDIF && c)
+        bool frame = l->kind == ASH_LINE_IF || l->kind == ASH_LINE_BRANCH;
+        if (c && (l->kind == ASH_LINE_ENDIF || (frame && !before)))
                 c = v->conditionals.items[c].parent;
         for (uint32_t own = v->sections.items[l->section].conditional; own; own = v->conditionals.items[own].parent)
                 if (own == c)
@@ -147,7 +149,7 @@ void ash_engine_place(Engine *e, AshEditKind kind, size_t i, AshSlice before, As
         if (!e->options->places || e->places.n >= PLACES_MAX)
                 return;
         const AshSpecView *v = ash_engine_view(e);
-        uint32_t c = foreign_conditional(v, kind == ASH_EDIT_ADD ? i : i + 1);
+        uint32_t c = foreign_conditional(v, i, kind == ASH_EDIT_ADD);
         if (c)
                 e->effect->in_conditional = true;
         ash_array_push(&e->places, ((AshOverlayPlace){

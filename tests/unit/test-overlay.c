@@ -415,6 +415,11 @@ static void test_report(void **state) {
         assert_true(e->places.items[0].line == 3 && e->places.items[0].upstream_line == 3 && ash_slice_eqs(e->places.items[0].conditional, "%if 1"));
         assert_true(ash_slice_eqs(e->places.items[0].before, "aa") && ash_slice_eqs(e->places.items[0].after, "bb"));
         assert_true(e->places.items[1].line == 6 && !e->places.items[1].conditional.len);
+        ash_str_clear(&out);
+        ash_overlay_report_free(ASH_TAKE(report));
+        row.regex = "%if 1"; /* the %if line itself is not in its conditional */
+        assert_int_equal(apply(ASH_SEMANTICS_AZLDEV, &row, "x\n%if 1\naa\n%endif\n", &out, &report, NULL), 0);
+        assert_false(ash_overlay_report_at(report, 0)->in_conditional);
 }
 
 static void test_render(void **state) {
