@@ -125,9 +125,10 @@ static void check_text(const AshParse *p, const AshField *f, AshText t) {
                 return;
         }
         if (!t.s.len) {
-                if (f->flags & ASH_FIELD_REQUIRED && !f->values)
-                        ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, "'%s' must not be empty", f->key), ash_hint(p->diags, "it says: %s", f->doc);
-                else if (f->values)
+                if (f->flags & ASH_FIELD_REQUIRED && !f->values) {
+                        ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, "'%s' must not be empty", f->key);
+                        ash_hint(p->diags, "it says: %s", f->doc);
+                } else if (f->values)
                         check_words(p, f, t);
                 return;
         }
@@ -222,11 +223,13 @@ static void parse_boxed(const AshParse *p, const AshField *f, const AshTomlMembe
 }
 
 static void check_name(const AshParse *p, const AshField *f, AshText name) {
-        if (!name.s.len || memchr(name.s.ptr, 0, name.s.len) || memchr(name.s.ptr, '\n', name.s.len))
-                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "a name in '%s' must not be empty or hold control characters", f->key), ash_hint(p->diags, "choose another name");
-        else if (f->kind == ASH_FIELD_BOXED && (ash_slice_find_char(name.s, '/') >= 0 || ash_slice_eqs(name.s, ".") || ash_slice_eqs(name.s, "..")))
-                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "the component name '%.*s' cannot be a directory name", ASH_F(name.s)), ash_hint(p->diags, "its rendered spec gets a directory of this name");
-        else if (f->form && f->form->ok && !f->form->ok(name.s)) {
+        if (!name.s.len || memchr(name.s.ptr, 0, name.s.len) || memchr(name.s.ptr, '\n', name.s.len)) {
+                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "a name in '%s' must not be empty or hold control characters", f->key);
+                ash_hint(p->diags, "choose another name");
+        } else if (f->kind == ASH_FIELD_BOXED && (ash_slice_find_char(name.s, '/') >= 0 || ash_slice_eqs(name.s, ".") || ash_slice_eqs(name.s, ".."))) {
+                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "the component name '%.*s' cannot be a directory name", ASH_F(name.s));
+                ash_hint(p->diags, "its rendered spec gets a directory of this name");
+        } else if (f->form && f->form->ok && !f->form->ok(name.s)) {
                 ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "'%.*s' is no valid name in '%s'", ASH_F(name.s), f->key);
                 ash_hint(p->diags, "expected %s", f->form->expected);
         }
@@ -278,9 +281,10 @@ static void parse_field(const AshParse *p, const AshField *f, const AshTomlMembe
         case ASH_FIELD_NUMBER:
                 if (v->type != ASH_TOML_INTEGER)
                         wrong_type(p, f, v, "an integer");
-                else if (v->integer < 0 || v->integer > UINT32_MAX)
-                        ash_fail(p->diags, -ASH_ERR_CONFIG, v->at, "'%s' must be between 0 and 4294967295", f->key), ash_hint(p->diags, "write a number in this range");
-                else
+                else if (v->integer < 0 || v->integer > UINT32_MAX) {
+                        ash_fail(p->diags, -ASH_ERR_CONFIG, v->at, "'%s' must be between 0 and 4294967295", f->key);
+                        ash_hint(p->diags, "write a number in this range");
+                } else
                         *(AshNumber *) at = (AshNumber){ true, v->integer, v->at };
                 return;
         case ASH_FIELD_TEXTS:

@@ -60,17 +60,20 @@ static void path_inside(const AshRules *r, AshText t, AshSpan at) {
         if (!ash_path_is_confined(t.s)) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, place(t, at), "'%.*s' leaves the directory of the spec", ASH_F(t.s));
                 ash_hint(r->diags, "give a path below the spec's directory, without a leading '/' and without '..'");
-        } else if (!ash_glob_valid(t.s))
-                ash_fail(r->diags, -ASH_ERR_CONFIG, place(t, at), "'%.*s' is no valid glob: a bracket or brace is not closed", ASH_F(t.s)), ash_hint(r->diags, "close it, or put a backslash before it");
+        } else if (!ash_glob_valid(t.s)) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, place(t, at), "'%.*s' is no valid glob: a bracket or brace is not closed", ASH_F(t.s));
+                ash_hint(r->diags, "close it, or put a backslash before it");
+        }
 }
 
 void ash_rule_overlay(const AshRules *r, const void *item, AshSpan at) {
         AshOverlay *o = (AshOverlay *) item;
         o->type = ash_overlay_type(o->type_text.s);
         if (o->declared_count.set) {
-                if (o->declared_count.value < 1)
-                        ash_fail(r->diags, -ASH_ERR_CONFIG, o->declared_count.at, "'count' must be at least 1"), ash_hint(r->diags, "leave it out where exactly one place must match");
-                else
+                if (o->declared_count.value < 1) {
+                        ash_fail(r->diags, -ASH_ERR_CONFIG, o->declared_count.at, "'count' must be at least 1");
+                        ash_hint(r->diags, "leave it out where exactly one place must match");
+                } else
                         o->count = (uint64_t) o->declared_count.value;
         }
         if (o->type < 0)
@@ -91,8 +94,10 @@ void ash_rule_overlay(const AshRules *r, const void *item, AshSpan at) {
         }
         path_inside(r, o->file, at);
         path_inside(r, o->archive, at);
-        if (o->type == ASH_OVERLAY_FILE_RENAME && filled(o->replacement) && (ash_slice_find_char(o->replacement.s, '/') >= 0 || is(o->replacement, ".") || is(o->replacement, "..")))
-                ash_fail(r->diags, -ASH_ERR_CONFIG, place(o->replacement, at), "'file-rename' takes a file name without a directory as 'replacement'"), ash_hint(r->diags, "the file stays in its directory");
+        if (o->type == ASH_OVERLAY_FILE_RENAME && filled(o->replacement) && (ash_slice_find_char(o->replacement.s, '/') >= 0 || is(o->replacement, ".") || is(o->replacement, ".."))) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, place(o->replacement, at), "'file-rename' takes a file name without a directory as 'replacement'");
+                ash_hint(r->diags, "the file stays in its directory");
+        }
 }
 
 /* ---- the same in JSON Schema: if KEY has this value, then ... ---- */
@@ -215,8 +220,10 @@ void ash_rule_overlay_metadata(const AshRules *r, const void *item, AshSpan at) 
 
 void ash_rule_overlay_file(const AshRules *r, const void *item, AshSpan at) {
         const AshOverlayFile *f = item;
-        if (f->overlays.items && !f->overlays.n)
-                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "the overlay file declares no overlays"), ash_hint(r->diags, "add [[overlays]], or remove the file");
+        if (f->overlays.items && !f->overlays.n) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "the overlay file declares no overlays");
+                ash_hint(r->diags, "add [[overlays]], or remove the file");
+        }
         for (size_t i = 0; i < f->overlays.n; i++)
                 if (ash_text_set(f->overlays.items[i].category)) {
                         ash_fail(r->diags, -ASH_ERR_CONFIG, f->overlays.items[i].category.at, "an overlay in an overlay file cannot have metadata of its own");
@@ -274,11 +281,13 @@ void ash_rule_origin(const AshRules *r, const void *item, AshSpan at) {
         const AshSourceFile *f = item;
         for (size_t i = 0; i < ASH_N(rows); i++) {
                 AshText t = *(const AshText *) (const void *) ((const char *) item + rows[i].offset);
-                if (is(f->origin_type, rows[i].type) && !filled(t))
-                        ash_fail(r->diags, -ASH_ERR_CONFIG, at, "an origin of type '%s' needs '%s'", rows[i].type, rows[i].key), ash_hint(r->diags, "add %s = \"...\"", rows[i].key);
-                else if (filled(f->origin_type) && !is(f->origin_type, rows[i].type) && filled(t))
-                        ash_fail(r->diags, -ASH_ERR_CONFIG, t.at, "an origin of type '%.*s' has no use for '%s'", ASH_F(f->origin_type.s), rows[i].key),
-                                ash_hint(r->diags, "remove it, or set type = \"%s\"", rows[i].type);
+                if (is(f->origin_type, rows[i].type) && !filled(t)) {
+                        ash_fail(r->diags, -ASH_ERR_CONFIG, at, "an origin of type '%s' needs '%s'", rows[i].type, rows[i].key);
+                        ash_hint(r->diags, "add %s = \"...\"", rows[i].key);
+                } else if (filled(f->origin_type) && !is(f->origin_type, rows[i].type) && filled(t)) {
+                        ash_fail(r->diags, -ASH_ERR_CONFIG, t.at, "an origin of type '%.*s' has no use for '%s'", ASH_F(f->origin_type.s), rows[i].key);
+                        ash_hint(r->diags, "remove it, or set type = \"%s\"", rows[i].type);
+                }
         }
 }
 
@@ -291,25 +300,31 @@ void ash_rule_source_file(const AshRules *r, const void *item, AshSpan at) {
                 return;
         }
         if (!filled(f->hash)) {
-                if (is(f->origin_type, "overlay"))
-                        ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a source of origin 'overlay' needs the 'hash' that the changed archive has"), ash_hint(r->diags, "add hash and hash-type");
+                if (is(f->origin_type, "overlay")) {
+                        ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a source of origin 'overlay' needs the 'hash' that the changed archive has");
+                        ash_hint(r->diags, "add hash and hash-type");
+                }
                 return;
         }
         size_t want = is(f->hash_type, "SHA512") ? 128 : 64, n = 0;
         while (n < f->hash.s.len && strchr("0123456789abcdefABCDEF", f->hash.s.ptr[n]))
                 n++;
-        if (n < f->hash.s.len)
-                ash_fail(r->diags, -ASH_ERR_CONFIG, f->hash.at, "the digest '%.*s' is not hexadecimal", ASH_F(f->hash.s)), ash_hint(r->diags, "sha256sum and sha512sum print it");
-        else if (f->hash.s.len != want)
-                ash_fail(r->diags, -ASH_ERR_CONFIG, f->hash.at, "a %.*s digest has %zu hexadecimal digits, this one %zu", ASH_F(f->hash_type.s), want, f->hash.s.len),
-                        ash_hint(r->diags, f->hash.s.len == 64 || f->hash.s.len == 128 ? "is 'hash-type' right?" : "sha256sum and sha512sum print it");
+        if (n < f->hash.s.len) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, f->hash.at, "the digest '%.*s' is not hexadecimal", ASH_F(f->hash.s));
+                ash_hint(r->diags, "sha256sum and sha512sum print it");
+        } else if (f->hash.s.len != want) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, f->hash.at, "a %.*s digest has %zu hexadecimal digits, this one %zu", ASH_F(f->hash_type.s), want, f->hash.s.len);
+                ash_hint(r->diags, f->hash.s.len == 64 || f->hash.s.len == 128 ? "is 'hash-type' right?" : "sha256sum and sha512sum print it");
+        }
 }
 
 /* ---- repositories ---- */
 void ash_rule_repo_ref(const AshRules *r, const void *item, AshSpan at) {
         const AshRepoRef *ref = item;
-        if (filled(ref->repo) == filled(ref->set))
-                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "exactly one of 'repo' and 'set' must be given"), ash_hint(r->diags, "write { repo = \"NAME\" } or { set = \"NAME\" }");
+        if (filled(ref->repo) == filled(ref->set)) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "exactly one of 'repo' and 'set' must be given");
+                ash_hint(r->diags, "write { repo = \"NAME\" } or { set = \"NAME\" }");
+        }
 }
 
 static void key_rule(const AshRules *r, AshFlag disable, AshText key, AshSpan at) {
@@ -321,8 +336,10 @@ static void key_rule(const AshRules *r, AshFlag disable, AshText key, AshSpan at
 
 static void apt_rule(const AshRules *r, const AshRepo *repo, AshSpan at) {
         const struct { AshText t; const char *key; } none[] = { { repo->base_uri, "base-uri" }, { repo->metalink, "metalink" } };
-        if (!filled(repo->suite))
-                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a repository of type 'apt' needs 'suite'"), ash_hint(r->diags, "add suite = \"NAME\", as the archive calls it");
+        if (!filled(repo->suite)) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a repository of type 'apt' needs 'suite'");
+                ash_hint(r->diags, "add suite = \"NAME\", as the archive calls it");
+        }
         for (size_t i = 0; i < ASH_N(none); i++)
                 if (filled(none[i].t)) {
                         ash_fail(r->diags, -ASH_ERR_CONFIG, none[i].t.at, "a repository of type 'apt' has no '%s'", none[i].key);
@@ -336,10 +353,11 @@ void ash_rule_repo(const AshRules *r, const void *item, AshSpan at) {
                 apt_rule(r, repo, at);
                 return;
         }
-        if (filled(repo->base_uri) == filled(repo->metalink))
+        if (filled(repo->base_uri) == filled(repo->metalink)) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, filled(repo->base_uri) ? repo->metalink.at : at, filled(repo->base_uri) ? "'base-uri' and 'metalink' exclude each other" :
-                        "a repository needs 'base-uri' or 'metalink'"),
-                        ash_hint(r->diags, filled(repo->base_uri) ? "remove one of the two" : "add base-uri = \"https://...\", or type = \"apt\" with a suite");
+                        "a repository needs 'base-uri' or 'metalink'");
+                ash_hint(r->diags, filled(repo->base_uri) ? "remove one of the two" : "add base-uri = \"https://...\", or type = \"apt\" with a suite");
+        }
         key_rule(r, repo->disable_gpg_check, repo->gpg_key, at);
         AshSpan stray = filled(repo->suite) ? repo->suite.at : repo->components.n ? repo->components.items[0].at : ASH_NOWHERE;
         if (stray.source) {
@@ -356,10 +374,10 @@ void ash_rule_repo_set(const AshRules *r, const void *item, AshSpan at) {
 void ash_rule_upstream(const AshRules *r, const void *item, AshSpan at) {
         const AshUpstream *u = item;
         bool single = filled(u->repo.base_uri) || filled(u->repo.metalink) || filled(u->repo.suite);
-        if (u->repos.n && single)
-                ash_fail(r->diags, -ASH_ERR_CONFIG, u->repos.items[0].at, "an upstream either names repositories with 'repos' or is one itself, not both"),
-                        ash_hint(r->diags, "move the repository to [resources.rpm-repos.NAME] and name it in 'repos'");
-        else if (!u->repos.n && !single && !is(u->repo.type, "apt")) {
+        if (u->repos.n && single) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, u->repos.items[0].at, "an upstream either names repositories with 'repos' or is one itself, not both");
+                ash_hint(r->diags, "move the repository to [resources.rpm-repos.NAME] and name it in 'repos'");
+        } else if (!u->repos.n && !single && !is(u->repo.type, "apt")) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, at, "an upstream needs 'repos', 'base-uri', 'metalink' or, for type 'apt', 'suite'");
                 ash_hint(r->diags, "for example repos = [\"NAME\"], a name in resources.rpm-repos");
         } else if (!u->repos.n)
@@ -380,53 +398,74 @@ void ash_rule_import_overlay(const AshRules *r, const void *item, AshSpan at) {
         };
         for (size_t i = 0; i < ASH_N(rows); i++)
                 for (size_t k = 0; is(o->type, rows[i].type) && k < ASH_N(parts); k++)
-                        if ((rows[i].needs & parts[k].bit) && !parts[k].there)
-                                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "an import overlay of type '%s' needs '%s'", rows[i].type, parts[k].key), ash_hint(r->diags, "add %.*s = \"...\"", (int) strcspn(parts[k].key, "'"), parts[k].key);
-        if (ash_text_set(o->content) && filled(o->source))
-                ash_fail(r->diags, -ASH_ERR_CONFIG, o->source.at, "'content' and 'source' exclude each other"), ash_hint(r->diags, "remove one of the two");
+                        if ((rows[i].needs & parts[k].bit) && !parts[k].there) {
+                                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "an import overlay of type '%s' needs '%s'", rows[i].type, parts[k].key);
+                                ash_hint(r->diags, "add %.*s = \"...\"", (int) strcspn(parts[k].key, "'"), parts[k].key);
+                        }
+        if (ash_text_set(o->content) && filled(o->source)) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, o->source.at, "'content' and 'source' exclude each other");
+                ash_hint(r->diags, "remove one of the two");
+        }
 }
 
 /* ---- images ---- */
 void ash_rule_image(const AshRules *r, const void *item, AshSpan at) {
         const AshImage *i = item;
-        if (filled(i->definition_type) && !filled(i->definition_path))
-                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a definition of type '%.*s' needs 'path'", ASH_F(i->definition_type.s)), ash_hint(r->diags, "add path = \"...\" to the definition");
+        if (filled(i->definition_type) && !filled(i->definition_path)) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a definition of type '%.*s' needs 'path'", ASH_F(i->definition_type.s));
+                ash_hint(r->diags, "add path = \"...\" to the definition");
+        }
         if (filled(i->definition_type) && filled(i->kind)) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, i->kind.at, "an image has either a foreign 'definition' or a 'kind' of its own, not both");
                 ash_note(r->diags, i->definition_type.at, "the foreign definition is here");
                 ash_hint(r->diags, "remove one of the two");
         }
-        if (filled(i->kind) && !is(i->kind, "disk") && i->partitions.n)
-                ash_fail(r->diags, -ASH_ERR_CONFIG, i->partitions.items[0].at, "only an image of kind 'disk' has partitions, this one is of kind '%.*s'", ASH_F(i->kind.s)), ash_hint(r->diags, "remove them, or set kind = \"disk\"");
-        if (filled(i->kind) && !is(i->kind, "container") && (i->oci.entrypoint.n || i->oci.command.n))
+        if (filled(i->kind) && !is(i->kind, "disk") && i->partitions.n) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, i->partitions.items[0].at, "only an image of kind 'disk' has partitions, this one is of kind '%.*s'", ASH_F(i->kind.s));
+                ash_hint(r->diags, "remove them, or set kind = \"disk\"");
+        }
+        if (filled(i->kind) && !is(i->kind, "container") && (i->oci.entrypoint.n || i->oci.command.n)) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, i->oci.entrypoint.n ? i->oci.entrypoint.items[0].at : i->oci.command.items[0].at, "only an image of kind 'container' has an OCI configuration, this one is of kind '%.*s'",
-                        ASH_F(i->kind.s)), ash_hint(r->diags, "remove it, or set kind = \"container\"");
+                        ASH_F(i->kind.s));
+                ash_hint(r->diags, "remove it, or set kind = \"container\"");
+        }
 }
 
 void ash_rule_image_file(const AshRules *r, const void *item, AshSpan at) {
         const AshImageFile *f = item;
-        if (ash_text_set(f->content) && filled(f->source))
-                ash_fail(r->diags, -ASH_ERR_CONFIG, f->source.at, "'content' and 'source' exclude each other"), ash_hint(r->diags, "remove one of the two");
-        else if (!ash_text_set(f->content) && !filled(f->source))
-                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a file needs 'content' or 'source'"), ash_hint(r->diags, "add content = \"...\", which may be empty, or source = \"PATH\"");
+        if (ash_text_set(f->content) && filled(f->source)) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, f->source.at, "'content' and 'source' exclude each other");
+                ash_hint(r->diags, "remove one of the two");
+        } else if (!ash_text_set(f->content) && !filled(f->source)) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a file needs 'content' or 'source'");
+                ash_hint(r->diags, "add content = \"...\", which may be empty, or source = \"PATH\"");
+        }
 }
 
 /* ---- test suites ---- */
 void ash_rule_pytest(const AshRules *r, const void *item, AshSpan at) {
         const AshTestSuite *t = item;
-        if (filled(t->install) && !is(t->install, "none") && !filled(t->working_dir))
-                ash_fail(r->diags, -ASH_ERR_CONFIG, place(t->install, at), "install = \"%.*s\" needs 'working-dir'", ASH_F(t->install.s)), ash_hint(r->diags, "add working-dir = \"PATH\"");
+        if (filled(t->install) && !is(t->install, "none") && !filled(t->working_dir)) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, place(t->install, at), "install = \"%.*s\" needs 'working-dir'", ASH_F(t->install.s));
+                ash_hint(r->diags, "add working-dir = \"PATH\"");
+        }
 }
 
 void ash_rule_test_suite(const AshRules *r, const void *item, AshSpan at) {
         const AshTestSuite *t = item;
         if (!filled(t->type)) {
-                if (t->has_pytest || t->has_lisa)
-                        ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a test suite with a table 'pytest' or 'lisa' needs 'type'"), ash_hint(r->diags, "add type = \"%s\"", t->has_pytest ? "pytest" : "lisa");
+                if (t->has_pytest || t->has_lisa) {
+                        ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a test suite with a table 'pytest' or 'lisa' needs 'type'");
+                        ash_hint(r->diags, "add type = \"%s\"", t->has_pytest ? "pytest" : "lisa");
+                }
                 return; /* the April 2026 schema has suites with a description only */
         }
-        if (is(t->type, "pytest") && !t->has_pytest)
-                ash_fail(r->diags, -ASH_ERR_CONFIG, t->type.at, "a test suite of type 'pytest' needs the table 'pytest'"), ash_hint(r->diags, "add pytest = { test-paths = [\"...\"] }");
-        if (is(t->type, "pytest") ? t->has_lisa : t->has_pytest)
-                ash_fail(r->diags, -ASH_ERR_CONFIG, t->type.at, "a test suite of type '%.*s' cannot have the table '%s'", ASH_F(t->type.s), is(t->type, "pytest") ? "lisa" : "pytest"), ash_hint(r->diags, "remove it, or change 'type'");
+        if (is(t->type, "pytest") && !t->has_pytest) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, t->type.at, "a test suite of type 'pytest' needs the table 'pytest'");
+                ash_hint(r->diags, "add pytest = { test-paths = [\"...\"] }");
+        }
+        if (is(t->type, "pytest") ? t->has_lisa : t->has_pytest) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, t->type.at, "a test suite of type '%.*s' cannot have the table '%s'", ASH_F(t->type.s), is(t->type, "pytest") ? "lisa" : "pytest");
+                ash_hint(r->diags, "remove it, or change 'type'");
+        }
 }
