@@ -26,11 +26,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check_message(message);
         AshAutospecEntry entry = { .text = ASH_S("* Tue Nov 14 2023 A <a@b> - 1-1\n- x") };
         AshAutospec a = { .number = 3, .complete = ASH_S("3"), .entries = { .items = &entry, .n = 1 } };
-        _str_ AshStr once = {}, twice = {}, bumped = {};
+        _str_ AshStr once = {}, twice = {}, thrice = {}, bumped = {};
         ash_autospec_render(spec, &a, &once);
         must(!ash_autospec_uses_release(ash_str_slice(&once)) || !ash_autospec_uses_release(spec));
+        must(!ash_autospec_uses_changelog(ash_str_slice(&once)));
+        /* What stands behind %autochangelog goes; when that was a Release line, another one may come to count. Then it is done. */
         ash_autospec_render(ash_str_slice(&once), &a, &twice);
-        must(ash_slice_eq(ash_str_slice(&once), ash_str_slice(&twice)));
+        ash_autospec_render(ash_str_slice(&twice), &a, &thrice);
+        must(ash_slice_eq(ash_str_slice(&twice), ash_str_slice(&thrice)));
         if (ash_release_apply(spec, ASH_RELEASE_AUTO, 0, ASH_NOWHERE, &bumped, NULL) == 0)
                 must(ash_slice_eq(spec, ash_str_slice(&bumped)));
         (void) ash_static_condition(spec);

@@ -13,6 +13,7 @@ typedef struct Reader {
         /* conditionals: is this level's branch taken, was one of its branches, may any be */
         struct { bool taken, done, live; } level[MAX_NESTING];
         size_t depth;
+        uint64_t budget;
 } Reader;
 
 static const char *const sections[] = {
@@ -55,7 +56,7 @@ static bool live(const Reader *r) {
 
 static AshSlice expand(Reader *r, AshSlice text, bool *ret_left) {
         _str_ AshStr out = {};
-        int left = ash_static_macros_expand(r->macros, text, &out);
+        int left = ash_static_macros_expand_within(r->macros, text, &r->budget, &out);
         if (ret_left)
                 *ret_left = left > 0;
         return ash_arena_slice(r->facts->arena, ash_str_slice(&out));
@@ -288,7 +289,7 @@ void ash_spec_facts_read(AshSlice spec, const AshStaticMacros *predefined, bool 
         _cleanup_(ash_static_macros_free_p) AshStaticMacros *macros = ash_static_macros_new();
         macros->base = predefined;
         ash_static_macros_put(macros, ASH_S("autorelease"), ASH_S(""), true);
-        Reader r = { .facts = &facts, .macros = macros, .rest = spec, .preamble_only = preamble_only };
+        Reader r = { .facts = &facts, .macros = macros, .rest = spec, .preamble_only = preamble_only, .budget = ASH_MACRO_BUDGET };
         AshSlice line;
         while (next_logical_line(&r, &line)) {
                 read_line(&r, line);

@@ -66,7 +66,18 @@ AshSlice ash_macro_inside(AshSlice s, char open, char close) {
         return ASH_NOSLICE;
 }
 
-static int expand(const AshStaticMacros *m, AshSlice text, unsigned depth, AshStr *out);
+/* Work is counted over a whole spec (bytes looked at): macros can double at each level without making a byte of output, and brackets can be left open. */
+typedef struct Expander {
+        const AshStaticMacros *macros;
+        uint64_t *budget;
+} Expander;
+
+static bool spend(Expander *x, uint64_t n) {
+        *x->budget -= ASH_MIN(n, *x->budget);
+        return *x->budget > 0;
+}
+
+static int expand(Expander *x, AshSlice text, unsigned depth, AshStr *out);
 
 static int keep(AshSlice text, AshStr *out) {
         ash_str_append(out, text);
@@ -74,24 +85,24 @@ static int keep(AshSlice text, AshStr *out) {
 }
 
 /* %{with x} and %{without x}: kept as the macros with_x, set by %bcond. */
-static int expand_with(const AshStaticMacros *m, AshSlice name, AshSlice arg, AshStr *out) {
+static int expand_with(Expander *x, AshSlice name, AshSlice arg, AshStr *out) {
         _free_ char *flag = ash_asprintf("with_%.*s", ASH_F(ash_slice_trim(arg)));
-        bool set = ash_static_macros_find(m, ash_slice_str(flag)) != NULL;
+        bool set = ash_static_macros_find(x->macros, ash_slice_str(flag)) != NULL;
         ash_str_append_char(out, set == ash_slice_eqs(name, "with") ? '1' : '0');
         return 0;
 }
 
-static int expand_name(const AshStaticMacros *m, AshSlice name, AshSlice whole, unsigned depth, AshStr *out) {
-        const AshStaticMacro *macro = ash_static_macros_find(m, name);
+static int expand_name(Expander *x, AshSlice name, AshSlice whole, unsigned depth, AshStr *out) {
+        const AshStaticMacro *macro = ash_static_macros_find(x->macros, name);
         if (ash_slice_eqs(name, "nil"))
                 return 0;
-        if (!macro || macro->parametric || depth >= MAX_DEPTH || out->len > MAX_OUT)
+        if (!macro || macro->parametric || depth >= MAX_DEPTH || out->len > MAX_OUT || !spend(x, macro->body.len + 16))
                 return keep(whole, out);
-        return expand(m, macro->body, depth + 1, out);
+        return expand(x, macro->body, depth + 1, out);
 }
 
 /* %{...}: "inside" without the braces, "whole" with all. */
-static int expand_braced(const AshStaticMacros *m, AshSlice inside, AshSlice whole, unsigned depth, AshStr *out) {
+static int expand_braced(Expander *x, AshSlice inside, AshSlice whole, unsigned depth, AshStr *out) {
         bool conditional = false, negated = false;
         AshSlice s = inside;
         for (; s.len > 0 && (s.ptr[0] == '?' || s.ptr[0] == '!'); s = ash_slice_from(s, 1)) {
@@ -104,21 +115,21 @@ static int expand_braced(const AshStaticMacros *m, AshSlice inside, AshSlice who
                 return keep(whole, out);
         if (!conditional) {
                 if (rest.len > 0 && rest.ptr[0] == ' ' && (ash_slice_eqs(name, "with") || ash_slice_eqs(name, "without")))
-                        return expand_with(m, name, rest, out);
-                return rest.len == 0 && !negated ? expand_name(m, name, whole, depth, out) : keep(whole, out);
+                        return expand_with(x, name, rest, out);
+                return rest.len == 0 && !negated ? expand_name(x, name, whole, depth, out) : keep(whole, out);
         }
-        bool defined = ash_static_macros_find(m, name) != NULL;
+        bool defined = ash_static_macros_find(x->macros, name) != NULL;
         if (rest.len == 0)
-                return defined && !negated ? expand_name(m, name, whole, depth, out) : 0;
+                return defined && !negated ? expand_name(x, name, whole, depth, out) : 0;
         if (rest.ptr[0] != ':')
                 return defined ? keep(whole, out) : 0;
         if (defined == negated)
                 return 0;
-        return depth >= MAX_DEPTH ? keep(whole, out) : expand(m, ash_slice_from(rest, 1), depth + 1, out);
+        return depth >= MAX_DEPTH ? keep(whole, out) : expand(x, ash_slice_from(rest, 1), depth + 1, out);
 }
 
 /* One macro that starts at s.ptr[0] == '%'; returns how many bytes of s it took in *ret_used. */
-static int expand_one(const AshStaticMacros *m, AshSlice s, unsigned depth, size_t *ret_used, AshStr *out) {
+static int expand_one(Expander *x, AshSlice s, unsigned depth, size_t *ret_used, AshStr *out) {
         static const char pairs[][2] = { { '{', '}' }, { '(', ')' }, { '[', ']' } };
         char next = s.len > 1 ? s.ptr[1] : 0;
         if (next == '%') {
@@ -128,12 +139,15 @@ static int expand_one(const AshStaticMacros *m, AshSlice s, unsigned depth, size
         }
         for (size_t i = 0; i < ASH_N(pairs); i++)
                 if (next == pairs[i][0]) {
+                        if (*x->budget == 0)
+                                break;
                         AshSlice inside = ash_macro_inside(ash_slice_from(s, 1), pairs[i][0], pairs[i][1]);
+                        (void) spend(x, inside.ptr ? inside.len : s.len);
                         if (!inside.ptr)
                                 break;
                         *ret_used = inside.len + 3;
                         AshSlice whole = ash_slice_sub(s, 0, *ret_used);
-                        return i == 0 ? expand_braced(m, inside, whole, depth, out) : keep(whole, out);
+                        return i == 0 ? expand_braced(x, inside, whole, depth, out) : keep(whole, out);
                 }
         size_t flags = 1;
         while (flags < s.len && (s.ptr[flags] == '?' || s.ptr[flags] == '!'))
@@ -141,10 +155,10 @@ static int expand_one(const AshStaticMacros *m, AshSlice s, unsigned depth, size
         size_t n = ash_macro_name_len(ash_slice_from(s, flags));
         *ret_used = n ? flags + n : 1;
         AshSlice whole = ash_slice_sub(s, 0, *ret_used);
-        return n ? expand_braced(m, ash_slice_sub(s, 1, flags - 1 + n), whole, depth, out) : keep(whole, out);
+        return n ? expand_braced(x, ash_slice_sub(s, 1, flags - 1 + n), whole, depth, out) : keep(whole, out);
 }
 
-static int expand(const AshStaticMacros *m, AshSlice text, unsigned depth, AshStr *out) {
+static int expand(Expander *x, AshSlice text, unsigned depth, AshStr *out) {
         int left = 0;
         while (text.len > 0) {
                 ptrdiff_t at = ash_slice_find_char(text, '%');
@@ -155,7 +169,7 @@ static int expand(const AshStaticMacros *m, AshSlice text, unsigned depth, AshSt
                 ash_str_append(out, ash_slice_sub(text, 0, (size_t) at));
                 text = ash_slice_from(text, (size_t) at);
                 size_t used = 1;
-                left |= expand_one(m, text, depth, &used, out);
+                left |= expand_one(x, text, depth, &used, out);
                 text = ash_slice_from(text, used);
                 if (out->len > MAX_OUT)
                         return keep(text, out);
@@ -163,8 +177,13 @@ static int expand(const AshStaticMacros *m, AshSlice text, unsigned depth, AshSt
         return left;
 }
 
+int ash_static_macros_expand_within(const AshStaticMacros *m, AshSlice text, uint64_t *budget, AshStr *out) {
+        return expand(&(Expander) { m, budget }, text, 0, out);
+}
+
 int ash_static_macros_expand(const AshStaticMacros *m, AshSlice text, AshStr *out) {
-        return expand(m, text, 0, out);
+        uint64_t budget = ASH_MACRO_BUDGET;
+        return ash_static_macros_expand_within(m, text, &budget, out);
 }
 
 /* ---- %if ---- */

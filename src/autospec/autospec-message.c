@@ -57,9 +57,12 @@ static void decode(AshSlice s, Text *ret) {
                 for (size_t k = 1; k < n; k++)
                         if (((unsigned char) s.ptr[i + k] & 0xc0) != 0x80)
                                 n = 1;
+                static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
                 uint32_t code = n == 1 ? c : c & (0x7f >> n);
                 for (size_t k = 1; k < n; k++)
                         code = code << 6 | ((unsigned char) s.ptr[i + k] & 0x3f);
+                if (code < least[n] || code > 0x10ffff)
+                        n = 1;
                 if (n == 1 && c >= 0x80)
                         code = 0x110000 + c; /* a byte that is no UTF-8: kept as it is */
                 if (c == '\t')

@@ -14,6 +14,9 @@ struct AshStaticMacros {
 const AshStaticMacro *ash_static_macros_find(const AshStaticMacros *m, AshSlice name);
 void ash_static_macros_put(AshStaticMacros *m, AshSlice name, AshSlice body, bool parametric);
 void ash_static_macros_undefine(AshStaticMacros *m, AshSlice name);
+/* ash_static_macros_expand() with a budget that several calls share; when it is spent, texts stay as they are. */
+#define ASH_MACRO_BUDGET ((uint64_t) 4 << 20)
+int ash_static_macros_expand_within(const AshStaticMacros *m, AshSlice text, uint64_t *budget, AshStr *out);
 /* A macro's name at the start of a text: its length, or 0. */
 size_t ash_macro_name_len(AshSlice s);
 /* The text inside the bracket that opens at s.ptr[0], by nesting; len 0 and ptr NULL when it is not closed. */

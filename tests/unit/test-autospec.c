@@ -37,6 +37,22 @@ static void test_macros(void **state) {
         ash_str_clear(&out);
         assert_int_equal(ash_static_macros_expand(m, ASH_S("%{bomb30}"), &out), 1);
         assert_true(out.len < 4 << 20);
+        /* also when they make nothing, and when brackets are left open: both in linear time */
+        ash_static_macros_define(m, ASH_S("bomb0"), ASH_S(""));
+        ash_str_clear(&out);
+        uint64_t start = ash_cpu_ns();
+        assert_int_equal(ash_static_macros_expand(m, ASH_S("%{bomb30}"), &out), 1);
+        _str_ AshStr spec = {};
+        for (int i = 0; i < 1000; i++) {
+                ash_str_append_str(&spec, "Version: ");
+                for (int k = 0; k < 5000; k++)
+                        ash_str_append_str(&spec, "%{a %[");
+                ash_str_append_char(&spec, '\n');
+        }
+        _spec_facts_ AshSpecFacts f = {};
+        ash_spec_facts(ash_str_slice(&spec), NULL, &f);
+        assert_false(f.exact);
+        assert_true(ash_cpu_ns() - start < UINT64_C(10000000000));
 }
 
 static void test_conditions(void **state) {
@@ -107,6 +123,7 @@ static void test_messages(void **state) {
                 { "Subject\n\n\xe2\x80\xa6 goes on\n- one\n", "- Subject goes on\n- one" },
                 { "100% of it\n", "- 100%% of it" },
                 { "Two dots\n\n.. are none\n", "- Two dots" },
+                { "Not UTF-8: \xf5\xac\x90\x8a \xc0\x8a \xff\n", "- Not UTF-8: \xf5\xac\x90\x8a \xc0\x8a \xff" },
         };
         for (size_t i = 0; i < ASH_N(cases); i++) {
                 _str_ AshStr out = {};
