@@ -21,6 +21,7 @@ static bool http_ok(AshSlice s) {
         size_t skip = ash_slice_starts(s, ASH_S("https://")) ? 8 : ash_slice_starts(s, ASH_S("http://")) ? 7 : 0;
         return skip && s.len > skip && s.ptr[skip] != '/' && all_of(s, is_visible);
 }
+static bool repo_url_ok(AshSlice s) { return http_ok(s) || (ash_slice_starts(s, ASH_S("file:///")) && all_of(s, is_visible)); }
 static bool uri_ok(AshSlice s) {
         ptrdiff_t colon = ash_slice_find(s, ASH_S("://"));
         return colon > 0 && all_of(s, is_visible);
@@ -104,7 +105,7 @@ const AshForm ash_form_commit = { "7 to 40 hexadecimal digits", "^[0-9a-fA-F]{7,
 const AshForm ash_form_git_ref = { "a full commit id of 40 hexadecimal digits", "^[0-9a-fA-F]{40}$", git_ref_ok, NULL };
 const AshForm ash_form_hash = { "64 (SHA256) or 128 (SHA512) hexadecimal digits", "^([0-9a-fA-F]{64}|[0-9a-fA-F]{128})$", hash_ok, NULL };
 const AshForm ash_form_url = { "an http or https URL", HTTP, http_ok, NULL };
-const AshForm ash_form_repo_url = { "an http or https URL", HTTP, http_ok, repo_placeholders };
+const AshForm ash_form_repo_url = { "an http, https or file URL", "^(https?://[^/\\s]|file:///)\\S*$", repo_url_ok, repo_placeholders };
 const AshForm ash_form_subpath = { "a relative path without '..'", "^(?!/)(?!(.*/)?\\.\\.(/|$)).+$", confined_ok, repo_placeholders };
 const AshForm ash_form_git_uri = { "a URI", "^[^:]+://\\S+$", uri_ok, git_placeholders };
 const AshForm ash_form_lookaside_uri = { "a URI", "^[^:]+://\\S+$", uri_ok, lookaside_placeholders };

@@ -7,9 +7,9 @@
 #include <solv/repo_solv.h>
 #include <solv/repo_updateinfoxml.h>
 #include <solv/repo_write.h>
-#include <solv/solv_xfopen.h>
 #include <solv/solvversion.h>
 #include <unistd.h>
+#include "io.h"
 #include "solve-internal.h"
 
 AshUniverse *ash_universe_new(const char *arch) {
@@ -138,14 +138,28 @@ void ash_universe_add_package(AshUniverse *u, const AshPackage *p) {
         u->prepared = false;
 }
 
+static ssize_t read_cookie(void *cookie, char *data, size_t n) {
+        ssize_t r = ash_reader_read(cookie, data, n);
+        if (r < 0)
+                errno = EIO;
+        return r < 0 ? -1 : r;
+}
+
+/* What it holds tells how it is compressed: files of the store have no suffix. */
 static int add_xml(AshUniverse *u, const char *path, int (*add)(Repo *, FILE *, int), int flags, AshDiags *diags) {
-        FILE *f = solv_xfopen(path, "r");
+        _bytes_ AshBytes bytes = {};
+        int r = ash_file_map(AT_FDCWD, path, &bytes);
+        if (r < 0)
+                return ash_fail_file(diags, r, path, "cannot open: %s", ash_strerror(r));
+        AshSlice data = ash_bytes_slice(&bytes);
+        _cleanup_(ash_reader_free_p) AshReader *reader = ash_reader_new_decompress(ash_reader_new_memory(data), true, ash_compression_detect(data), 0);
+        FILE *f = fopencookie(reader, "r", (cookie_io_functions_t){ .read = read_cookie });
         if (!f)
                 return ash_fail_file(diags, -errno, path, "cannot open: %s", ash_strerror(errno));
-        int r = add(u->repo, f, flags);
+        r = add(u->repo, f, flags);
         fclose(f);
-        if (r)
-                return ash_fail_file(diags, -ASH_ERR_SYNTAX, path, "%s", pool_errstr(u->pool));
+        if (r || reader->error)
+                return ash_fail_file(diags, -ASH_ERR_SYNTAX, path, "%s", reader->error ? ash_strerror(reader->error) : pool_errstr(u->pool));
         return 0;
 }
 
