@@ -49,6 +49,21 @@ static bool is_to_update(const Locker *l, AshSlice name) {
         return l->o->n_packages == 0;
 }
 
+/* A name after --update that fits nothing is a slip of the pen. */
+static int check_updates(const Locker *l) {
+        int r = 0;
+        for (size_t k = 0; k < l->o->n_packages; k++) {
+                bool found = false;
+                for (size_t i = 0; l->old && !found && i < l->old->n_packages; i++) {
+                        AshPackage p = {};
+                        found = ash_nevra_parse(l->old->packages[i].nevra, &p) >= 0 && ash_glob_match(ash_slice_str(l->o->packages[k]), p.name);
+                }
+                if (!found)
+                        r = ash_fail(l->flow->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "the lock has no package '%s'", l->o->packages[k]);
+        }
+        return r;
+}
+
 /* What is locked stays, unless it is to be updated: the solver prefers it when anything needs it. */
 static void keep_locked(Locker *l, AshSlice arch, AshFlowSet *set) {
         for (size_t i = 0; l->old && i < l->old->n_packages; i++) {
@@ -74,65 +89,177 @@ static void record_set(Locker *l, const AshFlowSet *set, const AshPkgSet *chosen
         }
 }
 
-static const AshLockUpstream *pinned_for(const Locker *l, AshSlice arch) {
-        if (!l->old || l->o->update)
-                return NULL;
-        for (size_t i = 0; i < l->old->n_upstreams; i++)
-                if (ash_slice_eq(l->old->upstreams[i].name, l->upstream->repo.name.s) && ash_slice_eq(l->old->upstreams[i].arch, arch))
-                        return &l->old->upstreams[i];
-        return NULL;
+/* ---- sources: one state of one repository each ---- */
+typedef struct Source {
+        AshFlowUpstream *upstream;
+        const AshUpstream *part;
+        char *label;                 /* its name in the universe */
+        ASH_ARRAY(const AshPackage *) wanted;
+} Source;
+typedef ASH_ARRAY(Source) Sources;
+
+static void sources_done(Sources *sources) {
+        ash_array_foreach(sources, s) {
+                ash_flow_upstream_free(s->upstream);
+                ash_array_done(&s->wanted);
+                free(s->label);
+        }
+        ash_array_done(sources);
 }
 
-/* All sets of one architecture against one universe. */
-static int lock_arch(Locker *l, AshSlice arch) {
-        _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *up = NULL;
-        _free_ char *arch_name = ash_slice_dup(arch);
-        _cleanup_(ash_universe_free_p) AshUniverse *universe = ash_universe_new(arch_name);
-        ASH_ARRAY(const AshPackage *) wanted = {};
-        ASH_ARRAY(AshPkgSet *) chosen = {};
-        int r = ash_flow_upstream_open(l->flow, l->upstream, arch, pinned_for(l, arch), &up);
-        if (r >= 0)
-                r = ash_flow_upstream_add(up, universe);
-        ash_array_foreach(&l->sets.items, set) {
-                AshPkgSet *one = NULL;
-                if (r < 0 && r != -ASH_ERR_UNSOLVABLE)
+static int open_source(Locker *l, const AshUpstream *part, AshSlice arch, const AshLockUpstream *pinned, Sources *sources) {
+        AshFlowUpstream *u = NULL;
+        AshLockUpstream state;
+        int r = ash_flow_upstream_open(l->flow, part, arch, pinned, &u);
+        if (r < 0)
+                return r;
+        ash_flow_upstream_lock(u, l->arena, &state);
+        AshSlice name = part->repo.name.s;
+        Source s = { .upstream = u, .part = part, .label = pinned ? ash_asprintf("%.*s of %.*s", ASH_F(name), ASH_F(state.snapshot)) : ash_slice_dup(name) };
+        ash_array_push(sources, s);
+        return 0;
+}
+
+/* The states that the lock pins; several, after an update of some packages only. */
+static int open_pinned(Locker *l, const AshUpstream *part, AshSlice arch, Sources *sources) {
+        AshSlice newest = ASH_NOSLICE;
+        int found = 0;
+        if (sources->n && ash_array_last(sources)->part == part) {
+                AshLockUpstream state;
+                ash_flow_upstream_lock(ash_array_last(sources)->upstream, l->arena, &state);
+                newest = state.snapshot;
+        }
+        for (size_t i = 0; l->old && i < l->old->n_upstreams; i++) {
+                const AshLockUpstream *u = &l->old->upstreams[i];
+                if (!ash_slice_eq(u->name, part->repo.name.s) || !ash_slice_eq(u->arch, arch) || ash_slice_eq(u->snapshot, newest))
+                        continue;
+                int r = open_source(l, part, arch, u, sources);
+                if (r < 0)
+                        return r;
+                found++;
+        }
+        return found;
+}
+
+/* Locked: what the lock pins. Not locked, or everything is to be updated: the newest. Some packages are to be updated: both. */
+static int open_part(Locker *l, const AshUpstream *part, AshSlice arch, Sources *sources) {
+        bool all = l->o->update && !l->o->n_packages;
+        int r = 0;
+        if (l->o->update)
+                r = open_source(l, part, arch, NULL, sources);
+        if (r < 0 || all)
+                return r;
+        int found = open_pinned(l, part, arch, sources);
+        if (found < 0 || found || l->o->update)
+                return found;
+        return open_source(l, part, arch, NULL, sources);
+}
+
+static int open_sources(Locker *l, AshSlice arch, Sources *sources, AshUniverse *universe) {
+        size_t n;
+        const AshUpstream **parts = ash_flow_upstream_parts(l->flow, l->upstream, arch, l->arena, &n);
+        if (!n) {
+                int r = ash_fail(l->flow->diags, -ASH_ERR_CONFIG, l->upstream->repo.name.at, "upstream '%.*s' has nothing for %.*s", ASH_F(l->upstream->repo.name.s), ASH_F(arch));
+                ash_hint(l->flow->diags, "'arches' of the upstream and of images and channels must fit");
+                return r;
+        }
+        for (size_t i = 0; i < n; i++) {
+                int r = open_part(l, parts[i], arch, sources);
+                if (r < 0)
+                        return r;
+        }
+        ash_array_foreach(sources, s) {
+                int r = ash_flow_upstream_add(s->upstream, s->label, universe);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* The first that has it: the newest state stands before older ones. */
+static void want(Sources *sources, const AshChosen *chosen) {
+        Source *from = NULL;
+        ash_array_foreach(sources, s)
+                if (ash_slice_eqs(chosen->origin, s->label))
+                        from = s;
+        ash_array_foreach(sources, s)
+                if (from && s < from && s->part == from->part && ash_flow_upstream_has(s->upstream, chosen->package)) {
+                        from = s;
                         break;
+                }
+        if (from)
+                ash_array_push(&from->wanted, chosen->package);
+}
+
+static int solve_sets(Locker *l, AshSlice arch, Sources *sources, AshUniverse *universe, AshPkgSet ***chosen) {
+        int r = 0;
+        size_t n = 0;
+        *chosen = ash_arena_new_items(l->arena, AshPkgSet *, l->sets.items.n + 1);
+        ash_array_foreach(&l->sets.items, set) {
                 if (!ash_slice_eq(set->arch, arch))
                         continue;
                 keep_locked(l, arch, set);
+                AshPkgSet *one = NULL;
                 int solved = ash_solve(universe, set->requests.items, set->requests.n, &(AshSolveOptions){ .weak = set->weak }, &one, l->flow->diags);
                 if (solved < 0) {
                         ash_note(l->flow->diags, set->at, "needed for %s '%.*s' on %.*s", set->kind, ASH_F(set->name), ASH_F(arch));
                         r = solved;
                         continue;
                 }
-                ash_array_push(&chosen, one);
+                (*chosen)[n++] = one;
                 record_set(l, set, one);
                 for (size_t i = 0; i < one->n; i++) {
                         bool fresh;
                         ash_map_ensure(&l->by_nevra, ash_package_nevra(one->items[i].package, l->fresh->arena), &fresh);
                         if (fresh)
-                                ash_array_push(&wanted, one->items[i].package);
+                                want(sources, &one->items[i]);
                 }
         }
-        if (r >= 0) {
-                size_t before = l->packages.n;
-                ash_array_reserve(&l->packages, wanted.n);
-                l->packages.n += wanted.n;
-                memset(l->packages.items + before, 0, wanted.n * sizeof *l->packages.items);
-                r = ash_flow_upstream_realize(up, wanted.items, wanted.n, l->fresh->arena, l->packages.items + before);
-                ash_flow_upstream_lock(up, l->fresh->arena, ash_array_add(&l->upstreams));
-                for (size_t i = before; i < l->packages.n; i++) {
-                        l->packages.items[i].upstream = ash_array_last(&l->upstreams)->name;
-                        if (!l->packages.items[i].key.len)
-                                l->packages.items[i].key = ash_array_last(&l->upstreams)->key;
-                }
-                l->date = ASH_MAX(l->date, ash_flow_upstream_date(up));
+        return r;
+}
+
+/* Brings the packages of one source into the store and notes them. A state that gives nothing is not pinned, unless it is the only one. */
+static int realize(Locker *l, const Source *s, bool only) {
+        AshLockPackage *got = ash_arena_new_items(l->fresh->arena, AshLockPackage, s->wanted.n);
+        if (!s->wanted.n && !only)
+                return 0;
+        int r = ash_flow_upstream_realize(s->upstream, s->wanted.items, s->wanted.n, l->fresh->arena, got);
+        if (r < 0)
+                return r;
+        AshLockUpstream *state = ash_array_add(&l->upstreams);
+        ash_flow_upstream_lock(s->upstream, l->fresh->arena, state);
+        for (size_t i = 0; i < s->wanted.n; i++) {
+                got[i].upstream = state->name;
+                if (!got[i].key.len)
+                        got[i].key = state->key;
+                ash_array_push(&l->packages, got[i]);
         }
-        ash_array_foreach(&chosen, c)
-                ash_pkgset_free(*c);
-        ash_array_done(&chosen);
-        ash_array_done(&wanted);
+        l->date = ASH_MAX(l->date, ash_flow_upstream_date(s->upstream));
+        return 0;
+}
+
+/* Is no other state of the same repository used? */
+static bool is_only(const Sources *sources, const Source *s) {
+        ash_array_foreach(sources, other)
+                if (other != s && other->part == s->part && (other->wanted.n || other < s))
+                        return false;
+        return true;
+}
+
+/* All sets of one architecture against one universe. */
+static int lock_arch(Locker *l, AshSlice arch) {
+        _free_ char *arch_name = ash_slice_dup(arch);
+        _cleanup_(ash_universe_free_p) AshUniverse *universe = ash_universe_new(arch_name);
+        _cleanup_(sources_done) Sources sources = {};
+        AshPkgSet **chosen = NULL;
+        int r = open_sources(l, arch, &sources, universe);
+        if (r >= 0)
+                r = solve_sets(l, arch, &sources, universe, &chosen);
+        ash_array_foreach(&sources, s)
+                if (r >= 0)
+                        r = realize(l, s, is_only(&sources, s));
+        for (size_t i = 0; chosen && chosen[i]; i++)
+                ash_pkgset_free(chosen[i]);
         return r;
 }
 
@@ -197,6 +324,8 @@ int ash_flow_lock(AshFlow *flow, const AshFlowLockOptions *options, AshFlowLockR
                 r = ash_lock_read(options->path, &l.old, flow->diags);
         if (r == -ENOENT)
                 r = 0;
+        if (r >= 0)
+                r = check_updates(&l);
         if (r >= 0)
                 r = ash_flow_sets_collect(flow, l.upstream, &l.sets);
         if (r < 0)

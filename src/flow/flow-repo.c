@@ -35,52 +35,72 @@ static bool fits(const Publisher *p, const AshLockPackage *package, const AshPac
         return false;
 }
 
-/* What the lock names and the store has lost is brought back, from the pinned upstream. */
-static int bring_back(Publisher *p, const AshLockUpstream *pinned, const AshLockPackage *const *missing, size_t n) {
+typedef ASH_ARRAY(const AshLockPackage *) Missing;
+
+/* What this pinned state of an upstream has of what is missing, brought into the store. */
+static int bring_back(Publisher *p, const AshLockUpstream *pinned, Missing *missing) {
         _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = NULL;
-        const AshUpstream *config = ash_config_upstream(p->flow->config, pinned->name);
-        const AshPackage **packages = ash_arena_new_items(p->arena, const AshPackage *, n);
-        AshLockPackage *got = ash_arena_new_items(p->arena, AshLockPackage, n);
+        const AshUpstream *config = ash_flow_upstream_by_name(p->flow, pinned->name, p->arena);
+        const AshPackage **packages = ash_arena_new_items(p->arena, const AshPackage *, missing->n);
+        const AshLockPackage **locked = ash_arena_new_items(p->arena, const AshLockPackage *, missing->n);
+        AshLockPackage *got = ash_arena_new_items(p->arena, AshLockPackage, missing->n);
+        size_t n = 0;
         if (!config)
                 return ash_fail(p->flow->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, "the lock names the upstream '%.*s', which the project does not have", ASH_F(pinned->name));
         int r = ash_flow_upstream_open(p->flow, config, pinned->arch, pinned, &u);
-        for (size_t i = 0; r >= 0 && i < n; i++) {
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < missing->n; i++) {
                 AshPackage *one = ash_arena_new_item(p->arena, AshPackage);
-                ash_nevra_parse(missing[i]->nevra, one);
-                one->location = missing[i]->origin;
-                packages[i] = one;
+                ash_nevra_parse(missing->items[i]->nevra, one);
+                one->location = missing->items[i]->origin;
+                if (!ash_flow_upstream_has(u, one))
+                        continue;
+                locked[n] = missing->items[i];
+                packages[n++] = one;
         }
-        if (r >= 0)
-                r = ash_flow_upstream_realize(u, packages, n, p->arena, got);
+        r = n ? ash_flow_upstream_realize(u, packages, n, p->arena, got) : 0;
         for (size_t i = 0; r >= 0 && i < n; i++)
-                if (!ash_slice_eq(got[i].sha256, missing[i]->sha256)) {
-                        r = ash_fail(p->flow->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "%.*s is not what the lock says: SHA-256 %.*s, locked is %.*s", ASH_F(missing[i]->nevra), ASH_F(got[i].sha256),
-                                     ASH_F(missing[i]->sha256));
+                if (!ash_slice_eq(got[i].sha256, locked[i]->sha256)) {
+                        r = ash_fail(p->flow->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "%.*s is not what the lock says: SHA-256 %.*s, locked is %.*s", ASH_F(locked[i]->nevra), ASH_F(got[i].sha256),
+                                     ASH_F(locked[i]->sha256));
                         ash_hint(p->flow->diags, "another version of the importer, or other tables: 'ashlar lock' records what they make now");
                 }
         return r;
 }
 
+/* Packages of that upstream and architecture (empty: of any) that the store does not have. */
+static void find_missing(AshStore *store, const AshLockPackage *const *wanted, size_t n, AshSlice upstream, AshSlice arch, Missing *ret) {
+        for (size_t i = 0; i < n; i++) {
+                AshPackage nevra;
+                AshId id;
+                if (ash_nevra_parse(wanted[i]->nevra, &nevra) < 0 || ash_id_parse(wanted[i]->sha256, &id) < 0 || ash_store_has_blob(store, &id))
+                        continue;
+                if (!upstream.len || (ash_slice_eq(wanted[i]->upstream, upstream) && (ash_slice_eq(nevra.arch, arch) || ash_slice_eqs(nevra.arch, "noarch"))))
+                        ash_array_push(ret, wanted[i]);
+        }
+}
+
 int ash_flow_ensure_packages(AshFlow *flow, const AshLock *lock, const AshLockPackage *const *wanted, size_t n) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         Publisher p = { .flow = flow, .lock = lock, .arena = arena };
-        for (size_t i = 0; i < lock->n_upstreams; i++) {
-                const AshLockUpstream *u = &lock->upstreams[i];
-                ASH_ARRAY(const AshLockPackage *) missing = {};
-                for (size_t k = 0; k < n; k++) {
-                        AshPackage nevra;
-                        AshId id;
-                        if (!ash_slice_eq(wanted[k]->upstream, u->name) || ash_nevra_parse(wanted[k]->nevra, &nevra) < 0 || ash_id_parse(wanted[k]->sha256, &id) < 0)
-                                continue;
-                        if ((ash_slice_eq(nevra.arch, u->arch) || ash_slice_eqs(nevra.arch, "noarch")) && !ash_store_has_blob(flow->store, &id))
-                                ash_array_push(&missing, wanted[k]);
-                }
-                int r = missing.n ? bring_back(&p, u, missing.items, missing.n) : 0;
+        Missing left = {};
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < lock->n_upstreams; i++) {
+                Missing missing = {};
+                find_missing(flow->store, wanted, n, lock->upstreams[i].name, lock->upstreams[i].arch, &missing);
+                if (missing.n)
+                        r = bring_back(&p, &lock->upstreams[i], &missing);
+                for (size_t k = 0; r < 0 && k < missing.n && k < 3; k++)
+                        ash_note(flow->diags, ASH_NOWHERE, "%.*s is locked and not in the store", ASH_F(missing.items[k]->nevra));
                 ash_array_done(&missing);
-                if (r < 0)
-                        return r;
         }
-        return 0;
+        if (r >= 0)
+                find_missing(flow->store, wanted, n, ASH_NOSLICE, ASH_NOSLICE, &left);
+        ash_array_foreach(&left, m)
+                r = ash_fail(flow->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "%.*s is locked, and neither the store nor upstream '%.*s' has it", ASH_F((*m)->nevra), ASH_F((*m)->upstream));
+        ash_array_done(&left);
+        return r;
 }
 
 static int publish(Publisher *p, const AshChannel *channel, AshSlice arch) {

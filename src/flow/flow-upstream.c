@@ -207,14 +207,13 @@ static int open_apt(AshFlowUpstream *u, const AshLockUpstream *pinned) {
 }
 
 /* The universe as libsolv keeps it, made once for each state. */
-static int add_apt(AshFlowUpstream *u, AshUniverse *universe) {
+static int add_apt(AshFlowUpstream *u, const char *label, AshUniverse *universe) {
         Key k = key_new("solv");
         _bytes_ AshBytes bytes = {};
-        _free_ char *name = ash_slice_dup(u->name);
         key_add(&k, u->apt_key.sha256, sizeof u->apt_key.sha256);
         key_add(&k, ash_solv_version(), strlen(ash_solv_version()));
         AshId key = key_done(&k);
-        ash_universe_add_repo(universe, name, 0);
+        ash_universe_add_repo(universe, label, 0);
         if (ash_store_cache_get(u->flow->store, "solv", &key, &bytes) >= 0) {
                 _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
                 if (fd >= 0 && ash_write_all(fd, bytes.ptr, bytes.len) >= 0 && lseek(fd, 0, SEEK_SET) == 0 && ash_universe_add_solv(universe, fd, NULL) >= 0)
@@ -408,15 +407,17 @@ static int open_rpmmd(AshFlowUpstream *u, const AshLockUpstream *pinned) {
         return ash_rpmmd_open(u->flow->store, &source, want, u->flow->progress, &u->rpmmd, u->flow->diags);
 }
 
-static int add_rpmmd(AshFlowUpstream *u, AshUniverse *universe) {
+/* Of several repositories the lowest number wins in the configuration, the highest in libsolv. */
+static int priority(const AshFlowUpstream *u) { return u->config->repo.priority.set ? 99 - (int) u->config->repo.priority.value : 0; }
+
+static int add_rpmmd(AshFlowUpstream *u, const char *label, AshUniverse *universe) {
         Key k = key_new("solv");
         _bytes_ AshBytes bytes = {};
-        _free_ char *name = ash_slice_dup(u->name);
         key_add(&k, ash_rpmmd_repomd_id(u->rpmmd)->sha256, 32);
         key_add(&k, u->arch.ptr, u->arch.len);
         key_add(&k, ash_solv_version(), strlen(ash_solv_version()));
         AshId key = key_done(&k);
-        ash_universe_add_repo(universe, name, 0);
+        ash_universe_add_repo(universe, label, priority(u));
         if (ash_store_cache_get(u->flow->store, "solv", &key, &bytes) >= 0) {
                 _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
                 if (fd >= 0 && ash_write_all(fd, bytes.ptr, bytes.len) >= 0 && lseek(fd, 0, SEEK_SET) == 0 && ash_universe_add_solv(universe, fd, NULL) >= 0)
@@ -495,7 +496,69 @@ int ash_flow_upstream_open(AshFlow *flow, const AshUpstream *config, AshSlice ar
         return r;
 }
 
-int ash_flow_upstream_add(AshFlowUpstream *u, AshUniverse *universe) { return u->apt ? add_apt(u, universe) : add_rpmmd(u, universe); }
+int ash_flow_upstream_add(AshFlowUpstream *u, const char *label, AshUniverse *universe) { return u->apt ? add_apt(u, label, universe) : add_rpmmd(u, label, universe); }
+
+static bool apt_has(const AshFlowUpstream *u, AshSlice location) {
+        for (size_t i = 0; i < ash_apt_count(u->apt); i++) {
+                AshAptPackage p;
+                ash_apt_package(u->apt, i, &p);
+                if (ash_slice_eq(p.filename, location))
+                        return true;
+        }
+        return false;
+}
+
+bool ash_flow_upstream_has(const AshFlowUpstream *u, const AshPackage *package) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        AshRpmmdFound f;
+        char hex[ASH_ID_HEX];
+        if (u->apt)
+                return apt_has(u, package->location);
+        if (ash_rpmmd_find(u->rpmmd, ash_package_nevra(package, arena), &f) < 0)
+                return false;
+        ash_id_hex(&f.id, hex);
+        return !f.has_id || !package->sha256.len || ash_slice_eqs(package->sha256, hex);
+}
+
+static bool has_arch(const AshRepo *repo, AshSlice arch) {
+        for (size_t i = 0; i < repo->architectures.n; i++)
+                if (ash_slice_eq(repo->architectures.items[i].s, arch))
+                        return true;
+        return !repo->architectures.n || !arch.len;
+}
+
+static AshUpstream *make_part(const AshUpstream *upstream, const AshRepo *repo, AshArena *arena) {
+        AshUpstream *part = ash_arena_new_item(arena, AshUpstream);
+        *part = *upstream;
+        part->repo = *repo;
+        part->repos = (AshTexts){};
+        return part;
+}
+
+const AshUpstream **ash_flow_upstream_parts(AshFlow *flow, const AshUpstream *upstream, AshSlice arch, AshArena *arena, size_t *ret_n) {
+        const AshUpstream **parts = ash_arena_new_items(arena, const AshUpstream *, upstream->repos.n + 1);
+        *ret_n = 0;
+        if (!upstream->repos.n && has_arch(&upstream->repo, arch))
+                parts[(*ret_n)++] = upstream;
+        for (size_t i = 0; i < upstream->repos.n; i++) {
+                const AshRepo *repo = ash_config_repo(flow->config, upstream->repos.items[i].s);
+                if (repo && has_arch(repo, arch))
+                        parts[(*ret_n)++] = make_part(upstream, repo, arena);
+        }
+        return parts;
+}
+
+const AshUpstream *ash_flow_upstream_by_name(AshFlow *flow, AshSlice name, AshArena *arena) {
+        const AshUpstreams *all = &ash_config_project(flow->config)->upstreams;
+        for (size_t i = 0; i < all->n; i++) {
+                size_t n;
+                const AshUpstream **parts = ash_flow_upstream_parts(flow, &all->items[i], ASH_NOSLICE, arena, &n);
+                for (size_t k = 0; k < n; k++)
+                        if (ash_slice_eq(parts[k]->repo.name.s, name))
+                                return parts[k];
+        }
+        return NULL;
+}
 
 int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) {
         return u->apt ? realize_apt(u, packages, n, arena, ret) : realize_rpmmd(u, packages, n, arena, ret);

@@ -25,8 +25,14 @@ ASH_DEFINE_CLEANUP(AshFlowUpstream *, ash_flow_upstream_free)
 AshSlice ash_flow_upstream_name(const AshFlowUpstream *u);
 uint64_t ash_flow_upstream_date(const AshFlowUpstream *u);                       /* Unix seconds of the snapshot; 0: not known */
 void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret);
-/* Adds all its packages as one repository of that name. */
-int ash_flow_upstream_add(AshFlowUpstream *u, AshUniverse *universe);
+/* Adds all its packages as one repository, called label. */
+int ash_flow_upstream_add(AshFlowUpstream *u, const char *label, AshUniverse *universe);
+/* Does it have exactly this package (as the solver gave it)? */
+bool ash_flow_upstream_has(const AshFlowUpstream *u, const AshPackage *package);
+/* The repositories of an upstream that names several, or the upstream itself: each is opened, locked and named for itself. arch: those of other architectures are left out; empty: all. In the arena. */
+const AshUpstream **ash_flow_upstream_parts(AshFlow *flow, const AshUpstream *upstream, AshSlice arch, AshArena *arena, size_t *ret_n);
+/* The upstream, or the part of one, that a lock calls so. NULL: the project has none. */
+const AshUpstream *ash_flow_upstream_by_name(AshFlow *flow, AshSlice name, AshArena *arena);
 /* Brings packages (as the solver gave them) into the store; ret has n places. What was brought before is not fetched again. */
 int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret);
 

@@ -1,5 +1,6 @@
 #include "io.h"
 #include "lock.h"
+#include "model-package.h"
 #include "toml.h"
 
 typedef struct Reader {
@@ -135,15 +136,48 @@ static AshLockId *read_ids(Reader *r, const AshTomlValue *root, const char *key,
         return ids;
 }
 
-/* Every package that a set names is there. */
-static void check_sets(Reader *r) {
+/* A lock whose parts do not fit together was edited by hand, or merged badly. */
+static void check_packages(Reader *r, const AshTomlValue *root) {
         AshLock *l = r->lock;
-        for (size_t i = 0; i < l->n_sets; i++)
-                for (size_t k = 0; k < l->sets[i].n_packages; k++)
-                        if (!ash_lock_package(l, l->sets[i].packages[k])) {
-                                _free_ char *what = ash_asprintf("%.*s '%.*s' names the package %.*s, which the lock does not list", ASH_F(l->sets[i].kind), ASH_F(l->sets[i].name), ASH_F(l->sets[i].packages[k]));
-                                wrong(r, ASH_NOWHERE, what);
-                        }
+        const AshTomlValue *list = ash_toml_get(root, "packages");
+        _map_ AshMap seen = {};
+        for (size_t i = 0; list && i < list->array.n; i++) {
+                const AshTomlValue *t = list->array.items[i], *nevra = ash_toml_get(t, "nevra"), *upstream = ash_toml_get(t, "upstream");
+                AshPackage parsed;
+                bool fresh, known = false;
+                if (ash_nevra_parse(nevra->string, &parsed) < 0)
+                        wrong(r, nevra->at, "expected NAME-VERSION-RELEASE.ARCH");
+                ash_map_ensure(&seen, nevra->string, &fresh);
+                if (!fresh)
+                        wrong(r, nevra->at, "this package is listed twice");
+                for (size_t k = 0; k < l->n_upstreams; k++)
+                        known |= ash_slice_eq(l->upstreams[k].name, upstream->string);
+                if (!known)
+                        wrong(r, upstream->at, "this upstream is not in the lock");
+        }
+}
+
+/* Every package that a set names is there. */
+static void check_sets(Reader *r, const AshTomlValue *root) {
+        const AshTomlValue *sets = ash_toml_get(root, "sets");
+        for (size_t i = 0; sets && i < sets->array.n; i++) {
+                const AshTomlValue *names = ash_toml_get(sets->array.items[i], "packages");
+                for (size_t k = 0; names && k < names->array.n; k++)
+                        if (!ash_lock_package(r->lock, names->array.items[k]->string))
+                                wrong(r, names->array.items[k]->at, "the lock does not list this package");
+        }
+}
+
+/* A UUID: 8-4-4-4-12 hexadecimal digits. */
+static void check_seed(Reader *r, const AshTomlValue *root) {
+        AshSlice s = r->lock->seed;
+        bool good = s.len == 36;
+        for (size_t i = 0; good && i < s.len; i++) {
+                bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+                good = dash ? s.ptr[i] == '-' : (s.ptr[i] >= '0' && s.ptr[i] <= '9') || (s.ptr[i] >= 'a' && s.ptr[i] <= 'f');
+        }
+        if (!good)
+                wrong(r, ash_toml_get(root, "seed")->at, "expected a UUID");
 }
 
 static void read_all(Reader *r, const AshTomlValue *root) {
@@ -159,8 +193,11 @@ static void read_all(Reader *r, const AshTomlValue *root) {
         r->lock->users = read_ids(r, root, "users", &r->lock->n_users);
         r->lock->groups = read_ids(r, root, "groups", &r->lock->n_groups);
         ash_lock_sort(r->lock);
-        if (r->result >= 0)
-                check_sets(r);
+        if (r->result < 0)
+                return;
+        check_seed(r, root);
+        check_packages(r, root);
+        check_sets(r, root);
 }
 
 int ash_lock_read(const char *path, AshLock **ret, AshDiags *diags) {

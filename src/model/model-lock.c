@@ -25,7 +25,8 @@ static int set_cmp(const void *a, const void *b) {
 static int upstream_cmp(const void *a, const void *b) {
         const AshLockUpstream *x = a, *y = b;
         int c = ash_slice_cmp(x->name, y->name);
-        return c ? c : ash_slice_cmp(x->arch, y->arch);
+        c = c ? c : ash_slice_cmp(x->arch, y->arch);
+        return c ? c : ash_slice_cmp(x->snapshot, y->snapshot);
 }
 
 static void sort(void *items, size_t n, size_t size, int (*cmp)(const void *, const void *)) {
