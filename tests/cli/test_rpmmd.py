@@ -317,6 +317,20 @@ class RpmMd(unittest.TestCase):
                 out = self.tool(*both, "one-1-1.noarch", fresh=True)
                 self.assertIn("fetched one-1-1.noarch", out.stdout)
 
+    def test_second_reading_is_the_same(self):
+        """primary comes out of the store's parsed form the second time; damaged, it is parsed again."""
+        with httpservers.Misbehaving() as s:
+            args = self.serve(s) + ["--unsigned", "--list", "two-3:1-1.noarch"]
+            first = self.tool(*args).stdout
+            self.assertEqual(len(re.findall("^package ", first, re.M)), 4)
+            rows = list((self.store / "cache/rpmmd-rows").glob("*/*"))
+            self.assertEqual(len(rows), 1)
+            self.assertEqual(self.tool(*args).stdout, first)
+            os.chmod(rows[0], 0o644)
+            rows[0].write_bytes(rows[0].read_bytes()[:-1] + b"x")
+            self.assertEqual(self.tool(*args).stdout, first)
+            self.assertEqual(self.tool(*args).stdout, first)
+
     def test_pinned_means_pinned(self):
         with httpservers.Misbehaving() as s:
             args = self.serve(s)

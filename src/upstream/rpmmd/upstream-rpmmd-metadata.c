@@ -191,8 +191,99 @@ static int index_packages(AshRpmmdRepo *r, AshDiags *diags) {
         return 0;
 }
 
+/* ---- the parsed form of primary, kept in the store: reading it again takes a tenth of the time ----
+ * Native byte order and layout: it never leaves this machine, and the store's digest protects it. */
+typedef struct Row {
+        uint32_t at[7], len[7]; /* of the strings below, each followed by a NUL; at UINT32_MAX: it is missing */
+        uint32_t epoch;
+        int32_t kind;
+        uint8_t digest[ASH_DIGEST_SIZE_MAX];
+        uint64_t size, installed_size, archive_size, build_time, file_time, header_start, header_end;
+} Row;
+#define ROW_VERSION 1
+
+static void strings_of(AshRpmmdPackage *p, AshSlice *(*ret)[7]) {
+        AshSlice *const all[] = { &p->name, &p->version, &p->release, &p->arch, &p->href, &p->summary, &p->sourcerpm };
+        memcpy(*ret, all, sizeof(all));
+}
+
+static AshId rows_key(const AshId *primary) {
+        const uint32_t layout[] = { ROW_VERSION, sizeof(Row), ASH_DIGEST_MAX_ };
+        _str_ AshStr text = {};
+        ash_str_append_str(&text, "rpmmd-rows");
+        ash_str_append(&text, ash_slice((const char *) layout, sizeof(layout)));
+        ash_str_append(&text, ash_slice((const char *) primary->sha256, 32));
+        return ash_id_of(ash_str_slice(&text));
+}
+
+static void save_rows(AshRpmmdRepo *r, const AshId *primary) {
+        _free_ Row *rows = ash_calloc(r->primary.n + 1, sizeof(Row));
+        _str_ AshStr strings = {}, out = {};
+        for (size_t i = 0; i < r->primary.n; i++) {
+                AshRpmmdPackage *p = &r->primary.packages[i];
+                AshSlice *s[7];
+                strings_of(p, &s);
+                rows[i] = (Row){ .epoch = p->epoch, .kind = p->checksum.kind, .size = p->size, .installed_size = p->installed_size, .archive_size = p->archive_size,
+                                 .build_time = p->build_time, .file_time = p->file_time, .header_start = p->header_start, .header_end = p->header_end };
+                memcpy(rows[i].digest, p->checksum.digest, sizeof(rows[i].digest));
+                for (size_t k = 0; k < ASH_N(s); k++) {
+                        rows[i].at[k] = s[k]->ptr ? (uint32_t) strings.len : UINT32_MAX;
+                        rows[i].len[k] = (uint32_t) s[k]->len;
+                        ash_str_append(&strings, *s[k]);
+                        ash_str_append_char(&strings, 0);
+                }
+                if (strings.len > UINT32_MAX / 2)
+                        return;
+        }
+        uint64_t n = r->primary.n;
+        ash_str_append(&out, ash_slice((const char *) &n, sizeof(n)));
+        ash_str_append(&out, ash_slice((const char *) rows, r->primary.n * sizeof(Row)));
+        ash_str_append(&out, ash_str_slice(&strings));
+        AshId key = rows_key(primary);
+        ash_store_cache_put(r->store, "rpmmd-rows", &key, ash_str_slice(&out)); /* without it the next run parses again */
+}
+
+static bool load_row(const Row *row, AshSlice strings, AshRpmmdPackage *p) {
+        AshSlice *s[7];
+        *p = (AshRpmmdPackage){ .epoch = row->epoch, .checksum.kind = row->kind, .size = row->size, .installed_size = row->installed_size, .archive_size = row->archive_size,
+                                .build_time = row->build_time, .file_time = row->file_time, .header_start = row->header_start, .header_end = row->header_end };
+        memcpy(p->checksum.digest, row->digest, sizeof(row->digest));
+        strings_of(p, &s);
+        for (size_t k = 0; k < ASH_N(s); k++) {
+                if (row->at[k] == UINT32_MAX)
+                        continue;
+                if (row->at[k] >= strings.len || row->len[k] >= strings.len - row->at[k])
+                        return false;
+                *s[k] = ash_slice_sub(strings, row->at[k], row->len[k]);
+        }
+        return true;
+}
+
+static bool load_rows(AshRpmmdRepo *r, const AshId *primary) {
+        AshId key = rows_key(primary);
+        uint64_t n = 0;
+        ash_bytes_done(&r->rows);
+        r->rows = (AshBytes){};
+        if (ash_store_cache_get(r->store, "rpmmd-rows", &key, &r->rows) < 0 || r->rows.len < sizeof(n))
+                return false;
+        memcpy(&n, r->rows.ptr, sizeof(n));
+        if (n > (r->rows.len - sizeof(n)) / sizeof(Row))
+                return false;
+        AshSlice strings = ash_slice_from(ash_bytes_slice(&r->rows), sizeof(n) + (size_t) n * sizeof(Row));
+        r->primary = (AshPrimary){ .packages = ash_arena_new_items(r->arena, AshRpmmdPackage, n), .n = (size_t) n };
+        for (size_t i = 0; i < r->primary.n; i++) {
+                Row row;
+                memcpy(&row, r->rows.ptr + sizeof(n) + i * sizeof(Row), sizeof(row));
+                if (!load_row(&row, strings, &r->primary.packages[i]))
+                        return false;
+        }
+        return true;
+}
+
 static int read_primary(AshRpmmdRepo *r, const AshRpmmdFile *f, AshDiags *diags) {
         _bytes_ AshBytes bytes = {};
+        if (load_rows(r, &f->id))
+                return index_packages(r, diags);
         int k = ash_store_map_blob(r->store, &f->id, false, &bytes, diags);
         if (k < 0)
                 return k;
@@ -200,7 +291,10 @@ static int read_primary(AshRpmmdRepo *r, const AshRpmmdFile *f, AshDiags *diags)
         _cleanup_(ash_reader_free_p) AshReader *in = ash_reader_new_decompress(ash_reader_new_memory(ash_bytes_slice(&bytes)), true, f->compression, limit);
         _free_ char *name = ash_asprintf("%s: %.*s", r->source.name, ASH_F(f->data->href));
         k = ash_primary_parse(in, name, 0, r->arena, &r->primary, diags);
-        return k < 0 ? k : index_packages(r, diags);
+        if (k < 0)
+                return k;
+        save_rows(r, &f->id);
+        return index_packages(r, diags);
 }
 
 static int choose_files(AshRpmmdRepo *r, const char *const *want, AshDiags *diags) {

@@ -23,6 +23,7 @@ struct AshRpmmdRepo {
         AshRepomd md;
         ASH_ARRAY(AshRpmmdFile) files;
         AshPrimary primary;
+        AshBytes rows;               /* what the strings of primary point into when it came from the store's cache */
         AshMap by_nevra;             /* "name-[epoch:]version-release.arch" */
 };
 

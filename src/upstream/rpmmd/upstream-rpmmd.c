@@ -325,6 +325,7 @@ void ash_rpmmd_free(AshRpmmdRepo *r) {
         ash_array_done(&r->mirrors);
         ash_array_done(&r->files);
         ash_map_done(&r->by_nevra);
+        ash_bytes_done(&r->rows);
         ash_arena_free(r->arena);
         free(r);
 }
