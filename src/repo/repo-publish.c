@@ -154,6 +154,8 @@ static int check_unique(Publisher *p, size_t n) {
 static int check_immutable(Publisher *p, size_t n) {
         _map_ AshMap old = {};
         int r = 0;
+        if (p->o->replace)
+                return 0;
         ash_array_foreach(&p->state.entries, e)
                 ash_map_put(&old, e->location, e, NULL);
         for (size_t i = 0; i < n; i++) {
@@ -162,7 +164,7 @@ static int check_immutable(Publisher *p, size_t n) {
                 if (!was || e->reused || ash_slice_eq(ash_slice(was->key.ptr, ASH_MIN(was->key.len, (size_t) 64)), input))
                         continue; /* the same package, signed anew, is no other content */
                 r = ash_fail(p->diags, -EEXIST, ASH_NOWHERE, "%.*s is published already with different content", ASH_F(ash_path_base(e->location)));
-                ash_hint(p->diags, "give the rebuilt package a new release");
+                ash_hint(p->diags, "give the rebuilt package a new release; --replace publishes it all the same, and clients that have cached the old one will stumble");
         }
         return r;
 }

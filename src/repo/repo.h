@@ -37,6 +37,7 @@ typedef struct AshRepoOptions {
         const AshRepoGroup *groups;
         size_t n_groups;
         AshSlice comps_xml;             /* instead of groups: a ready-made document */
+        bool replace;                   /* publish: a package may take the place of one with the same name and other content */
 } AshRepoOptions;
 
 typedef struct AshRepoResult {

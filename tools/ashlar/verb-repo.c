@@ -150,6 +150,7 @@ static int run_build(AshCli *cli) {
                 r = repo_options(cli, &signers, &o.repo);
         if (r >= 0)
                 r = ash_cli_source_date(cli, 0, &o.repo.time);
+        o.repo.replace = ash_cli_flag(cli, "replace");
         if (r >= 0)
                 r = ash_flow_repo(&flow, &o, &result);
         if (r >= 0)
@@ -163,6 +164,7 @@ const AshCliVerb ash_verbs_repo[] = {
                  "the old repository or the new one, and what the one before named stays reachable. A channel that has not changed is left alone.",
           .args = ASH_ARGS({ "CHANNEL", "a channel (default: all)", ASH_KIND_CHANNEL, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
           .options = ASH_OPTIONS({ "output", .value = "DIR", .doc = "where to publish (default: repos below the project's output directory)", .letter = 'o', .kind = ASH_KIND_DIR },
+                                 { "replace", .doc = "let a package take the place of a published one with the same name and version and other content" },
                                  { "keep", .value = "N", .doc = "generations to keep (default: as the channel says, else 3)", .kind = ASH_KIND_NUMBER }, REPO_OPTIONS, ASH_SIGN_OPTIONS, ASH_FLOW_OPTIONS),
           .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE | ASH_TAKES_LOCK, .run = run_build },
         { "index", "write the metadata of a directory of packages",
