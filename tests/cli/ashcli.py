@@ -1,5 +1,5 @@
 """What the command line tests share: running the program, small projects, the corpus."""
-import json, os, shutil, subprocess, sys, tempfile, unittest
+import json, os, pty, shutil, subprocess, sys, tempfile, unittest
 from pathlib import Path
 
 ASHLAR = os.environ.get("ASHLAR") or str(Path(__file__).resolve().parents[2] / "build" / "ashlar")
@@ -30,6 +30,20 @@ class Case(unittest.TestCase):
 
     def diagnostics(self, stderr):
         return [d for e in self.events(stderr) if e["event"] == "diagnostics" for d in e["diagnostics"]]
+
+    def on_terminal(self, *args, env=None):
+        """Standard output and error on a pseudo terminal."""
+        master, slave = pty.openpty()
+        p = subprocess.Popen([ASHLAR, *args], stdout=slave, stderr=slave, stdin=slave, env={**self.env, "TERM": "xterm", **(env or {})}, cwd=self.dir)
+        os.close(slave)
+        out = b""
+        try:
+            while chunk := os.read(master, 65536):
+                out += chunk
+        except OSError:
+            pass
+        os.close(master)
+        return p.wait(), out.decode()
 
     def write(self, path, text):
         path = self.dir / path

@@ -40,6 +40,16 @@ class Component(Case):
         self.assertEqual(self.run_ashlar("component", "list", cwd=self.dir / "p").stdout, "bash\nzsh\n")
         self.assertEqual(self.run_ashlar("component", "list", "-l", cwd=self.dir / "p").stdout.splitlines()[0].split("\t")[:3], ["bash", "upstream", "up 9"])
 
+    def test_list_on_a_terminal(self):
+        status, out = self.on_terminal("-C", "p", "component", "list", "--long", "--color=never")
+        lines = out.replace("\r", "").splitlines()
+        self.assertEqual(status, 0)
+        self.assertEqual(lines[0].split(), ["COMPONENT", "SPEC", "DISTRO", "OVERLAYS", "DECLARED"])
+        for word in ("SPEC", "DISTRO", "DECLARED"): # the columns stand below their headers
+            at = lines[0].index(word)
+            self.assertTrue(all(line[at - 1] == " " and line[at] != " " for line in lines[1:]), out)
+        self.assertIn("\033[1mCOMPONENT\033[0m", self.on_terminal("-C", "p", "component", "list")[1])
+
     def test_show(self):
         shown = json.loads(self.run_ashlar("-C", "p", "component", "show", "bash", "--json").stdout)[0]
         self.assertEqual((shown["component"], shown["without"], shown["defines"], shown["check skipped"]), ("bash", ["nls"], {"a": "b|c"}, True))

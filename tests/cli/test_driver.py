@@ -1,5 +1,5 @@
 """The driver: options anywhere, exit status, suggestions, help, man page, completion, output."""
-import os, pty, re, shutil, subprocess, unittest
+import re, shutil, subprocess, unittest
 from ashcli import ASHLAR, Case, main
 
 class Driver(Case):
@@ -94,20 +94,6 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ashlar 2> /dev/null; printf '%s\\n' 
             p = subprocess.run([ASHLAR, "help"], stdout=full, stderr=subprocess.PIPE, text=True, env=self.env)
         self.assertEqual(p.returncode, 1)
         self.assertIn("No space left", p.stderr)
-
-    def on_terminal(self, *args, env=None):
-        """Standard output and error on a pseudo terminal."""
-        master, slave = pty.openpty()
-        p = subprocess.Popen([ASHLAR, *args], stdout=slave, stderr=slave, stdin=slave, env={**self.env, "TERM": "xterm", **(env or {})}, cwd=self.dir)
-        os.close(slave)
-        out = b""
-        try:
-            while chunk := os.read(master, 65536):
-                out += chunk
-        except OSError:
-            pass
-        os.close(master)
-        return p.wait(), out.decode()
 
     def test_colours(self):
         self.assertIn("\033[1;31merror", self.on_terminal("hlep")[1])

@@ -78,6 +78,20 @@ class Corpus(Case):
             for hunk in re.split(r"(?m)^(?=@@)", diff)[:-1]:
                 self.assertRegex(hunk.splitlines()[-1], r"^# .", f"{name}: a hunk without its maker")
 
+    def test_progress(self):
+        """On a terminal a line that is redrawn and erased; else nothing for what is quick; events with --json."""
+        if not CORPUS.exists():
+            self.skipTest("no corpus")
+        cases.make(CORPUS, self.dir / "p", 400)
+        args = ("-C", "p", "component", "render", "--specs", "p/upstream")
+        out = self.on_terminal(*args, "--output", "a")[1]
+        drawn = re.findall(r"\r(render: \d+ of 400[^\r]*)\033\[K", out)
+        if drawn: # a fast machine may be done before the first line is due
+            self.assertTrue(out.rindex("\r\033[K") > out.rindex(drawn[-1]))
+        self.assertNotIn("render:", self.on_terminal(*args, "--output", "b", "-q")[1])
+        events = [e for e in self.events(self.run_ashlar(*args, "--output", "c", "--json").stderr) if e["event"] != "diagnostics"]
+        self.assertEqual((events[0]["event"], events[-1]["event"], events[-1]["done"]), ("begin", "end", 400))
+
 class Render(Case):
     def setUp(self):
         super().setUp()

@@ -116,10 +116,11 @@ static void list_json(AshCliList *list) {
 
 static bool left_out(const AshCliList *list, size_t column) { return list->columns[column].optional && list->widths[column] == 0; }
 
-static void list_line(AshCliList *list, const AshSlice *cells) {
+static void list_line(AshCliList *list, const AshSlice *cells, const char *tint, const char *off) {
         AshCli *cli = list->cli;
         size_t pad = 0; /* owed spaces: none are written at the end of a line */
         bool first = true;
+        ash_cli_print(cli, tint);
         for (size_t i = 0; i < list->n; i++) {
                 if (left_out(list, i))
                         continue;
@@ -134,7 +135,7 @@ static void list_line(AshCliList *list, const AshSlice *cells) {
                 pad = cli->terminal ? 2 + (list->columns[i].number ? 0 : space) : 0;
                 first = false;
         }
-        ash_cli_print(cli, "\n");
+        ash_cli_printf(cli, "%s\n", off);
 }
 
 static void list_header(AshCliList *list) {
@@ -144,9 +145,7 @@ static void list_header(AshCliList *list) {
                 if (!left_out(list, i))
                         list->widths[i] = ASH_MAX(list->widths[i], columns_of(titles[i]));
         }
-        ash_cli_print(list->cli, ash_cli_tint(list->cli, ASH_TINT_BOLD));
-        list_line(list, titles);
-        ash_cli_print(list->cli, ash_cli_tint(list->cli, ASH_TINT_OFF));
+        list_line(list, titles, ash_cli_tint(list->cli, ASH_TINT_BOLD), ash_cli_tint(list->cli, ASH_TINT_OFF));
 }
 
 void ash_cli_list_print(AshCliList *list) {
@@ -157,7 +156,7 @@ void ash_cli_list_print(AshCliList *list) {
         if (list->cli->terminal && list->cells.n)
                 list_header(list);
         for (size_t i = 0; i < list->cells.n; i += list->n)
-                list_line(list, list->cells.items + i);
+                list_line(list, list->cells.items + i, "", "");
 }
 
 /* ---- diagnostics ---- */
