@@ -297,6 +297,8 @@ bool ash_pack_find(const AshPack *p, AshSlice path, size_t *ret) {
         return false;
 }
 
+AshSlice ash_pack_at(const AshPack *p, uint64_t offset, uint64_t length) { return offset && within(offset, length, p->len) ? ash_slice(p->map + offset, length) : ASH_S(""); }
+
 AshSlice ash_pack_bytes(const AshPack *p, size_t i) {
         AshPackEntry e;
         ash_pack_entry(p, i, &e);

@@ -66,6 +66,7 @@ AshSlice ash_pack_sig_header(const AshPack *p);                /* signature head
 AshSlice ash_pack_nevra(const AshPack *p);                     /* "name-[epoch:]version-release.arch" */
 const AshId *ash_pack_id(const AshPack *p);                    /* SHA-256 of the rpm */
 int ash_pack_fd(const AshPack *p);                             /* for copy_file_range from entry.offset */
+AshSlice ash_pack_at(const AshPack *p, uint64_t offset, uint64_t length); /* bytes at an entry's offset, mapped; empty when they do not lie in the pack */
 AshSlice ash_pack_bytes(const AshPack *p, size_t i);           /* the content, mapped (the map is made on first use); empty when it has none */
 void ash_pack_free(AshPack *p);
 ASH_DEFINE_CLEANUP(AshPack *, ash_pack_free)
