@@ -71,7 +71,7 @@ static void elf_relations(AptGenerated *g, const AshRpmNewFile *file, const AshE
         for (size_t i = 0; needs && i < e->n_needed; i++)
                 if (soname_counts(e->needed[i]))
                         apt_need(g, e->needed[i], 0, ASH_NOSLICE, "%.*s%s%s", ASH_F(e->needed[i]), empty, marker);
-        if (e->gnu_hash && !e->hash)
+        if (needs && e->gnu_hash && !e->hash)
                 apt_need(g, ASH_S("libc.so.6"), 0, ASH_NOSLICE, "rtld(GNU_HASH)");
 }
 

@@ -119,7 +119,7 @@ static int convert_entry(Import *im, const AshDebEntry *e, uint32_t index) {
         if (there)
                 return fail(im, "'%.*s' is there twice once /usr is merged", ASH_F(path));
         AshRpmNewFile f = {
-                .path = path, .user = owner_name(im, e->user, e->uid), .group = owner_name(im, e->group, e->gid), .mode = e->mode, .data = e->data,
+                .path = path, .user = owner_name(im, e->user, e->uid), .group = owner_name(im, e->group, e->gid), .mode = S_ISLNK(e->mode) ? S_IFLNK | 0777 : e->mode, .data = e->data,
                 .mtime = (uint32_t) ASH_MIN(e->mtime, (int64_t) UINT32_MAX), .flags = S_ISDIR(e->mode) ? 0 : doc_flags(path), .rdev = (e->major & 255) << 8 | (e->minor & 255),
                 .hardlink = e->link ? e->link : 0,
                 .type = S_ISDIR(e->mode) ? ASH_S("directory") : S_ISLNK(e->mode) ? ASH_S("symbolic link") : ASH_S(""),
