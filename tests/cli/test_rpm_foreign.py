@@ -1,6 +1,11 @@
 """Packages made by others, good and bad: the test data of the source packages rpm and createrepo-c. Our verdict beside rpm's for every one."""
+import bz2
+import gzip
+import lzma
 import os
 import pathlib
+import re
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -15,13 +20,14 @@ class Foreign(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.temp = tempfile.TemporaryDirectory(prefix="ashlar-foreign-")
-        cls.packages, cls.keys = [], []
+        cls.packages, cls.keys, cls.metadata = [], [], {}
         for package in ("rpm", "createrepo-c"):
             for suites in (None, ["trixie"]):
                 for archive in debsource.fetch(debsource.cache_dir(), package, suites):
                     folder = pathlib.Path(cls.temp.name) / archive.name
                     folder.mkdir()
-                    found = debsource.unpack(archive, folder, (".rpm", ".pub", ".asc", ".secret"))
+                    found = debsource.unpack(archive, folder, (".rpm", ".pub", ".asc", ".secret", ".xml", ".xml.gz", ".xml.xz", ".xml.bz2"))
+                    cls.metadata.update({n: p for n, p in found.items() if "testdata" in n and ".xml" in n})
                     cls.packages += [p for n, p in found.items() if n.endswith(".rpm")]
                     cls.keys += [p for n, p in found.items() if n.endswith((".pub", ".asc")) and b"BEGIN PGP PUBLIC KEY" in p.read_bytes()]
         cls.kit = rpmkit.Kit()
@@ -48,6 +54,29 @@ class Foreign(unittest.TestCase):
                 if good:
                     self.assertEqual(rpmjudges.differences(a, p), [])
                     self.assertTrue(a["payload_ok"] and a["paths_ok"], a["messages"])
+
+    def test_metadata_is_read(self):
+        """Every metadata file of createrepo_c's tests, by our parsers; the packages that it lists, counted by its own element."""
+        kinds = {"primary": rb"<package[ >]", "filelists": rb"<package[ >]", "other": None, "repomd": rb"<data[ >]", "updateinfo": rb"<update[ >]", "comps": None}
+        opened = {".gz": gzip.decompress, ".xz": lzma.decompress, ".bz2": bz2.decompress, ".xml": lambda d: d}
+        read = 0
+        for name, path in sorted(self.metadata.items()):
+            kind = next((k for k in kinds if re.search(rf"(^|[/_.-]){k}[^/]*\.xml", name)), None)
+            if not kind or "snippets" in name or "filelists-ext" in name or "/compressed_files/" in name:
+                continue
+            with self.subTest(name):
+                p = subprocess.run([os.environ["ASHLAR_RPMMD_TOOL"], "x", "parse", kind, path], capture_output=True, text=True, errors="replace")
+                if "modified_repo_files" in name:  # damaged on purpose: read, or refused with a line
+                    self.assertTrue(p.returncode == 0 or (p.returncode == 1 and ": error: line " in p.stderr), p.stderr)
+                    continue
+                self.assertEqual((p.returncode, p.stderr), (0, ""))
+                plain = opened[path.suffix](path.read_bytes())
+                if kinds[kind]:
+                    self.assertEqual(len(p.stdout.splitlines()), len(re.findall(kinds[kind], plain)))
+                elif kind == "comps":
+                    self.assertEqual(p.stdout.count("\ngroup ") + p.stdout.startswith("group "), plain.count(b"<group>"))
+                read += 1
+        self.assertGreater(read, 20)
 
     def test_signatures_with_their_keys(self):
         usable = []

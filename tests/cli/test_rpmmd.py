@@ -118,6 +118,17 @@ class RpmMd(unittest.TestCase):
         self.assertEqual(self.tool("parse", "updateinfo", one("*-updateinfo.xml*")).stdout, "ASH-1 security Important 1 1\n")
         self.assertEqual(self.tool("parse", "comps", one("*-comps.xml")).stdout, "group core [Core] mandatory:one optional:two\nenvironment server [Server] mandatory:core\n")
 
+    def test_document_types_of_comps(self):
+        cases = {'<!DOCTYPE comps PUBLIC "-//Red Hat, Inc.//DTD Comps info//EN" "comps.dtd">': 0, '<!DOCTYPE comps [<!ENTITY a "b">]>': 1, '<!DOCTYPE comps [<!ELEMENT a (b)>]>': 1,
+                 '<!DOCTYPE comps [<!ATTLIST a b (c|d) "c">]>': 1, '<!DOCTYPE comps SYSTEM "file:///etc/passwd" [<!ENTITY % p SYSTEM "file:///etc/passwd"> %p;]>': 1}
+        for doctype, status in cases.items():
+            path = self.kit.dir / "doctype.xml"
+            path.write_text(COMPS.replace("?>", "?>" + doctype, 1))
+            p = self.tool("parse", "comps", path, status=status)
+            self.assertIn("group core" if status == 0 else "is not allowed", p.stdout + p.stderr)
+        path.write_text(COMPS.replace("?>", "?>" + next(iter(cases)), 1).replace("Core<", "&x;<"))
+        self.assertIn("entity", self.tool("parse", "comps", path, status=1).stderr.lower())
+
     def test_every_compression_over_nginx(self):
         for suffix in PACK:
             with self.subTest(suffix):

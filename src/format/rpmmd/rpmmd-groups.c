@@ -61,8 +61,6 @@ static void update_end(AshXml *x, const char *name, AshSlice text) {
         if (x->depth == 2 && ASH_XML_IS(name, "update")) {
                 KEEP_ARRAY(x, &s->references, u->references, u->n_references);
                 KEEP_ARRAY(x, &s->packages, u->packages, u->n_packages);
-                if (!u->id.len)
-                        ash_xml_fail(x, -ASH_ERR_SYNTAX, "an update without id");
         } else if (x->depth == 3) {
                 update_text(x, u, name, text);
         } else if (x->depth == 6 && s->packages.n && ASH_XML_IS(name, "filename")) {
@@ -136,7 +134,7 @@ static void comps_end(AshXml *x, const char *name, AshSlice text) {
 int ash_comps_parse(AshReader *r, const char *name, AshArena *arena, AshComps *ret, AshDiags *diags) {
         static const AshXmlOps ops = { comps_start, comps_end };
         Comps s = {};
-        AshXml x = { .name = name, .arena = arena, .diags = diags, .state = &s };
+        AshXml x = { .name = name, .arena = arena, .diags = diags, .state = &s, .allow_doctype = true };
         int k = ash_xml_parse(r, &x, &ops);
         if (k >= 0)
                 KEEP_ARRAY(&x, &s.groups, ret->groups, ret->n);

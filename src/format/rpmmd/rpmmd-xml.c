@@ -25,10 +25,32 @@ static void stop_on_error(AshXml *x) {
 }
 
 /* ---- what the parser calls ---- */
+static void refuse(void *context, const char *what) {
+        AshXml *x = ((xmlParserCtxtPtr) context)->_private;
+        ash_xml_fail(x, -ASH_ERR_SYNTAX, "%s is not allowed", what);
+        stop_on_error(x);
+}
+
 static void on_doctype(void *context, const xmlChar *name _unused_, const xmlChar *public_id _unused_, const xmlChar *system_id _unused_) {
         AshXml *x = ((xmlParserCtxtPtr) context)->_private;
-        ash_xml_fail(x, -ASH_ERR_SYNTAX, "a document type is not allowed");
-        stop_on_error(x);
+        if (!x->allow_doctype)
+                refuse(context, "a document type");
+}
+
+static void on_entity(void *context, const xmlChar *name _unused_, int type _unused_, const xmlChar *public_id _unused_, const xmlChar *system_id _unused_, xmlChar *content _unused_) {
+        refuse(context, "an entity declaration");
+}
+
+static void on_element_declaration(void *context, const xmlChar *name _unused_, int type _unused_, xmlElementContentPtr content _unused_) { refuse(context, "a declaration within the document type"); }
+
+static void on_attribute_declaration(void *context, const xmlChar *element _unused_, const xmlChar *name _unused_, int type _unused_, int preset _unused_, const xmlChar *value _unused_,
+                                     xmlEnumerationPtr tree) {
+        xmlFreeEnumeration(tree); /* the handler owns it */
+        refuse(context, "a declaration within the document type");
+}
+
+static void on_notation(void *context, const xmlChar *name _unused_, const xmlChar *public_id _unused_, const xmlChar *system_id _unused_) {
+        refuse(context, "a declaration within the document type");
 }
 
 static void on_start(void *context, const xmlChar *name, const xmlChar *prefix _unused_, const xmlChar *uri _unused_, int n_namespaces _unused_, const xmlChar **namespaces _unused_,
@@ -89,7 +111,8 @@ static void on_error(void *context, xmlErrorPtr e) {
 }
 
 static xmlSAXHandler handler(void) {
-        return (xmlSAXHandler){ .initialized = XML_SAX2_MAGIC, .internalSubset = on_doctype, .externalSubset = on_doctype, .startElementNs = on_start, .endElementNs = on_end,
+        return (xmlSAXHandler){ .initialized = XML_SAX2_MAGIC, .internalSubset = on_doctype, .entityDecl = on_entity, .elementDecl = on_element_declaration,
+                                .attributeDecl = on_attribute_declaration, .notationDecl = on_notation, .startElementNs = on_start, .endElementNs = on_end,
                                 .characters = on_text, .cdataBlock = on_text, .reference = on_reference, .serror = on_error };
 }
 

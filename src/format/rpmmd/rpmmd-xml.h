@@ -18,6 +18,7 @@ struct AshXml {
         AshArena *arena;   /* of the result */
         AshDiags *diags;
         void *state;       /* of the format */
+        bool allow_doctype; /* its bare name, never loaded, with nothing declared in it: comps files of distributions carry one */
         int depth;
         int error;
         /* private: */
