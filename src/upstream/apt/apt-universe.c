@@ -1,7 +1,7 @@
 /* The universe: a closed archive, parsed and translated once, then one blob of integers and strings that is mapped again as it is. */
 #include "apt-universe.h"
 
-enum { BLOB_VERSION = 3 };
+enum { BLOB_VERSION = 4 };
 static const char blob_magic[8] = "ASHAPT1\n";
 
 typedef struct BlobHeader {
@@ -84,6 +84,28 @@ static void append_by_name(const AptBuilder *b, AshStr *out) {
         free(keys);
 }
 
+/* A damaged cache must not lead outside it: every offset of a string, every index. */
+static bool offsets_good(const BlobHeader *h, AshSlice bytes) {
+        const AptBlobPackage *packages = (const AptBlobPackage *) (bytes.ptr + h->packages_offset);
+        const AptBlobDep *deps = (const AptBlobDep *) (bytes.ptr + h->deps_offset);
+        const uint32_t *by_name = (const uint32_t *) (bytes.ptr + h->by_name_offset);
+        uint32_t most = 0, last = 0, index = 0;
+        for (uint32_t i = 0; i < h->n_packages; i++) {
+                const uint32_t *texts = &packages[i].name;
+                for (size_t k = 0; k < offsetof(AptBlobPackage, epoch) / sizeof(uint32_t); k++)
+                        most = ASH_MAX(most, texts[k]);
+                for (int kind = 0; kind <= ASH_DEP_MAX_; kind++) {
+                        if (packages[i].deps[kind] < last)
+                                return false;
+                        last = packages[i].deps[kind];
+                }
+                index = ASH_MAX(index, by_name[i]);
+        }
+        for (uint32_t i = 0; i < h->n_deps; i++)
+                most = ASH_MAX(most, ASH_MAX(deps[i].name, deps[i].evr));
+        return most < h->n_strings && last <= h->n_deps && (h->n_packages == 0 || index < h->n_packages);
+}
+
 static int attach(AshApt *a, AshSlice bytes) {
         const BlobHeader *h = (const BlobHeader *) bytes.ptr;
         if (bytes.len < sizeof(*h) || memcmp(h->magic, blob_magic, 8) != 0 || h->version != BLOB_VERSION || h->importer != ASH_APT_IMPORTER_VERSION || h->total != bytes.len)
@@ -91,6 +113,8 @@ static int attach(AshApt *a, AshSlice bytes) {
         if (h->packages_offset + (uint64_t) h->n_packages * sizeof(AptBlobPackage) > h->deps_offset || h->deps_offset + (uint64_t) h->n_deps * sizeof(AptBlobDep) > h->by_name_offset ||
             h->by_name_offset + (uint64_t) h->n_packages * 4 > h->strings_offset || h->strings_offset + (uint64_t) h->n_strings != bytes.len || h->n_strings == 0 ||
             bytes.ptr[bytes.len - 1] != '\0')
+                return -ASH_ERR_SYNTAX;
+        if (!offsets_good(h, bytes))
                 return -ASH_ERR_SYNTAX;
         a->h = h;
         a->packages = (const AptBlobPackage *) (bytes.ptr + h->packages_offset);

@@ -60,7 +60,7 @@ typedef struct AshAptPackage {
 } AshAptPackage;
 
 typedef struct AshAptStats { /* of the translation: atoms, not whole fields */
-        uint64_t relations, versioned, rewritten_virtual, rewritten_order, dropped_conflicts, impossible, foreign_arch, names, names_refused, versions_replaced, replaces_without_conflict;
+        uint64_t relations, versioned, rewritten_virtual, rewritten_order, dropped_conflicts, impossible, foreign_arch, names, names_refused;
 } AshAptStats;
 
 /* Translates an archive's Packages texts in their closed world. arch: Debian's name ("amd64", "arm64"). label: for diagnostics. */
