@@ -252,8 +252,28 @@ static const AshRecord channel = { "channel", "A repository that the project pub
         TEXTS_("arches", OWN, AshChannel, architectures, "its architectures", .standard = "the machine's"),
         TEXTS_("packages", OWN, AshChannel, packages, "imported packages that it carries beside those that are built (names or globs)"),
         TEXTS_("requires", OWN, AshChannel, requires_channels, "channels in which its dependencies may be", REF(CHANNEL)),
+        TEXTS_("groups", OWN, AshChannel, groups, "package groups that clients see (comps)", REF(PACKAGE_GROUP)),
+        PATH_("comps", OWN, AshChannel, comps, "a ready comps.xml, in place of `groups`"),
         TEXT_("compression", OWN, AshChannel, compression, "of its metadata", WORDS("zstd", "gzip"), .standard = "zstd"),
         NUMBER_("generations", OWN, AshChannel, generations, "how many published states to keep", .standard = "3")) };
+
+static const AshRecord advisory_reference = { "advisory-reference", "Where more is said about what was mended", sizeof(AshAdvisoryReference), ROWS(
+        TEXT_("type", OWN, AshAdvisoryReference, type, "what it is", WORDS("cve", "bugzilla", "self", "other"), .standard = "other"),
+        TEXT_("id", REQ | OWN, AshAdvisoryReference, id, "its number, as CVE-2025-1", FORM(line)),
+        TEXT_("url", OWN, AshAdvisoryReference, url, "where it is", FORM(url)),
+        TEXT_("title", OWN, AshAdvisoryReference, title, "what it is about", FORM(line), .standard = "its id")),
+        .at = O(AshAdvisoryReference, at) + 1 };
+static const AshRecord advisory = { "advisory", "What was mended; goes into the updateinfo of each channel that has one of its packages", sizeof(AshAdvisory), ROWS(
+        TEXT_("type", REQ | OWN, AshAdvisory, type, "what it is", WORDS("security", "bugfix", "enhancement", "newpackage")),
+        TEXT_("severity", OWN, AshAdvisory, severity, "how bad it was", WORDS("Critical", "Important", "Moderate", "Low", "None")),
+        TEXT_("title", REQ | OWN, AshAdvisory, title, "one line", FORM(line)),
+        TEXT_("summary", OWN, AshAdvisory, summary, "a paragraph"),
+        TEXT_("description", OWN | DOCS, AshAdvisory, description, "all of it"),
+        TEXT_("rights", OWN, AshAdvisory, rights, "who may use the text"),
+        TEXT_("issued", REQ | OWN, AshAdvisory, issued, "the day", FORM(date)),
+        TEXT_("updated", OWN, AshAdvisory, updated, "the day of its last change", FORM(date), .standard = "`issued`"),
+        TABLES_("references", OWN, AshAdvisory, references, advisory_reference, "where more is said"),
+        TEXTS_("packages", REQ | OWN, AshAdvisory, packages, "the packages that mend it: NAME-[EPOCH:]VERSION-RELEASE.ARCH")) };
 
 static const AshRecord import_overlay = { "import-overlay", "A deviation of an imported package, or what stands for a maintainer script", sizeof(AshImportOverlay), ROWS(
         TEXT_("type", REQ | OWN, AshImportOverlay, type, "what it does", WORDS("add-file", "remove-file", "rename-file", "add-directory", "add-link", "set-mode", "set-config", "sysusers", "tmpfiles", "preset",
@@ -459,6 +479,7 @@ const AshRecord ash_record_project = { "file", "A file of the project", sizeof(A
         NAMED_("package-groups", UNIQUE, AshProject, package_groups, package_group, "groups of binary packages, each declared once"),
         NAMED_("upstreams", OWN | UNIQUE, AshProject, upstreams, upstream, "where packages come from", FORM(repo_name)),
         NAMED_("channels", OWN | UNIQUE, AshProject, channels, channel, "published repositories; when one is declared, every channel named elsewhere must be", FORM(channel)),
+        NAMED_("advisories", OWN | UNIQUE, AshProject, advisories, advisory, "what was mended, by id"),
         NAMED_("imports", OWN | UNIQUE, AshProject, imports, import, "deviations of imported packages")) };
 
 /* ---- access ---- */

@@ -218,12 +218,25 @@ static int solve_sets(Locker *l, AshSlice arch, Sources *sources, AshUniverse *u
         return r;
 }
 
+/* A dry run fetches nothing: of a package that was locked before the content is taken as the same. */
+static void foresee(Locker *l, const Source *s, AshLockPackage *got) {
+        for (size_t i = 0; i < s->wanted.n; i++) {
+                AshSlice nevra = ash_package_nevra(s->wanted.items[i], l->fresh->arena);
+                const AshLockPackage *was = l->old ? ash_lock_package(l->old, nevra) : NULL;
+                got[i] = (AshLockPackage){ .nevra = nevra, .sha256 = was ? ash_arena_slice(l->fresh->arena, was->sha256) : ASH_NOSLICE };
+        }
+}
+
 /* Brings the packages of one source into the store and notes them. A state that gives nothing is not pinned, unless it is the only one. */
 static int realize(Locker *l, const Source *s, bool only) {
         AshLockPackage *got = ash_arena_new_items(l->fresh->arena, AshLockPackage, s->wanted.n);
         if (!s->wanted.n && !only)
                 return 0;
-        int r = ash_flow_upstream_realize(s->upstream, s->wanted.items, s->wanted.n, l->fresh->arena, got);
+        int r = 0;
+        if (l->o->dry_run)
+                foresee(l, s, got);
+        else
+                r = ash_flow_upstream_realize(s->upstream, s->wanted.items, s->wanted.n, l->fresh->arena, got);
         if (r < 0)
                 return r;
         AshLockUpstream *state = ash_array_add(&l->upstreams);
@@ -312,7 +325,7 @@ static int finish(Locker *l) {
         f->upstreams = l->upstreams.items;
         f->n_upstreams = l->upstreams.n;
         ash_lock_sort(f);
-        return ash_flow_allocate_ids(l->flow, f);
+        return l->o->dry_run ? 0 : ash_flow_allocate_ids(l->flow, f); /* what packages declare is not known without them */
 }
 
 int ash_flow_lock(AshFlow *flow, const AshFlowLockOptions *options, AshFlowLockResult *ret) {

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include "flow-closure.h"
 #include "flow-repo.h"
 
 void ash_flow_repo_result_done(AshFlowRepoResult *r) {
@@ -35,10 +36,10 @@ static bool fits(const Publisher *p, const AshLockPackage *package, const AshPac
         return false;
 }
 
-typedef ASH_ARRAY(const AshLockPackage *) Missing;
+typedef ASH_ARRAY(const AshLockPackage *) Packages;
 
 /* What this pinned state of an upstream has of what is missing, brought into the store. */
-static int bring_back(Publisher *p, const AshLockUpstream *pinned, Missing *missing) {
+static int bring_back(Publisher *p, const AshLockUpstream *pinned, Packages *missing) {
         _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = NULL;
         const AshUpstream *config = ash_flow_upstream_by_name(p->flow, pinned->name, p->arena);
         const AshPackage **packages = ash_arena_new_items(p->arena, const AshPackage *, missing->n);
@@ -70,7 +71,7 @@ static int bring_back(Publisher *p, const AshLockUpstream *pinned, Missing *miss
 }
 
 /* Packages of that upstream and architecture (empty: of any) that the store does not have. */
-static void find_missing(AshStore *store, const AshLockPackage *const *wanted, size_t n, AshSlice upstream, AshSlice arch, Missing *ret) {
+static void find_missing(AshStore *store, const AshLockPackage *const *wanted, size_t n, AshSlice upstream, AshSlice arch, Packages *ret) {
         for (size_t i = 0; i < n; i++) {
                 AshPackage nevra;
                 AshId id;
@@ -84,10 +85,10 @@ static void find_missing(AshStore *store, const AshLockPackage *const *wanted, s
 int ash_flow_ensure_packages(AshFlow *flow, const AshLock *lock, const AshLockPackage *const *wanted, size_t n) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         Publisher p = { .flow = flow, .lock = lock, .arena = arena };
-        Missing left = {};
+        Packages left = {};
         int r = 0;
         for (size_t i = 0; r >= 0 && i < lock->n_upstreams; i++) {
-                Missing missing = {};
+                Packages missing = {};
                 find_missing(flow->store, wanted, n, lock->upstreams[i].name, lock->upstreams[i].arch, &missing);
                 if (missing.n)
                         r = bring_back(&p, &lock->upstreams[i], &missing);
@@ -103,35 +104,139 @@ int ash_flow_ensure_packages(AshFlow *flow, const AshLock *lock, const AshLockPa
         return r;
 }
 
-static int publish(Publisher *p, const AshChannel *channel, AshSlice arch) {
-        ASH_ARRAY(AshRepoInput) inputs = {};
-        ASH_ARRAY(const AshLockPackage *) wanted = {};
-        AshRepoOptions o = p->o->repo;
+/* The packages of a channel for one architecture. */
+static void collect(const Publisher *p, const AshChannel *channel, AshSlice arch, Packages *ret) {
         for (size_t i = 0; i < p->lock->n_packages; i++) {
                 const AshLockPackage *package = &p->lock->packages[i];
                 AshPackage nevra;
-                if (ash_nevra_parse(package->nevra, &nevra) < 0 || !fits(p, package, &nevra, arch) || !belongs(p, channel, package, &nevra, arch))
-                        continue;
-                AshRepoInput *in = ash_array_add(&inputs);
-                ash_id_parse(package->sha256, &in->id);
-                in->label = ash_arena_strndup(p->arena, package->nevra.ptr, package->nevra.len);
-                ash_array_push(&wanted, package);
+                if (ash_nevra_parse(package->nevra, &nevra) >= 0 && fits(p, package, &nevra, arch) && belongs(p, channel, package, &nevra, arch))
+                        ash_array_push(ret, package);
         }
-        AshFlowRepoDone *done = ash_array_add(&p->ret->done);
+}
+
+/* Packages of the channels that it requires, and of those that they require. */
+static void collect_required(const Publisher *p, const AshChannel *channel, AshSlice arch, AshMap *seen, Packages *ret) {
+        for (size_t i = 0; i < channel->requires_channels.n; i++) {
+                const AshChannel *other = ash_config_channel(p->flow->config, channel->requires_channels.items[i].s);
+                bool fresh = false;
+                if (other)
+                        ash_map_ensure(seen, other->name.s, &fresh);
+                if (!fresh)
+                        continue;
+                collect(p, other, arch, ret);
+                collect_required(p, other, arch, seen, ret);
+        }
+}
+
+static int check_closure(Publisher *p, const AshChannel *channel, AshSlice arch, const Packages *own) {
+        Packages required = {};
+        _map_ AshMap seen = {};
+        size_t missing = 0;
+        ash_map_put(&seen, channel->name.s, NULL, NULL);
+        collect_required(p, channel, arch, &seen, &required);
+        int r = ash_flow_ensure_packages(p->flow, p->lock, required.items, required.n);
+        AshFlowClosure c = { channel->name.s, arch, channel->name.at, own->items, required.items, own->n, required.n };
+        if (r >= 0)
+                r = ash_flow_closure(p->flow->store, &c, &missing, p->flow->diags);
+        ash_array_done(&required);
+        if (r < 0 || !missing || !p->o->closed)
+                return r;
+        r = ash_fail(p->flow->diags, -ASH_ERR_UNSOLVABLE, channel->name.at, "channel '%.*s' (%.*s) is not closed: %zu requirements are not met", ASH_F(channel->name.s), ASH_F(arch), missing);
+        ash_hint(p->flow->diags, "add what provides them to its packages, or name the channel that has it in 'requires'");
+        return r;
+}
+
+/* ---- what clients see beside packages ---- */
+static AshSlice *texts(AshTexts from, AshArena *arena) {
+        AshSlice *to = ash_arena_new_items(arena, AshSlice, from.n);
+        for (size_t i = 0; i < from.n; i++)
+                to[i] = from.items[i].s;
+        return to;
+}
+
+static void add_groups(Publisher *p, const AshChannel *channel, AshRepoOptions *o) {
+        const AshPackageGroups *all = &ash_config_project(p->flow->config)->package_groups;
+        AshRepoGroup *groups = ash_arena_new_items(p->arena, AshRepoGroup, channel->groups.n);
+        o->groups = groups;
+        for (size_t i = 0; i < channel->groups.n; i++)
+                for (size_t k = 0; k < all->n; k++) {
+                        const AshPackageGroup *g = &all->items[k];
+                        if (ash_slice_eq(g->name.s, channel->groups.items[i].s))
+                                groups[o->n_groups++] = (AshRepoGroup){ .id = g->name.s, .name = g->name.s, .description = g->description.s, .mandatory = texts(g->packages, p->arena), .n_mandatory = g->packages.n };
+                }
+}
+
+static AshSlice midnight(AshText day, AshArena *arena) { return ash_text_set(day) ? ash_slice_str(ash_arena_printf(arena, "%.*s 00:00:00", ASH_F(day.s))) : ASH_NOSLICE; }
+
+static void add_advisories(Publisher *p, AshRepoOptions *o) {
+        const AshAdvisories *all = &ash_config_project(p->flow->config)->advisories;
+        AshRepoAdvisory *list = ash_arena_new_items(p->arena, AshRepoAdvisory, all->n);
+        o->advisories = list;
+        for (; o->n_advisories < all->n; o->n_advisories++) {
+                const AshAdvisory *a = &all->items[o->n_advisories];
+                AshRepoAdvisory *to = &list[o->n_advisories];
+                *to = (AshRepoAdvisory){ .id = a->name.s, .type = a->type.s, .severity = a->severity.s, .title = a->title.s, .summary = a->summary.s, .description = a->description.s, .rights = a->rights.s,
+                                         .issued = midnight(a->issued, p->arena), .updated = midnight(a->updated, p->arena), .packages = texts(a->packages, p->arena), .n_packages = a->packages.n };
+                to->references = ash_arena_new_items(p->arena, AshRepoAdvisoryRef, a->references.n);
+                for (; to->n_references < a->references.n; to->n_references++) {
+                        const AshAdvisoryReference *ref = &a->references.items[to->n_references];
+                        to->references[to->n_references] = (AshRepoAdvisoryRef){ .type = ash_text_set(ref->type) ? ref->type.s : ASH_S("other"), .id = ref->id.s, .href = ref->url.s, .title = ref->title.s };
+                }
+        }
+}
+
+/* A ready document is only looked at: it must be one that clients can read. */
+static int add_comps(Publisher *p, const AshChannel *channel, AshBytes *bytes, AshRepoOptions *o) {
+        if (!ash_text_set(channel->comps)) {
+                add_groups(p, channel, o);
+                return 0;
+        }
+        const char *path = channel->comps.s.ptr;
+        AshComps comps;
+        int r = ash_file_read(AT_FDCWD, path, 64 << 20, bytes);
+        if (r < 0)
+                return ash_fail(p->flow->diags, r, channel->comps.at, "cannot read '%s': %s", path, ash_strerror(r));
+        o->comps_xml = ash_bytes_slice(bytes);
+        _cleanup_(ash_reader_free_p) AshReader *reader = ash_reader_new_memory(o->comps_xml);
+        r = ash_comps_parse(reader, path, p->arena, &comps, p->flow->diags);
+        return r < 0 ? -ASH_ERR_CONFIG : 0;
+}
+
+/* Where a channel stands: its path with $basearch in it, or with the architecture below it. */
+static char *channel_path(const AshChannel *channel, AshSlice arch) {
         AshSlice path = ash_text_set(channel->path) ? channel->path.s : channel->name.s;
-        done->channel = channel->name.s;
-        done->arch = ash_arena_slice(p->arena, arch);
-        done->path = ash_asprintf("%.*s/%.*s", ASH_F(path), ASH_F(arch));
+        ptrdiff_t at = ash_slice_find(path, ASH_S("$basearch"));
+        if (at < 0)
+                return ash_asprintf("%.*s/%.*s", ASH_F(path), ASH_F(arch));
+        return ash_asprintf("%.*s%.*s%.*s", ASH_F(ash_slice(path.ptr, (size_t) at)), ASH_F(arch), ASH_F(ash_slice_from(path, (size_t) at + 9)));
+}
+
+static int publish(Publisher *p, const AshChannel *channel, AshSlice arch) {
+        _bytes_ AshBytes comps = {};
+        Packages own = {};
+        AshRepoOptions o = p->o->repo;
+        AshFlowRepoDone *done = ash_array_add(&p->ret->done);
+        *done = (AshFlowRepoDone){ .channel = channel->name.s, .arch = arch, .path = channel_path(channel, arch) };
         if (!o.time)
                 o.time = p->lock->source_date_epoch;
         if (ash_slice_eqs(channel->compression.s, "gzip"))
                 o.compression = ASH_COMP_GZIP;
         unsigned keep = p->o->keep ? p->o->keep : channel->generations.set ? (unsigned) channel->generations.value : 0;
-        int r = ash_flow_ensure_packages(p->flow, p->lock, wanted.items, wanted.n);
+        add_advisories(p, &o);
+        int r = add_comps(p, channel, &comps, &o);
+        collect(p, channel, arch, &own);
+        AshRepoInput *inputs = ash_arena_new_items(p->arena, AshRepoInput, own.n);
+        for (size_t i = 0; i < own.n; i++) {
+                ash_id_parse(own.items[i]->sha256, &inputs[i].id);
+                inputs[i].label = ash_arena_strndup(p->arena, own.items[i]->nevra.ptr, own.items[i]->nevra.len);
+        }
         if (r >= 0)
-                r = ash_repo_publish(p->flow->store, p->o->output, done->path, inputs.items, inputs.n, keep, &o, &done->result, p->flow->progress, p->flow->diags);
-        ash_array_done(&inputs);
-        ash_array_done(&wanted);
+                r = ash_flow_ensure_packages(p->flow, p->lock, own.items, own.n);
+        if (r >= 0)
+                r = check_closure(p, channel, arch, &own);
+        if (r >= 0)
+                r = ash_repo_publish(p->flow->store, p->o->output, done->path, inputs, own.n, keep, &o, &done->result, p->flow->progress, p->flow->diags);
+        ash_array_done(&own);
         return r;
 }
 
@@ -172,7 +277,5 @@ int ash_flow_repo(AshFlow *flow, const AshFlowRepoOptions *options, AshFlowRepoR
                 for (size_t k = 0; r >= 0 && k < ASH_MAX(channel->architectures.n, (size_t) 1); k++)
                         r = publish(&p, channel, (channel->architectures.n ? channel->architectures.items[k] : x86_64).s);
         }
-        ash_array_foreach(&ret->done, d)
-                d->arch = ash_slice_ends(ash_slice_str(d->path), d->arch) ? ash_path_base(ash_slice_str(d->path)) : d->arch;
         return r;
 }

@@ -10,6 +10,7 @@ typedef struct AshFlowRepoOptions {
         size_t n_channels;
         AshRepoOptions repo;              /* time and compression are filled in from lock and channel */
         unsigned keep;                    /* generations; 0: as the channel says */
+        bool closed;                      /* refuse to publish a channel with requirements that neither it nor those that it requires meet; else they are warnings */
 } AshFlowRepoOptions;
 
 typedef struct AshFlowRepoDone {

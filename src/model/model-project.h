@@ -246,6 +246,8 @@ typedef struct AshChannel {
         AshText name, description, kind; /* "binary" (also when unset), "debug", "source" */
         AshText path;             /* below the output directory; unset: the channel's name */
         AshTexts architectures, packages, requires_channels;
+        AshTexts groups;          /* package groups that clients see as groups */
+        AshText comps;            /* path of a comps.xml, in place of groups */
         AshText compression;      /* of its metadata: "zstd" (also when unset) or "gzip" */
         AshNumber generations;    /* kept; unset: 3 */
 } AshChannel;
@@ -253,6 +255,22 @@ typedef struct AshChannels {
         AshChannel *items;
         size_t n;
 } AshChannels;
+
+/* Ashlar: what was mended, for clients of the channels that have one of the packages. */
+typedef struct AshAdvisoryReference {
+        AshSpan at;
+        AshText type, id, url, title; /* type: "cve", "bugzilla", "self", "other" (also when unset) */
+} AshAdvisoryReference;
+typedef struct AshAdvisory {
+        AshText name, type, severity, title, summary, description, rights; /* name: its id */
+        AshText issued, updated;  /* YYYY-MM-DD */
+        struct { AshAdvisoryReference *items; size_t n; } references;
+        AshTexts packages;        /* NEVRAs */
+} AshAdvisory;
+typedef struct AshAdvisories {
+        AshAdvisory *items;
+        size_t n;
+} AshAdvisories;
 
 /* Ashlar: a deviation of an imported package from what the archive has; also what replaces its maintainer scripts. */
 typedef struct AshImportOverlay {
@@ -382,6 +400,7 @@ typedef struct AshProject {
         AshUpstreams upstreams;
         AshChannels channels;
         AshImports imports;
+        AshAdvisories advisories;
         AshTexts includes;            /* one file's, as written */
         AshText schema;               /* "$schema": for editors only */
 } AshProject;

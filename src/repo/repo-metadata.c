@@ -116,10 +116,8 @@ static void advisory(const Writer *w, AshStr *out, const AshRepoAdvisory *a) {
         for (size_t i = 0; i < a->n_packages; i++) {
                 AshRpmNevra n = {};
                 const AshRepoEntry *e = entry_of(w, a->packages[i], &n);
-                if (!e) {
-                        ash_warn(w->diags, ASH_NOWHERE, "advisory %.*s names '%.*s', which is not in this repository", ASH_F(a->id), ASH_F(a->packages[i]));
-                        continue;
-                }
+                if (!e)
+                        continue; /* of another channel */
                 ash_str_append_str(out, "        <package");
                 attribute(out, "name", n.name);
                 attribute(out, "version", n.version);
@@ -133,10 +131,19 @@ static void advisory(const Writer *w, AshStr *out, const AshRepoAdvisory *a) {
         ash_str_append_str(out, "      </collection>\n    </pkglist>\n  </update>\n");
 }
 
+static bool concerns(const Writer *w, const AshRepoAdvisory *a) {
+        AshRpmNevra n = {};
+        for (size_t i = 0; i < a->n_packages; i++)
+                if (entry_of(w, a->packages[i], &n))
+                        return true;
+        return false;
+}
+
 static void updateinfo(const Writer *w, AshStr *out) {
         ash_str_append_str(out, XML_HEAD "<updates>\n");
         for (size_t i = 0; i < w->o->n_advisories; i++)
-                advisory(w, out, &w->o->advisories[i]);
+                if (concerns(w, &w->o->advisories[i]))
+                        advisory(w, out, &w->o->advisories[i]);
         ash_str_append_str(out, "</updates>\n");
 }
 

@@ -142,10 +142,8 @@ int ash_repo_verify(const char *dir, AshKeyring *keys, unsigned threads, AshRepo
         if (fd < 0)
                 return ash_fail_file(diags, -errno, dir, "cannot open: %s", ash_strerror(errno));
         int r = ash_file_read(fd, "repodata/repomd.xml", 16 << 20, &text);
-        if (r < 0) {
-                bad(&v, "repodata/repomd.xml", ash_strerror(r));
-                return r;
-        }
+        if (r < 0)
+                return bad(&v, "repodata/repomd.xml", ash_strerror(r));
         r = check_signature(&v, ash_bytes_slice(&text), ret);
         if (r < 0)
                 return r; /* what nobody signed is not read any further */

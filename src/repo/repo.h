@@ -14,7 +14,7 @@ typedef struct AshRepoAdvisory {
         AshSlice issued, updated;       /* "YYYY-MM-DD HH:MM:SS" */
         AshRepoAdvisoryRef *references;
         size_t n_references;
-        AshSlice *packages;             /* NEVRAs in this repository that fix it */
+        AshSlice *packages;             /* NEVRAs that fix it; those that are not in this repository are left out, and so is an advisory with none */
         size_t n_packages;
 } AshRepoAdvisory;
 

@@ -119,6 +119,13 @@ class Lock(unittest.TestCase):
         out = self.ashlar("lock", "--dry-run").stdout
         self.assertIn("+ app-1.0-1.noarch", out)
         self.assertFalse(self.lock.exists())
+        self.assertFalse(any(f.read_bytes()[:4] == b"\xed\xab\xee\xdb" for f in (self.dir / "store").rglob("*") if f.is_file()), "a package was fetched")
+        self.ashlar("lock")
+        before = self.lock.read_bytes()
+        self.assertIn("0 changes", self.ashlar("lock", "-n").stdout)
+        self.publish(self.new, at=1700100000)
+        self.assertIn("app.noarch 1.0-1 -> 2.0-1", self.ashlar("lock", "--update", "-n").stdout)
+        self.assertEqual(self.lock.read_bytes(), before)
 
     def test_check(self):
         self.assertIn("no lock", self.ashlar("lock", "--check", status=1).stderr)

@@ -1,4 +1,5 @@
 #include "cli-sign.h"
+#include "config.h"
 #include "io.h"
 
 void ash_cli_signers_done(AshCliSigners *s) {
@@ -36,12 +37,11 @@ static int open_key(AshCli *cli, const char *path, AshCliSigners *ret) {
         return r;
 }
 
-static int open_command(AshCli *cli, const char *command, AshCliSigners *ret) {
-        const char *path = ash_cli_option(cli, "signer-key");
+static int open_command(AshCli *cli, const char *command, const char *path, AshCliSigners *ret) {
         _bytes_ AshBytes bytes = {};
         AshSigner *s = NULL;
         if (!path) {
-                int r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--signer needs --signer-key");
+                int r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--signer needs --signer-key (in the project file: signer needs signing-key)");
                 ash_hint(cli->diags, "name the file with the public key that belongs to what the command signs with");
                 return r;
         }
@@ -61,6 +61,15 @@ static char *development_dir(void) {
         return ash_path_join(home && home[0] ? home : "/", ".local/share/ashlar/keys");
 }
 
+/* What the project says, when no option does: project.signing-key; with project.signer it is the public key of that command. */
+static int open_configured(AshCli *cli, AshCliSigners *ret) {
+        const AshProjectInfo *info = cli->config ? &ash_config_project(cli->config)->info : NULL;
+        if (!info || !(ash_text_set(info->signing_key) || ash_text_set(info->signer)))
+                return 0;
+        const char *key = ash_text_set(info->signing_key) ? info->signing_key.s.ptr : NULL;
+        return ash_text_set(info->signer) ? open_command(cli, info->signer.s.ptr, key, ret) : open_key(cli, key, ret);
+}
+
 int ash_cli_signers(AshCli *cli, AshCliSigners *ret) {
         int r = 0;
         if (ash_cli_flag(cli, "no-sign"))
@@ -69,7 +78,9 @@ int ash_cli_signers(AshCli *cli, AshCliSigners *ret) {
                 r = open_key(cli, ash_cli_option_nth(cli, "key", i), ret);
         const char *command = ash_cli_option(cli, "signer");
         if (r >= 0 && command)
-                r = open_command(cli, command, ret);
+                r = open_command(cli, command, ash_cli_option(cli, "signer-key"), ret);
+        if (r >= 0 && !ret->items.n)
+                r = open_configured(cli, ret);
         if (r < 0 || ret->items.n)
                 return r;
         _free_ char *dir = development_dir();

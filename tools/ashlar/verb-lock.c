@@ -49,7 +49,7 @@ const AshCliVerb ash_verbs_lock[] = {
           .args = ASH_ARGS({ "PACKAGE", "with --update: a package's name or a glob", ASH_KIND_TEXT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
           .options = ASH_OPTIONS({ "check", .doc = "write nothing; exit status 1 when the lock does not answer what the project asks for" },
                                  { "update", .doc = "take the newest of everything, or of the packages named" },
-                                 { "dry-run", .doc = "show the changes and write nothing", .letter = 'n' }, ASH_FLOW_OPTIONS),
+                                 { "dry-run", .doc = "show the changes of packages; fetch and write nothing", .letter = 'n' }, ASH_FLOW_OPTIONS),
           .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE | ASH_TAKES_LOCK, .run = run_lock },
         {},
 };
