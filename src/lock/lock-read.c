@@ -200,17 +200,9 @@ static void read_all(Reader *r, const AshTomlValue *root) {
         check_sets(r, root);
 }
 
-int ash_lock_read(const char *path, AshLock **ret, AshDiags *diags) {
-        _bytes_ AshBytes bytes = {};
+int ash_lock_parse(AshSource *source, AshLock **ret, AshDiags *diags) {
         _cleanup_(ash_toml_free_p) AshTomlDoc *doc = NULL;
-        int r = ash_file_read(AT_FDCWD, path, 256 << 20, &bytes);
-        if (r == -ENOENT)
-                return r;
-        if (r < 0)
-                return ash_fail_file(diags, r, path, "cannot read the lock: %s", ash_strerror(r));
-        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(path, ash_bytes_slice(&bytes));
-        r = ash_toml_parse(source, ASH_TOML_1_1, &doc, diags);
-        if (r < 0)
+        if (ash_toml_parse(source, ASH_TOML_1_1, &doc, diags) < 0)
                 return -ASH_ERR_CONFIG;
         _cleanup_(ash_lock_free_all_p) AshLock *lock = ash_lock_new();
         Reader reader = { .lock = lock, .diags = diags };
@@ -218,4 +210,15 @@ int ash_lock_read(const char *path, AshLock **ret, AshDiags *diags) {
         if (reader.result >= 0)
                 *ret = ASH_TAKE(lock);
         return reader.result;
+}
+
+int ash_lock_read(const char *path, AshLock **ret, AshDiags *diags) {
+        _bytes_ AshBytes bytes = {};
+        int r = ash_file_read(AT_FDCWD, path, 256 << 20, &bytes);
+        if (r == -ENOENT)
+                return r;
+        if (r < 0)
+                return ash_fail_file(diags, r, path, "cannot read the lock: %s", ash_strerror(r));
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(path, ash_bytes_slice(&bytes));
+        return ash_lock_parse(source, ret, diags);
 }

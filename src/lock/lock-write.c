@@ -121,16 +121,20 @@ static AshSlice head_of(AshSlice text) {
         return ash_slice(text.ptr, (size_t) (before.ptr - text.ptr));
 }
 
-int ash_lock_write(const char *path, AshLock *lock, AshDiags *diags) {
+void ash_lock_format(AshLock *lock, AshStr *out) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        ash_lock_sort(lock);
+        ash_toml_emit_document(out, document(arena, lock));
+}
+
+int ash_lock_write(const char *path, AshLock *lock, AshDiags *diags) {
         _str_ AshStr text = {};
         _bytes_ AshBytes old = {};
-        ash_lock_sort(lock);
         if (ash_file_read(AT_FDCWD, path, 256 << 20, &old) >= 0 && old.len) {
                 ash_str_append(&text, head_of(ash_bytes_slice(&old)));
         } else
                 ash_str_append_str(&text, HEAD "\n");
-        ash_toml_emit_document(&text, document(arena, lock));
+        ash_lock_format(lock, &text);
         int r = ash_file_update(AT_FDCWD, path, ash_str_slice(&text), 0644, true);
         return r < 0 ? ash_fail_file(diags, r, path, "cannot write the lock: %s", ash_strerror(r)) : r;
 }

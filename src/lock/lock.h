@@ -7,6 +7,9 @@
 
 /* -ENOENT when there is none (without a diagnostic); -ASH_ERR_CONFIG with diagnostics when it is not what a lock should be. */
 int ash_lock_read(const char *path, AshLock **ret, AshDiags *diags);
+int ash_lock_parse(AshSource *source, AshLock **ret, AshDiags *diags);
+/* The canonical form, without comments. */
+void ash_lock_format(AshLock *lock, AshStr *out);
 /* Atomically, in canonical form, so that a difference shows what changed; the comments on top of a file that is there stay. Returns 1 when something changed, 0 when not. */
 int ash_lock_write(const char *path, AshLock *lock, AshDiags *diags);
 

@@ -26,6 +26,8 @@ typedef struct AshRepoState {
         AshMap by_key;           /* key -> AshRepoEntry */
 } AshRepoState;
 void ash_repo_state_done(AshRepoState *s);
+/* The slices of a state point into text, which is borrowed. False: damaged; what was read so far is to be freed all the same. */
+bool ash_repo_state_parse(AshSlice text, AshRepoState *s);
 /* A state that is missing, damaged or of another version is an empty one: everything is made anew. */
 void ash_repo_state_read(int dirfd, const char *path, AshRepoState *ret);
 int ash_repo_state_write(int dirfd, const char *path, AshSlice options, AshSlice repomd, const AshRepoMeta *meta, size_t n_meta, const AshRepoEntry *entries, size_t n);

@@ -34,8 +34,8 @@ static bool read_entry(AshSlice line, AshRepoEntry *e, Lengths *n) {
         return take_number(&head, &n->primary) && take_number(&head, &n->filelists) && take_number(&head, &n->other);
 }
 
-static bool parse(AshRepoState *s) {
-        AshSlice rest = ash_bytes_slice(&s->bytes), line;
+bool ash_repo_state_parse(AshSlice text, AshRepoState *s) {
+        AshSlice rest = text, line;
         char hex[ASH_HEX_MAX];
         ASH_ARRAY(Lengths) lengths = {};
         if (!ash_slice_next_line(&rest, &line) || !ash_slice_starts(line, ASH_S(MAGIC)))
@@ -68,7 +68,7 @@ static bool parse(AshRepoState *s) {
 
 void ash_repo_state_read(int dirfd, const char *path, AshRepoState *ret) {
         *ret = (AshRepoState){};
-        if (ash_file_map(dirfd, path, &ret->bytes) < 0 || !parse(ret)) {
+        if (ash_file_map(dirfd, path, &ret->bytes) < 0 || !ash_repo_state_parse(ash_bytes_slice(&ret->bytes), ret)) {
                 ash_repo_state_done(ret);
                 return;
         }
