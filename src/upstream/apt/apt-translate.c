@@ -15,6 +15,7 @@ typedef struct Name {
         ASH_ARRAY(Candidate) versions; /* of packages with that name and of versioned provides */
         bool real;                 /* a package has that name */
         bool unversioned;          /* something provides it without a version */
+        bool given;                /* only the table of names gives it: Debian's relations mention it, and nothing of Debian's answers */
 } Name;
 typedef struct World {
         AptBuilder *b;
@@ -103,6 +104,16 @@ static void index_wanted(World *w, const AptRecord *r) {
         }
 }
 
+static bool of_debian(const Name *n) { return n->real || n->unversioned || n->versions.n > 0; }
+
+static void index_given(void *context, AshSlice name, bool pattern) {
+        World *w = context;
+        Name *n = ash_map_get(&w->names, name);
+        (void) pattern;
+        if (n && !of_debian(n))
+                n->given = true;
+}
+
 static int index_world(World *w, const char *label, AshDiags *diags) {
         ash_map_reserve(&w->names, w->records->items.n * 2);
         ash_array_foreach(&w->records->items, r) {
@@ -116,6 +127,8 @@ static int index_world(World *w, const char *label, AshDiags *diags) {
                         return e;
                 index_wanted(w, r);
         }
+        ash_array_foreach(&w->records->items, r)
+                ash_apt_tables_names(w->tables, r->fields[APT_PACKAGE], index_given, w);
         return 0;
 }
 
@@ -188,8 +201,10 @@ static void say_atom(World *w, const AshDebAtom *a, const AshDebVersion *v, Said
         *ret = (Said){ .name = a->name };
         Name *n = name_of(w, a->name);
         w->b->stats.relations++;
+        if (n->given) /* unsatisfiable for Debian: it stays so, as "deb(NAME)", which nothing provides */
+                ret->name = marked_name(w, a->name);
         if (a->op == ASH_DEB_ANY) {
-                ret->items[0] = (AshDep){ .name = a->name };
+                ret->items[0] = (AshDep){ .name = ret->name };
                 ret->n = 1;
                 return;
         }
@@ -352,7 +367,8 @@ static void add_name(void *context, AshSlice name, bool pattern) {
                 apt_add_dep(w->b, name, 0, ASH_S(""));
                 return;
         }
-        if (ash_map_get(&w->names, name)) {
+        const Name *known = ash_map_get(&w->names, name);
+        if (known && of_debian(known)) {
                 w->b->stats.names_refused += !pattern;
                 return;
         }
