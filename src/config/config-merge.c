@@ -132,7 +132,7 @@ void ash_merge_record(const AshMerge *m, const AshRecord *r, void *record, const
 static void duplicate(const AshField *f, AshText name, AshText first, AshDiags *diags) {
         static const struct { const char *key, *word; } words[] = {
                 { "components", "component" }, { "component-groups", "component group" }, { "images", "image" }, { "test-suites", "test suite" }, { "package-groups", "package group" },
-                { "upstreams", "upstream" }, { "channels", "channel" }, { "advisories", "advisory" }, { "imports", "import" },
+                { "upstreams", "upstream" }, { "channels", "channel" }, { "advisories", "advisory" },
         };
         const char *word = f->key;
         for (size_t i = 0; i < ASH_N(words); i++)

@@ -384,30 +384,6 @@ void ash_rule_upstream(const AshRules *r, const void *item, AshSpan at) {
                 ash_rule_repo(r, &u->repo, at);
 }
 
-/* ---- imported packages ---- */
-void ash_rule_import_overlay(const AshRules *r, const void *item, AshSpan at) {
-        enum { P = 1, C = 2, T = 4, R = 8, V = 16, M = 32 };
-        static const struct { const char *type; unsigned needs; } rows[] = {
-                { "add-file", P | C }, { "remove-file", P }, { "rename-file", P | T }, { "add-directory", P }, { "add-link", P | T }, { "set-mode", P | M }, { "set-config", P },
-                { "sysusers", V }, { "tmpfiles", V }, { "preset", V }, { "alternative", P | T }, { "scriptlet", R | V }, { "add-relation", R | V }, { "remove-relation", R | V }, { "ignore-script", 0 },
-        };
-        const AshImportOverlay *o = item;
-        const struct { unsigned bit; const char *key; bool there; } parts[] = {
-                { P, "path", filled(o->path) }, { C, "content' or 'source", ash_text_set(o->content) || filled(o->source) }, { T, "target", filled(o->target) },
-                { R, "relation", filled(o->relation) }, { V, "value' or 'lines", filled(o->value) || o->lines.n }, { M, "mode' or 'owner", filled(o->mode) || filled(o->owner) || filled(o->group) },
-        };
-        for (size_t i = 0; i < ASH_N(rows); i++)
-                for (size_t k = 0; is(o->type, rows[i].type) && k < ASH_N(parts); k++)
-                        if ((rows[i].needs & parts[k].bit) && !parts[k].there) {
-                                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "an import overlay of type '%s' needs '%s'", rows[i].type, parts[k].key);
-                                ash_hint(r->diags, "add %.*s = \"...\"", (int) strcspn(parts[k].key, "'"), parts[k].key);
-                        }
-        if (ash_text_set(o->content) && filled(o->source)) {
-                ash_fail(r->diags, -ASH_ERR_CONFIG, o->source.at, "'content' and 'source' exclude each other");
-                ash_hint(r->diags, "remove one of the two");
-        }
-}
-
 /* ---- images ---- */
 void ash_rule_image(const AshRules *r, const void *item, AshSpan at) {
         const AshImage *i = item;

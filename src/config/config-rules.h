@@ -18,7 +18,6 @@ void ash_rule_repo_ref(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_repo(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_repo_set(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_upstream(const AshRules *r, const void *item, AshSpan at);
-void ash_rule_import_overlay(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_image(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_image_file(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_pytest(const AshRules *r, const void *item, AshSpan at);

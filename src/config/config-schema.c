@@ -275,25 +275,6 @@ static const AshRecord advisory = { "advisory", "What was mended; goes into the 
         TABLES_("references", OWN, AshAdvisory, references, advisory_reference, "where more is said"),
         TEXTS_("packages", REQ | OWN, AshAdvisory, packages, "the packages that mend it: NAME-[EPOCH:]VERSION-RELEASE.ARCH")) };
 
-static const AshRecord import_overlay = { "import-overlay", "A deviation of an imported package, or what stands for a maintainer script", sizeof(AshImportOverlay), ROWS(
-        TEXT_("type", REQ | OWN, AshImportOverlay, type, "what it does", WORDS("add-file", "remove-file", "rename-file", "add-directory", "add-link", "set-mode", "set-config", "sysusers", "tmpfiles", "preset",
-                "alternative", "scriptlet", "add-relation", "remove-relation", "ignore-script")),
-        TEXT_("reason", REQ | OWN | DOCS, AshImportOverlay, reason, "why", FORM(filled)),
-        TEXT_("path", OWN, AshImportOverlay, path, "the path in the package", FORM(absolute)),
-        TEXT_("content", OWN, AshImportOverlay, content, "the file's content"),
-        { "source", ASH_FIELD_SOURCE, OWN, O(AshImportOverlay, source), "a file with the content, in place of `content`" },
-        TEXT_("mode", OWN, AshImportOverlay, mode, "its mode", FORM(mode)),
-        TEXT_("owner", OWN, AshImportOverlay, owner, "its owner", FORM(owner)),
-        TEXT_("group", OWN, AshImportOverlay, group, "its group", FORM(owner)),
-        TEXT_("target", OWN, AshImportOverlay, target, "what a link points at, or the new path of `rename-file`"),
-        TEXT_("relation", OWN, AshImportOverlay, relation, "the kind of a relation, or of a scriptlet", WORDS("requires", "provides", "conflicts", "obsoletes", "recommends", "suggests", "supplements", "enhances", "pre", "post", "preun", "postun")),
-        TEXT_("value", OWN, AshImportOverlay, value, "the relation, or one line for sysusers, tmpfiles or preset"),
-        TEXTS_("lines", OWN, AshImportOverlay, lines, "several such lines")),
-        .at = O(AshImportOverlay, at) + 1, .base_dir = O(AshImportOverlay, base_dir) + 1, .rule = ash_rule_import_overlay };
-static const AshRecord import = { "import", "Deviations of imported packages; the name is the package's in the archive, or a glob", sizeof(AshImport), ROWS(
-        TEXT_("description", OWN | DOCS, AshImport, description, "why"),
-        TABLES_("overlays", OWN, AshImport, overlays, import_overlay, "deviations, in order")) };
-
 /* ---- images ---- */
 static const AshRecord definition = { "image-definition", "A definition in another tool's format", sizeof(AshImage), ROWS(
         TEXT("type", AshImage, definition_type, "the format", WORDS("kiwi")),
@@ -479,8 +460,7 @@ const AshRecord ash_record_project = { "file", "A file of the project", sizeof(A
         NAMED_("package-groups", UNIQUE, AshProject, package_groups, package_group, "groups of binary packages, each declared once"),
         NAMED_("upstreams", OWN | UNIQUE, AshProject, upstreams, upstream, "where packages come from", FORM(repo_name)),
         NAMED_("channels", OWN | UNIQUE, AshProject, channels, channel, "published repositories; when one is declared, every channel named elsewhere must be", FORM(channel)),
-        NAMED_("advisories", OWN | UNIQUE, AshProject, advisories, advisory, "what was mended, by id"),
-        NAMED_("imports", OWN | UNIQUE, AshProject, imports, import, "deviations of imported packages")) };
+        NAMED_("advisories", OWN | UNIQUE, AshProject, advisories, advisory, "what was mended, by id")) };
 
 /* ---- access ---- */
 const AshField *ash_field_find(const AshRecord *record, AshSlice key) {

@@ -272,22 +272,6 @@ typedef struct AshAdvisories {
         size_t n;
 } AshAdvisories;
 
-/* Ashlar: a deviation of an imported package from what the archive has; also what replaces its maintainer scripts. */
-typedef struct AshImportOverlay {
-        AshSpan at;
-        const char *base_dir;     /* "source" is relative to it */
-        AshText type, reason, path, content, source, mode, owner, group, target, relation, value;
-        AshTexts lines;
-} AshImportOverlay;
-typedef struct AshImport {
-        AshText name, description; /* the package's name in the archive; may be a glob */
-        struct { AshImportOverlay *items; size_t n; } overlays;
-} AshImport;
-typedef struct AshImports {
-        AshImport *items;
-        size_t n;
-} AshImports;
-
 /* ---- images ---- */
 typedef struct AshImageUser {
         AshText name, comment, home, shell, password_hash, primary_group;
@@ -399,7 +383,6 @@ typedef struct AshProject {
         AshPublish default_publish;   /* of default-package-config */
         AshUpstreams upstreams;
         AshChannels channels;
-        AshImports imports;
         AshAdvisories advisories;
         AshTexts includes;            /* one file's, as written */
         AshText schema;               /* "$schema": for editors only */
