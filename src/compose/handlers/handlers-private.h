@@ -1,0 +1,39 @@
+/* Between the handlers. */
+#pragma once
+#include "handlers.h"
+
+int ash_handle_accounts(AshHandlerContext *c);
+int ash_handle_owners(AshHandlerContext *c);
+
+/* ---- the account files: passwd(5), group(5), shadow(5), gshadow(5) ---- */
+typedef struct AshPwUser {
+        AshSlice name, password, gecos, home, shell;
+        uint32_t uid, gid;
+        AshSlice shadow;             /* the line of /etc/shadow without the name and its colon; ptr NULL: none yet */
+        bool fresh;                  /* not in the files as the packages have them */
+} AshPwUser;
+typedef struct AshPwGroup {
+        AshSlice name, password;
+        uint32_t gid;
+        ASH_ARRAY(AshSlice) members;
+        AshSlice gshadow;            /* password and administrators of /etc/gshadow; ptr NULL: none yet */
+        bool fresh;
+} AshPwGroup;
+typedef struct AshPwDb {
+        AshArena *arena;             /* borrowed */
+        ASH_ARRAY(AshPwUser) users;
+        ASH_ARRAY(AshPwGroup) groups;
+        AshMap user_names, group_names; /* name -> index + 1 */
+        bool has_users;              /* /etc/passwd was there */
+} AshPwDb;
+void ash_pwdb_read(AshPwDb *db, const AshTree *t, AshArena *arena);
+void ash_pwdb_done(AshPwDb *db);
+AshPwUser *ash_pwdb_user(const AshPwDb *db, AshSlice name);
+AshPwUser *ash_pwdb_uid(const AshPwDb *db, uint32_t uid);
+AshPwGroup *ash_pwdb_group(const AshPwDb *db, AshSlice name);
+AshPwGroup *ash_pwdb_gid(const AshPwDb *db, uint32_t gid);
+AshPwUser *ash_pwdb_add_user(AshPwDb *db, AshSlice name, uint32_t uid, uint32_t gid);
+AshPwGroup *ash_pwdb_add_group(AshPwDb *db, AshSlice name, uint32_t gid);
+void ash_pwdb_join(AshPwDb *db, AshSlice group, AshSlice user);
+/* Writes the four files. Passwords move to the shadow files, as pwconv and grpconv do it. */
+int ash_pwdb_write(AshPwDb *db, AshHandlerContext *c);

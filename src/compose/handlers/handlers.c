@@ -1,0 +1,18 @@
+#include "handlers-private.h"
+
+static const char *const accounts_inputs[] = { "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/usr/lib/sysusers.d/*.conf", "/etc/sysusers.d/*.conf", NULL };
+static const char *const owners_inputs[] = { "/etc/passwd", "/etc/group", NULL };
+
+const AshHandler ash_handlers[] = {
+        /* name        doc                                                                                       inputs           version wanted run */
+        { "accounts",  "users and groups of sysusers.d and of the definition (systemd-sysusers, pwconv)",        accounts_inputs, 1, NULL, ash_handle_accounts },
+        { "owners",    "numbers for the names of owners; has to be the last that makes files",                   owners_inputs,   1, NULL, ash_handle_owners },
+        {},
+};
+
+const AshHandler *ash_handler_find(AshSlice name) {
+        for (const AshHandler *h = ash_handlers; h->name; h++)
+                if (ash_slice_eqs(name, h->name))
+                        return h;
+        return NULL;
+}

@@ -1,0 +1,220 @@
+"""Handlers against the tools whose work they do."""
+import os, pathlib, shutil, subprocess, sys, tempfile, unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+import rpmkit  # noqa: E402
+TOOL = os.environ["ASHLAR_HANDLER_TOOL"]
+EPOCH = "1700000000"
+
+
+def have(tool):
+    return shutil.which(tool) or shutil.which(tool, path="/usr/sbin:/sbin:/usr/lib/systemd")
+
+
+class Case(unittest.TestCase):
+    maxDiff = 8000
+
+    def setUp(self):
+        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ashlar-handlers-", dir=base))
+        self.addCleanup(lambda: subprocess.run(["chmod", "-R", "u+rwX", self.dir]) and shutil.rmtree(self.dir))
+        self.root, self.out = self.dir / "root", self.dir / "out"
+        (self.root / "etc").mkdir(parents=True)
+        self.out.mkdir()
+
+    def put(self, path, text="", mode=0o644):
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        file.chmod(mode)
+
+    def link(self, path, target):
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).symlink_to(target)
+
+    def handle(self, *args, fails=False):
+        shutil.rmtree(self.out)
+        self.out.mkdir()
+        r = subprocess.run([TOOL, "--dir", self.root, "--out", self.out, *args], capture_output=True, text=True)
+        self.assertEqual(r.returncode, 1 if fails else 0, r.stderr)
+        self.err = r.stderr
+        self.listing = {line.split(" ")[0]: line.split(" ")[1:] for line in r.stdout.splitlines()}
+        return r
+
+    def made(self, path):
+        return (self.out / path).read_bytes()
+
+    def project(self, text):
+        (self.dir / "p").mkdir(exist_ok=True)
+        (self.dir / "p" / "ashlar.toml").write_text('[project]\ndescription = "t"\n[images.i]\nkind = "container"\n' + text)
+        return ["--project", self.dir / "p", "--image", "i"]
+
+    def lock(self, users, groups):
+        text = 'version = 1\nsource-date-epoch = %s\nseed = "00000000-0000-4000-8000-000000000000"\n' % EPOCH
+        for name, ids in (("users", users), ("groups", groups)):
+            text += f"\n[{name}]\n" + "".join(f'"{k}" = {v}\n' for k, v in sorted(ids.items()))
+        (self.dir / "ashlar.lock").write_text(text)
+        return ["--lock", self.dir / "ashlar.lock"]
+
+
+FILES = ("passwd", "group", "shadow", "gshadow")
+BASIC = """
+g adm 4 - -
+g audio 29 - -
+g nogroup 65534 - -
+u root 0 "Super User" /root /bin/bash
+u daemon 1 - /usr/sbin /usr/sbin/nologin
+u sync 4:65534 - /bin /bin/sync
+u games 5:audio "With a group" /usr/games
+u mail 8
+u! shut 11
+"""
+MORE = """
+# dynamic ones
+u zeta - "Zeta Daemon" /var/lib/zeta
+u alpha - 'Alpha "x" Daemon' - /bin/sh
+g later -
+m zeta audio
+m alpha audio
+m alpha late-group
+m nobody-else adm
+r - 500-900
+"""
+
+
+class Accounts(Case):
+    def judge(self):
+        judge = self.dir / "judge"
+        shutil.copytree(self.root, judge)
+        subprocess.run([have("systemd-sysusers"), "--root", judge], check=True, capture_output=True, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH})
+        return {f: ((judge / "etc" / f).chmod(0o600), (judge / "etc" / f).read_text())[1] for f in FILES}
+
+    @staticmethod
+    def ids(text):
+        return {line.split(":")[0]: int(line.split(":")[2]) for line in text.splitlines()}
+
+    def compare(self):
+        want = self.judge()
+        self.handle(*self.lock(self.ids(want["passwd"]), self.ids(want["group"])), "accounts", "owners")
+        for f in FILES:
+            self.assertEqual(self.made("etc/" + f).decode(), want[f], f)
+
+    @unittest.skipUnless(have("systemd-sysusers"), "no systemd-sysusers")
+    def test_sysusers_fresh(self):
+        self.put("usr/lib/sysusers.d/basic.conf", BASIC.replace("u! shut 11\n", ""))
+        self.put("usr/lib/sysusers.d/more.conf", MORE)
+        self.compare()
+        self.assertEqual(self.listing["/etc/shadow"][:2], ["100000", "root:root"])
+        self.assertEqual(self.listing["/etc/passwd"][:3], ["100644", "root:root", "0:0"])
+
+    @unittest.skipUnless(have("systemd-sysusers"), "no systemd-sysusers")
+    def test_sysusers_of_the_host(self):
+        if not pathlib.Path("/usr/lib/sysusers.d").is_dir():
+            self.skipTest("no sysusers.d here")
+        shutil.copytree("/usr/lib/sysusers.d", self.root / "usr/lib/sysusers.d")
+        self.compare()
+
+    @unittest.skipUnless(have("systemd-sysusers"), "no systemd-sysusers")
+    def test_sysusers_over_files(self):
+        self.put("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nold:x:70:70::/:/bin/sh\n")
+        self.put("etc/group", "root:x:0:\nold:x:70:\naudio:x:29:old\nshadow:x:42:\n")
+        self.put("etc/shadow", "root:$6$x$y:19000:0:99999:7:::\nold:!:1::::::\n", 0o640)
+        self.put("etc/gshadow", "root:*::\nold:!::\naudio:!::old\nshadow:!::\n", 0o640)
+        self.put("usr/lib/sysusers.d/a.conf", BASIC.replace("u! shut 11\n", "") + "u old 71\nu new 72\n")
+        self.put("usr/lib/sysusers.d/b.conf", "u hidden 444\n")
+        self.put("etc/sysusers.d/b.conf", "u shown 445\n")
+        self.put("usr/lib/sysusers.d/c.conf", "u masked 446\n")
+        self.link("etc/sysusers.d/c.conf", "/dev/null")
+        self.compare()
+        self.assertNotIn(b"hidden", self.made("etc/passwd"))
+        self.assertNotIn(b"masked", self.made("etc/passwd"))
+
+    def test_sysusers_locked(self):
+        self.put("usr/lib/sysusers.d/basic.conf", BASIC)
+        self.handle("accounts")
+        self.assertIn("shut:!*:19675:::::1:", self.made("etc/shadow").decode())
+
+    def test_without_lock_downwards(self):
+        self.put("usr/lib/sysusers.d/a.conf", "u b -\nu a 999\ng c -\n")
+        self.handle("accounts")
+        self.assertEqual(self.ids(self.made("etc/passwd").decode()), {"b": 997, "a": 999})
+        self.assertEqual(self.ids(self.made("etc/group").decode()), {"c": 998, "b": 997, "a": 999})
+
+    @unittest.skipUnless(have("pwconv") and os.geteuid() == 0, "pwconv -R needs root")
+    def test_pwconv(self):
+        for f in ("passwd", "group"):
+            self.put("etc/" + f, pathlib.Path(f"/usr/share/base-passwd/{f}.master").read_text())
+        self.put("etc/login.defs", "PASS_MAX_DAYS\t99999\nPASS_MIN_DAYS 0\nPASS_WARN_AGE\t7\n")
+        judge = self.dir / "judge"
+        shutil.copytree(self.root, judge)
+        for tool in ("pwconv", "grpconv"):
+            subprocess.run([have(tool), "-R", judge], check=True, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH})
+        self.handle("accounts", "owners")
+        for f in FILES:
+            self.assertEqual(self.made("etc/" + f).decode(), (judge / "etc" / f).read_text(), f)
+        self.assertEqual(self.listing["/etc/shadow"][:3], ["100640", "root:shadow", "0:42"])
+
+    def test_definition(self):
+        self.put("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
+        self.put("etc/group", "root:x:0:\nwheel:x:10:\nshadow:x:42:\n")
+        self.put("etc/skel/.profile", "hello\n")
+        self.put("usr/bin/bash", "")
+        self.link("bin", "usr/bin")
+        (self.root / "root").mkdir()
+        image = self.project("""
+[images.i.users.root]
+password-hash = "$6$salt$hash"
+ssh-keys = ["ssh-ed25519 AAAA root@x"]
+[images.i.users.ann]
+groups = ["wheel", "team"]
+ssh-keys = ["ssh-ed25519 AAAA a@x", "ssh-ed25519 BBBB b@x"]
+sudo = true
+[images.i.users.bob]
+uid = 1000
+group = "team"
+shell = "/bin/zsh"
+comment = "Bob"
+[images.i.users.svc]
+system = true
+[images.i.groups.team]
+gid = 2000
+members = ["svc"]
+""")
+        self.handle(*image, "accounts", "owners")
+        self.assertEqual(self.made("etc/passwd").decode().splitlines(), ["root:x:0:0:root:/root:/bin/sh", "bob:x:1000:2000:Bob:/home/bob:/bin/zsh",
+                         "ann:x:1001:1001::/home/ann:/bin/bash", "svc:x:999:999::/:/usr/sbin/nologin"])
+        self.assertIn("team:x:2000:ann,svc\n", self.made("etc/group").decode())
+        self.assertIn("wheel:x:10:ann\n", self.made("etc/group").decode())
+        shadow = self.made("etc/shadow").decode()
+        self.assertIn("root:$6$salt$hash:19675:", shadow)
+        self.assertIn("ann:!:19675:0:99999:7:::\n", shadow)
+        self.assertEqual(self.made("home/ann/.ssh/authorized_keys"), b"ssh-ed25519 AAAA a@x\nssh-ed25519 BBBB b@x\n")
+        self.assertEqual(self.listing["/home/ann"][:3], ["40700", "ann:ann", "1001:1001"])
+        self.assertEqual(self.listing["/home/ann/.ssh"][:3], ["40700", "ann:ann", "1001:1001"])
+        self.assertEqual(self.listing["/home/ann/.ssh/authorized_keys"][:3], ["100600", "ann:ann", "1001:1001"])
+        self.assertEqual(self.listing["/home/bob/.profile"][:3], ["100644", "bob:team", "1000:2000"])
+        self.assertEqual(self.listing["/root/.ssh/authorized_keys"][:3], ["100600", "root:root", "0:0"])
+        self.assertNotIn("/home/svc", self.listing)
+        self.assertEqual(self.made("etc/sudoers.d/ann"), b"ann ALL=(ALL:ALL) NOPASSWD: ALL\n")
+
+    def test_definition_mistakes(self):
+        self.put("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nwww:x:33:33::/:/bin/sh\n")
+        self.put("etc/group", "root:x:0:\nwww:x:33:\n")
+        self.handle(*self.project('[images.i.users.eve]\nuid = 33\n[images.i.users.www]\nuid = 34\n'), "accounts", fails=True)
+        self.assertIn("the number 33 for the user 'eve' is taken by 'www'", self.err)
+        self.assertIn("the user 'www' has the number 33 in a package", self.err)
+        self.assertIn("ashlar.toml:6:", self.err)
+        self.handle(*self.project('[images.i.users.eve]\ngroups = ["nope"]\n[images.i.users.al]\ngroup = "nil"\n'), "accounts", fails=True)
+        self.assertIn("the group 'nil' of the user 'al' does not exist in this image", self.err)
+
+    def test_unknown_owner(self):
+        kit = rpmkit.Kit(self.dir)
+        self.addCleanup(kit.close)
+        rpm = kit.build("stray", install="mkdir -p %{buildroot}/opt; echo x > %{buildroot}/opt/x", files="%attr(0640, ghost, daemons) /opt/x")
+        self.handle("--store", self.dir / "store", "--rpm", rpm, "accounts", "owners", fails=True)
+        self.assertIn("/opt/x of stray-1.0-1.noarch belongs to the user 'ghost', which is not known in this image", self.err)
+        self.assertIn("/opt/x of stray-1.0-1.noarch belongs to the group 'daemons'", self.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
