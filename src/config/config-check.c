@@ -205,11 +205,22 @@ static void check_exists(const Check *k, AshText path, const char *what) {
         ash_hint(k->diags, "paths are relative to the file that names them");
 }
 
+static bool outside(const AshConfig *c, const char *path) {
+        _free_ char *project = ash_path_normalize(ash_slice_str(c->dir)), *plain = ash_path_normalize(ash_slice_str(path));
+        _free_ char *below = (project[0] == '/') == (plain[0] == '/') ? ash_path_relative(ash_slice_str(project), ash_slice_str(plain)) : NULL;
+        return !below || !ash_path_is_confined(ash_slice_str(below));
+}
+
+/* Rendering refuses what leaves the project too: there links count as well. */
 static int overlay_source_exists(void *context, const AshOverlay *o, AshDiags *diags) {
-        (void) context;
         if (!o->source.s.len || !o->base_dir)
                 return 0;
         _free_ char *path = ash_path_join(o->base_dir, o->source.s.ptr);
+        if (o->source.s.ptr[0] == '/' || outside(context, path)) {
+                ash_fail(diags, -ASH_ERR_CONFIG, o->source.at, "the overlay's source '%.*s' is outside of the project", ASH_F(o->source.s));
+                ash_hint(diags, "keep it beside the file that declares the overlay, or elsewhere below the project's directory");
+                return -ASH_ERR_CONFIG;
+        }
         if (access(path, F_OK) == 0)
                 return 0;
         ash_fail(diags, -ASH_ERR_CONFIG, o->source.at, "the overlay's source '%s' does not exist", path);
@@ -247,7 +258,7 @@ static void check_files(const Check *k) {
                 for (size_t f = 0; f < p->images.items[i].files.n; f++)
                         check_exists(k, p->images.items[i].files.items[f].source, "the source");
         }
-        ash_config_each_overlay(k->config, overlay_source_exists, NULL, k->diags);
+        ash_config_each_overlay(k->config, overlay_source_exists, k->config, k->diags);
         ash_config_each_overlay(k->config, overlay_regex, k->config, k->diags);
 }
 

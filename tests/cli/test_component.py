@@ -58,6 +58,13 @@ class Component(Case):
         self.assertNotEqual(p.returncode, 0)
         self.assertIn("bash", p.stderr)
 
+    def test_json_of_failures_is_json(self):
+        shown = self.run_ashlar("-C", "p", "component", "show", "bash", "bassh", "--json", status=1)
+        self.assertEqual([c["component"] for c in json.loads(shown.stdout)], ["bash"])
+        diff = self.run_ashlar("-C", "p", "component", "diff", "bash", "--json", "--specs", "nowhere", status=None)
+        self.assertNotEqual(diff.returncode, 0)
+        self.assertEqual(json.loads(diff.stdout), [])
+
     def test_add(self):
         compact = "# a list\n\n[components.alpha]\n[components.Beta] # big\n# about it\n[components.delta]\n[components.zulu]\n"
         def added(text, *args, **more):

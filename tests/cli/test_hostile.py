@@ -78,6 +78,7 @@ class Hostile(Case):
             self.refused("p/ashlar.toml:")
             self.overlay(type='"patch-add"', file='"b.patch"', source=f'"{source}"')
             self.refused("p/ashlar.toml:")
+            self.assertIn("is outside of the project", self.run_ashlar("-C", "p", "config", "check", status=3).stderr)
         self.assertEqual(self.secret.read_text(), "secret\n")
 
     def test_links(self):

@@ -159,13 +159,14 @@ int ash_component_diff(AshCli *cli) {
         AshRenderOptions options = ash_cli_render_options(cli);
         AshJson j = ash_cli_json(cli);
         bool any = false;
+        int r = 0;
         if (cli->json)
                 ash_json_begin(&j, NULL, '[');
-        for (size_t i = 0; i < cli->n_args; i++) {
+        for (size_t i = 0; i < cli->n_args && r >= 0; i++) {
                 _cleanup_(ash_component_diff_free_p) AshComponentDiff *d = NULL;
-                int r = ash_render_diff(cli->config, ash_slice_str(cli->args[i]), &options, &d, cli->diags);
+                r = ash_render_diff(cli->config, ash_slice_str(cli->args[i]), &options, &d, cli->diags);
                 if (r < 0)
-                        return ash_cli_upstream_failed(cli, r);
+                        break;
                 any = any || d->files.n;
                 if (cli->json)
                         diff_json(&j, d);
@@ -176,7 +177,7 @@ int ash_component_diff(AshCli *cli) {
                 ash_json_end(&j, ']');
                 ash_cli_print(cli, "\n");
         }
-        return ash_cli_flag(cli, "exit-code") && any;
+        return r < 0 ? ash_cli_upstream_failed(cli, r) : ash_cli_flag(cli, "exit-code") && any;
 }
 
 /* ---- fingerprint, why ---- */

@@ -207,13 +207,14 @@ static void show_component(Show *s, const AshComponent *c) {
 
 static int run_show(AshCli *cli) {
         Show s = { cli, ash_cli_json(cli) };
+        int r = 0;
         if (cli->json)
                 ash_json_begin(&s.json, NULL, '[');
-        for (size_t i = 0; i < cli->n_args; i++) {
+        for (size_t i = 0; i < cli->n_args && r >= 0; i++) {
                 const AshComponent *c;
-                int r = ash_config_component(cli->config, ash_slice_str(cli->args[i]), &c, cli->diags);
+                r = ash_config_component(cli->config, ash_slice_str(cli->args[i]), &c, cli->diags);
                 if (r < 0)
-                        return r;
+                        break;
                 if (cli->json)
                         ash_json_begin(&s.json, NULL, '{');
                 else if (i)
@@ -226,7 +227,7 @@ static int run_show(AshCli *cli) {
                 ash_json_end(&s.json, ']');
                 ash_cli_print(cli, "\n");
         }
-        return 0;
+        return r;
 }
 
 #define NAMES(what) { "NAME", what, ASH_KIND_COMPONENT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }
