@@ -13,6 +13,7 @@ static const AshRpmNewFile files[] = {
         F("/etc/tool.conf", .mode = S_IFREG | 0640, .data = ASH_S("a = 1\n"), .flags = ASH_RPMFILE_CONFIG | ASH_RPMFILE_NOREPLACE),
         F("/usr/share/tool/one", .mode = S_IFREG | 0644, .data = ASH_S("same"), .hardlink = 1),
         F("/usr/share/tool/two", .mode = S_IFREG | 0644, .data = ASH_S("same"), .hardlink = 1),
+        F("/usr/share/tool/other", .mode = S_IFREG | 0644, .data = ASH_S("between")),
         F("/usr/share/tool", .mode = S_IFDIR | 0755),
         F("/usr/share/tool-x", .mode = S_IFREG | 0644, .data = ASH_S("")),
         F("/usr/bin/link", .mode = S_IFLNK | 0777, .link = ASH_S("tool")),
@@ -71,7 +72,7 @@ static void test_rpm_reads_it(void **state) {
         expect(dir, "rpm -K --nosignature p.rpm", "p.rpm: digests OK\n");
         expect(dir, "rpm -Kv --nosignature p.rpm | grep -c OK", "3\n"); /* header SHA256 and SHA1, payload SHA256 */
         expect(dir, "rpm -qp --nosignature --qf '%{NEVRA} %{LICENSE} %{SOURCERPM} %{SUMMARY}|%{DESCRIPTION}|%{BUILDTIME} %{SIZE}\\n' p.rpm",
-               "tool-2:1.0~rc1-3+b1.x86_64 MIT tool-1.0~rc1-3.src.rpm A tool|Long\ntext|1700000000 29\n");
+               "tool-2:1.0~rc1-3+b1.x86_64 MIT tool-1.0~rc1-3.src.rpm A tool|Long\ntext|1700000000 36\n");
         expect(dir, "rpm -qp --nosignature --provides p.rpm", "old = 1:1~rc1-1\ntool = 2:1.0~rc1-3+b1\ntool(x86-64) = 2:1.0~rc1-3+b1\nvirtual\n");
         expect(dir, "rpm -qp --nosignature --requires p.rpm | grep -v rpmlib", "(a >= 1-0 or b)\nlibc6 >= 2.38-0\n");
         expect(dir, "rpm -qp --nosignature -c p.rpm", "/etc/tool.conf\n");
@@ -80,9 +81,9 @@ static void test_rpm_reads_it(void **state) {
         expect(dir, "rpm -qp --nosignature --qf '[%{FILENAMES} %{FILEFLAGS:fflags} %{FILEMODES:perms} %{FILEUSERNAME} %{FILESIZES} %{FILENLINKS} %{FILERDEVS}\\n]' p.rpm",
                "/dev/x  brw-rw---- root 0 1 2049\n/etc/tool.conf cn -rw-r----- root 6 1 0\n/usr/bin/link  lrwxrwxrwx root 4 1 0\n/usr/bin/tool  -rwxr-xr-x root 10 1 0\n"
                "/usr/share/doc/tool/copyright l -rw-r--r-- root 5 1 0\n/usr/share/tool  drwxr-xr-x root 0 1 0\n/usr/share/tool-x  -rw-r--r-- root 0 1 0\n"
-               "/usr/share/tool/one  -rw-r--r-- root 4 2 0\n/usr/share/tool/two  -rw-r--r-- root 4 2 0\n/var/log/tool.log g -rw------- root 5 1 0\n");
+               "/usr/share/tool/one  -rw-r--r-- root 4 2 0\n/usr/share/tool/other  -rw-r--r-- root 7 1 0\n/usr/share/tool/two  -rw-r--r-- root 4 2 0\n/var/log/tool.log g -rw------- root 5 1 0\n");
         expect(dir, "rpm -qp --nosignature --changelog p.rpm", "* Tue Nov 14 2023 A. B <a@example.org> - 2:1.0-3\n- first\n- second\n\n");
-        expect(dir, "rpm2cpio p.rpm | grep -ao -e '07070100000[0-9a-f]*' -e '^same$' -e TRAILER!!! | wc -l", "11\n"); /* nine members (no ghost), the trailer and its header */
+        expect(dir, "rpm2cpio p.rpm | grep -ao -e '07070100000[0-9a-f]*' -e '^same$' -e TRAILER!!! | wc -l", "12\n"); /* ten members (no ghost), the trailer and its header */
 }
 
 static void test_rpm_installs_it(void **state) {
@@ -97,6 +98,7 @@ static void test_rpm_installs_it(void **state) {
         expect(dir, "rpm --root $PWD/r --dbpath /db --nosignature --nodeps --force-debian -i p.rpm 2>&1", "");
         expect(dir, "rpm --root $PWD/r --dbpath /db --nodeps -V tool | grep -v '^missing.*log' || true", "");
         expect(dir, "stat -c '%n %a %h' r/usr/bin/tool r/usr/share/tool/one; cat r/usr/share/tool/one r/usr/share/tool/two", "r/usr/bin/tool 755 1\nr/usr/share/tool/one 644 2\nsamesame");
+        expect(dir, "cat r/usr/share/tool/other; stat -c ' %h' r/usr/share/tool/other", "between 1\n"); /* its name sorts between those of a hard link */
         expect(dir, "getcap r/usr/bin/tool 2>/dev/null || /usr/sbin/getcap r/usr/bin/tool", "r/usr/bin/tool cap_net_raw=ep\n");
 }
 

@@ -91,6 +91,7 @@ typedef struct Plan { /* what is worked out before anything is written */
         const AshRpmNewFile **files; /* sorted by path */
         uint32_t *inode;             /* by place in files */
         uint32_t *nlink;             /* members of its group */
+        uint32_t *next;              /* the next member of its group; 0: none */
         bool *carries;               /* has its bytes in the payload: no ghost, and the last of its group */
         bool large;                  /* stripped cpio */
         uint64_t size;               /* installed bytes */
@@ -103,6 +104,7 @@ static void plan_done(Plan *plan) {
         free(plan->files);
         free(plan->inode);
         free(plan->nlink);
+        free(plan->next);
         free(plan->carries);
         ash_str_done(&plan->payload);
 }
@@ -146,6 +148,7 @@ static void number_inodes(Plan *plan) {
                 plan->inode[i] = plan->inode[last];
                 plan->nlink[i] = plan->nlink[last] + 1;
                 plan->carries[last] = false;
+                plan->next[last] = (uint32_t) i;
         }
         for (size_t i = n; i-- > 0;) { /* the last member knows the count: hand it to the others */
                 const AshRpmNewFile *f = plan->files[i];
@@ -161,6 +164,7 @@ static int plan_files(Plan *plan, AshDiags *diags) {
         plan->files = ash_calloc(n + 1, sizeof(*plan->files));
         plan->inode = ash_calloc(n + 1, sizeof(*plan->inode));
         plan->nlink = ash_calloc(n + 1, sizeof(*plan->nlink));
+        plan->next = ash_calloc(n + 1, sizeof(*plan->next));
         plan->carries = ash_calloc(n + 1, sizeof(*plan->carries));
         for (size_t i = 0; i < n; i++)
                 plan->files[i] = &plan->p->files[i];
@@ -328,6 +332,13 @@ static void write_member(const Plan *plan, size_t i, AshWriter *w) {
         pad4(w);
 }
 
+/* Members of a hard link group follow each other, as rpm wants it: while a group is open, it makes whatever comes next a link of it. So all come where the last one stands. */
+static void write_group(const Plan *plan, size_t last, AshWriter *w) {
+        for (size_t i = plan->inode[last] - 1; i != last; i = plan->next[i])
+                write_member(plan, i, w);
+        write_member(plan, last, w);
+}
+
 static int write_payload(Plan *plan, AshDiags *diags) {
         _cleanup_(ash_digest_free_p) AshDigest *packed = ash_digest_new(ASH_SHA256);
         _cleanup_(ash_digest_free_p) AshDigest *plain = ash_digest_new(ASH_SHA256);
@@ -336,8 +347,8 @@ static int write_payload(Plan *plan, AshDiags *diags) {
         _cleanup_(ash_writer_free_p) AshWriter *zstd = ash_writer_new_compress(packed_out, ASH_COMP_ZSTD, plan->p->zstd_level ? plan->p->zstd_level : 3);
         _cleanup_(ash_writer_free_p) AshWriter *w = ash_writer_new_digest(zstd, plain);
         for (size_t i = 0; i < plan->p->n_files; i++)
-                if (!(plan->files[i]->flags & ASH_RPMFILE_GHOST))
-                        write_member(plan, i, w);
+                if (plan->carries[i])
+                        write_group(plan, i, w);
         write_newc(w, &(Cpio){ .nlink = 1 }, "", ASH_S("TRAILER!!!"));
         plan->archive_size = w->offset;
         AshWriter *chain[] = { w, zstd, packed_out, memory };
