@@ -1,0 +1,81 @@
+/* image: a tree to the bytes of an output. Sees a tree, its opened packs and an output's description; knows no package. docs/images.md shows the formats.
+ *
+ * A stream (tar, cpio) is laid out before a byte is written: headers in memory, contents where they are mapped. Its pieces are then digested, compressed and written on all processors, in chunks
+ * at fixed places, so that the result does not depend on the number of threads. */
+#pragma once
+#include "io.h"
+#include "model-tree.h"
+
+/* ---- streams ---- */
+typedef struct AshLayout {
+        AshArena *arena;
+        ASH_ARRAY(AshSlice) parts;   /* in order; borrowed from the arena, the tree and its packs */
+        uint64_t size;               /* bytes of all */
+} AshLayout;
+AshLayout *ash_layout_new(void);
+void ash_layout_free(AshLayout *l);
+ASH_DEFINE_CLEANUP(AshLayout *, ash_layout_free)
+void ash_layout_add(AshLayout *l, AshSlice bytes);                 /* borrowed */
+void ash_layout_copy(AshLayout *l, AshSlice bytes);                /* into the arena */
+void ash_layout_zeros(AshLayout *l, uint64_t n);
+/* POSIX.1-2001 pax, plain ustar headers where they suffice; xattrs as SCHILY.xattr.*; owners by number. skip_root leaves the root directory out (container layers). Sockets are left out. */
+int ash_layout_tar(AshLayout *l, const AshTree *t, bool skip_root, AshDiags *diags);
+/* cpio "newc" (SVR4 without checksum), as an initramfs is. It has no xattrs, and no file of 4 GiB: -ASH_ERR_LIMIT. */
+int ash_layout_cpio(AshLayout *l, const AshTree *t, AshDiags *diags);
+/* One file within a tar stream. */
+void ash_layout_tar_file(AshLayout *l, const char *name, uint64_t size, int64_t mtime); /* the header; the bytes follow, then ash_layout_tar_pad(); at last ash_layout_tar_end() */
+void ash_layout_tar_pad(AshLayout *l, uint64_t size);
+void ash_layout_tar_end(AshLayout *l);
+
+typedef struct AshWritten {
+        uint64_t size, compressed_size;
+        uint8_t sha256[32], compressed_sha256[32]; /* of the stream, and of what was written; equal without compression */
+} AshWritten;
+/* Writes to a descriptor. level 0: the default. digest false: sha256 (of the uncompressed stream) is not needed. */
+int ash_layout_write(const AshLayout *l, int fd, AshCompression compression, int level, bool digest, unsigned threads, AshProgress *progress, AshWritten *ret, AshDiags *diags);
+int ash_layout_digest(const AshLayout *l, uint8_t ret[static 32]);
+
+/* ---- outputs ---- */
+typedef struct AshImageFacts {
+        const char *name;            /* "container-base" */
+        const char *arch;            /* as RPM says it: "x86_64" */
+        int64_t time;                /* SOURCE_DATE_EPOCH */
+        AshCompression compression;  /* of layers and archives */
+        int level;
+        unsigned threads;
+        AshSlice *entrypoint, *command, *environment /* "KEY=value" */, *ports, *volumes, *tags;
+        size_t n_entrypoint, n_command, n_environment, n_ports, n_volumes, n_tags;
+        struct AshFactPair { AshSlice key, value; } *labels, *annotations;
+        size_t n_labels, n_annotations;
+        AshSlice user, working_directory, stop_signal;
+        AshProgress *progress;
+} AshImageFacts;
+
+/* One architecture's image within a layout that is being made. */
+typedef struct AshOciImage {
+        char arch[16], variant[8];   /* Go's names: "amd64", "arm64" and "v8" */
+        char manifest_digest[65];
+        uint64_t manifest_size;
+        AshWritten layer;
+} AshOciImage;
+/* Puts config, layer and manifest as blobs below dirfd (blobs/sha256/...). OCI image-spec 1.1. */
+int ash_oci_add(int dirfd, const AshTree *t, const AshImageFacts *facts, AshOciImage *ret, AshDiags *diags);
+/* oci-layout and index.json: over one image its manifest; over several an index with their platforms. */
+int ash_oci_finish(int dirfd, const AshImageFacts *facts, const AshOciImage *images, size_t n, AshDiags *diags);
+/* "docker load": one tar with manifest.json, configuration and the layer. */
+int ash_docker_write(int fd, const AshTree *t, const AshImageFacts *facts, AshWritten *ret, AshDiags *diags);
+/* Files below dirfd as whoever runs this may make them: owners, devices, set-id bits and xattrs are in the sidecar (a dump of the tree). Modes are set as far as they are the owner's to set. */
+int ash_directory_write(int dirfd, const AshTree *t, AshDiags *diags);
+AshSlice ash_image_bytes(const AshTree *t, AshNode n);              /* of a regular file; hard links followed */
+
+/* ---- the tree as text ---- */
+/* One line a node, sorted by path as a walk goes; docs/images.md has the format. It says everything: ash_tree_parse() makes the same tree of it. */
+void ash_tree_dump(const AshTree *t, AshStr *out);
+/* source: finds the bytes of content. It gives a pack for the hex digest of an RPM (for AshTreeSource.pack), or bytes for a content digest; 0 or a negative error. */
+typedef struct AshDumpContent {
+        void *context;
+        int (*pack)(void *context, AshSlice id, const void **ret, AshDiags *diags);
+        int (*bytes)(void *context, AshSlice sha256, AshArena *arena, AshSlice *ret, AshDiags *diags);
+} AshDumpContent;
+/* -ASH_ERR_SYNTAX with the line. */
+int ash_tree_parse(AshSource *text, const AshDumpContent *content, AshTree **ret, AshDiags *diags);
