@@ -8,13 +8,20 @@ N = 2000
 
 
 def make(folder):
-    """By one rpmbuild run: each package has 20 files, relations, a changelog and 60 kB that do not compress."""
+    """By one rpmbuild run. Each package has 60 files (names of this machine's own packages), a score of relations, ten changelog entries and 60 kB that do not compress: about what primary, filelists and
+    other of a distribution have on average."""
+    names = sorted({l.rsplit("/", 1)[-1] for f in pathlib.Path("/var/lib/dpkg/info").glob("*.list") for l in f.read_text(errors="replace").splitlines()} - {""})
+    names = [n for n in names if n[0].isalpha() and n.isascii() and n.replace("-", "").replace("_", "").replace(".", "").isalnum()]
+    step = max(1, len(names) // (58 * 40))
+    names = names[::step][:58 * 40]
     spec = ["Name: bench", "Version: 1", "Release: 1", "Summary: s", "License: MIT", "AutoReqProv: no", "%description", "d"]
     for i in range(N):
         spec += [f"%package -n p{i:04}", "Summary: A package for measuring", "AutoReqProv: no", f"Requires: p{(i * 7) % N:04} >= 1, /bin/sh, libc.so.6(GLIBC_2.34)(64bit)", f"Provides: feature({i}) = {i}",
+                 *[f"Requires: lib{names[(i * 11 + k * 97) % len(names)].replace('.', '')} >= {k}.{i}" for k in range(12)], *[f"Provides: {names[(i * 5 + k * 31) % len(names)].replace('.', '')} = {i}-{k}" for k in range(6)],
                  f"%description -n p{i:04}", "A text of some length, as packages have it. " * 8, f"%files -n p{i:04}", f"/usr/share/p{i:04}", f"/usr/bin/tool{i:04}"]
-    spec += ["%install", f"for i in $(seq -f %04.0f 0 {N - 1}); do d=%{{buildroot}}/usr/share/p$i; mkdir -p $d %{{buildroot}}/usr/bin; cd $d; touch file-{{1..18}}; head -c 60000 /dev/urandom > data; : > %{{buildroot}}/usr/bin/tool$i; done",
-             "%changelog"] + [f"* Mon Jan {day:02} 2025 Some One <one@example.org> - 1-{day}\n- a change of day {day}" for day in (27, 20, 13, 6)]
+    spec += ["%install", f"for k in $(seq 0 {N - 1}); do i=$(printf %%04d $k); n=$((k % 40)); d=%{{buildroot}}/usr/share/p$i; mkdir -p $d %{{buildroot}}/usr/bin; cd $d; touch $(sed -n $(( n * 58 + 1 )),$(( n * 58 + 58 ))p {folder}/names); head -c 60000 /dev/urandom > data; : > %{{buildroot}}/usr/bin/tool$i; done",
+             "%changelog"] + [f"* Mon Jan {day:02} 2025 Some One <one@example.org> - 1-{day}\n- a change of day {day}" for day in (27, 20, 13, 6)] + [f"* Mon Dec {day:02} 2024 Some One <one@example.org> - 0-{day}\n- {' '.join(names[day * 20:day * 20 + 12])}" for day in (30, 23, 16, 9, 2)]
+    (folder / "names").write_text("\n".join(names) + "\n")
     (folder / "bench.spec").write_text("\n".join(spec) + "\n")
     subprocess.run(["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {folder}/top", "--define", f"_rpmdir {folder}/rpms", "--define", "_binary_payload w1.gzdio", "--define", "_build_name_fmt %%{NAME}.rpm",
                     "--define", "__os_install_post %{nil}", "--define", "debug_package %{nil}", folder / "bench.spec"], check=True, env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8"},

@@ -25,7 +25,7 @@ def main():
                 secret = folder / f"{algorithm}.key"
                 secret.write_bytes(subprocess.run([*gpg, "--armor", "--export-secret-keys", algorithm], env=env, check=True, capture_output=True).stdout)
                 names = [work / p.relative_to(folder / "set/rpms") for p in rpms]
-                peer = measure(["rpmsign", "--addsign", "--define", f"_gpg_name {algorithm}", *names], runs=1, prepare=fresh, env=env)
+                peer = measure(["rpmsign", "--addsign", "--define", f"_gpg_name {algorithm}", "--define", "__gpg /usr/bin/gpg", *names], runs=1, prepare=fresh, env=env)
                 ours = measure([ASHLAR, "-q", "package", "sign", "--key", secret, *names], runs=2, prepare=fresh, env=env)
                 print(f"{algorithm:8} rpmsign {peer[0]:6.2f} s  cpu {peer[1]:6.2f} s   ashlar {ours[0]:6.2f} s  cpu {ours[1]:6.2f} s   {peer[0] / ours[0]:.1f} times faster", flush=True)
                 report(f"sign {len(rpms)} packages with {algorithm}, rpmsign / 5", ours[0], peer[0] / 5, "s")

@@ -46,13 +46,19 @@ static void element(AshStr *out, const char *name, AshSlice text) {
                 ash_str_appendf(out, "  <%s/>\n", name);
                 return;
         }
-        ash_str_appendf(out, "  <%s>", name);
+        ash_str_append_str(out, "  <");
+        ash_str_append_str(out, name);
+        ash_str_append_char(out, '>');
         ash_xml_escape(out, text);
-        ash_str_appendf(out, "</%s>\n", name);
+        ash_str_append_str(out, "</");
+        ash_str_append_str(out, name);
+        ash_str_append_str(out, ">\n");
 }
 
 static void attribute(AshStr *out, const char *name, AshSlice text) {
-        ash_str_appendf(out, " %s=\"", name);
+        ash_str_append_char(out, ' ');
+        ash_str_append_str(out, name);
+        ash_str_append_str(out, "=\"");
         ash_xml_escape(out, text);
         ash_str_append_char(out, '"');
 }
@@ -105,7 +111,11 @@ static const char *file_type(const AshRpmFile *f) {
 }
 
 static void file_element(AshStr *out, const AshRpmFile *f, const char *indent) {
-        ash_str_appendf(out, "%s<file%s>", indent, file_type(f));
+        /* The busiest place of all: no formatting here. */
+        ash_str_append_str(out, indent);
+        ash_str_append_str(out, "<file");
+        ash_str_append_str(out, file_type(f));
+        ash_str_append_char(out, '>');
         ash_xml_escape(out, f->dir);
         ash_xml_escape(out, f->base);
         ash_str_append_str(out, "</file>\n");

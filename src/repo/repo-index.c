@@ -30,7 +30,8 @@ static int read_package(Indexer *x, size_t i, const struct stat *st) {
         _free_ char *shown = ash_path_join(x->dir, path);
         _bytes_ AshBytes bytes = {};
         _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
-        int r = ash_file_map(x->dirfd, path, &bytes);
+        /* Small files are read: mapping and unmapping each of thousands costs more than copying them. */
+        int r = st->st_size <= 1 << 20 ? ash_file_read(x->dirfd, path, 1 << 20, &bytes) : ash_file_map(x->dirfd, path, &bytes);
         if (r < 0)
                 return ash_fail_file(x->diags, r, shown, "cannot read: %s", ash_strerror(r));
         r = ash_rpm_parse(ash_bytes_slice(&bytes), shown, &rpm, x->diags);

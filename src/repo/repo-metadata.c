@@ -198,7 +198,7 @@ static int make_document(void *context, size_t i) {
         ash_digest_hex_of(ASH_SHA256, ash_str_slice(&d->text), d->open_digest);
         AshSlice data = ash_str_slice(&d->text);
         if (c != ASH_COMP_NONE) {
-                int r = ash_compress(data, c, c == ASH_COMP_ZSTD ? 7 : 0, &packed);
+                int r = ash_compress(data, c, c == ASH_COMP_ZSTD ? 3 : 0, &packed);
                 if (r < 0)
                         return ash_fail(w->diags, r, ASH_NOWHERE, "cannot compress %s: %s", d->file, ash_strerror(r));
                 data = ash_str_slice(&packed);

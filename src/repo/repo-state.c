@@ -78,8 +78,13 @@ void ash_repo_state_read(int dirfd, const char *path, AshRepoState *ret) {
 }
 
 int ash_repo_state_write(int dirfd, const char *path, AshSlice options, AshSlice repomd, const AshRepoMeta *meta, size_t n_meta, const AshRepoEntry *entries, size_t n) {
-        _str_ AshStr body = {}, out = {};
+        _str_ AshStr body = {};
         char hex[ASH_HEX_MAX];
+        size_t total = 4096, head = sizeof MAGIC - 1 + 64 + 1;
+        for (size_t i = 0; i < n; i++)
+                total += 512 + entries[i].key.len + entries[i].location.len + entries[i].primary.len + entries[i].filelists.len + entries[i].other.len;
+        ash_str_reserve(&body, total);
+        ash_str_append_fill(&body, ' ', head); /* the digest's place */
         ash_str_appendf(&body, "%.*s\n%.*s\n", ASH_F(options), ASH_F(repomd));
         for (size_t i = 0; i < n_meta; i++)
                 ash_str_appendf(&body, "m %.*s\n", ASH_F(meta[i].name));
@@ -93,10 +98,11 @@ int ash_repo_state_write(int dirfd, const char *path, AshSlice options, AshSlice
                 ash_str_append(&body, entries[i].filelists);
                 ash_str_append(&body, entries[i].other);
         }
-        ash_digest_hex_of(ASH_SHA256, ash_str_slice(&body), hex);
-        ash_str_appendf(&out, MAGIC "%s\n", hex);
-        ash_str_append(&out, ash_str_slice(&body));
-        return ash_file_write_atomic(dirfd, path, ash_str_slice(&out), 0644, false);
+        ash_digest_hex_of(ASH_SHA256, ash_slice_from(ash_str_slice(&body), head), hex);
+        memcpy(body.ptr, MAGIC, sizeof MAGIC - 1);
+        memcpy(body.ptr + sizeof MAGIC - 1, hex, 64);
+        body.ptr[head - 1] = '\n';
+        return ash_file_write_atomic(dirfd, path, ash_str_slice(&body), 0644, false);
 }
 
 static bool file_is(int dirfd, const char *path, AshSlice digest) {
