@@ -138,6 +138,26 @@ static void roots_done(Roots *roots) {
 
 static bool is_needed(const Roots *roots, const Object *o) { return o->named && ash_map_find(&roots->needed, ash_slice((const char *) o->id.sha256, 32)); }
 
+/* ---- what upstreams keep for themselves: directories whose inside is theirs ---- */
+static const char *const upstream_state[] = { "apt", "git" };
+
+static int walk_upstreams(AshStore *s, int (*fn)(void *context, const Object *o), void *context) {
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < ASH_N(upstream_state); i++) {
+                _free_ char *pattern = ash_asprintf("%s/**", upstream_state[i]);
+                _paths_ AshPaths paths = {};
+                r = ash_glob_files(s->fd, pattern, false, &paths);
+                r = r == -ENOENT ? 0 : r;
+                for (size_t k = 0; r >= 0 && k < paths.paths.n; k++) {
+                        struct stat st;
+                        Object o = { .path = paths.paths.items[k], .name = ash_path_base(ash_slice_str(paths.paths.items[k])).ptr, .st = &st };
+                        if (fstatat(s->fd, o.path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                                r = fn(context, &o);
+                }
+        }
+        return r;
+}
+
 /* ---- use of space: what is allocated, not what files pretend ---- */
 typedef struct Count {
         uint64_t *n, *bytes;
@@ -167,6 +187,8 @@ int ash_store_du(AshStore *s, AshStoreUsage *ret, AshDiags *diags) {
                 r = walk(s, "packs", count_object, &(Count){ &u.packs, &u.pack_bytes, &u, &roots });
         if (r >= 0)
                 r = walk_cache(s, count_object, &(Count){ &u.cached, &u.cache_bytes, &u, &roots });
+        if (r >= 0)
+                r = walk_upstreams(s, count_object, &(Count){ &u.upstream, &u.upstream_bytes, &u, &roots });
         if (r < 0)
                 return ash_fail_file(diags, r, s->path, "cannot read the store: %s", ash_strerror(r));
         *ret = u;
@@ -283,6 +305,22 @@ static int collect(void *context, const Object *o) {
         return 0;
 }
 
+/* Only apt's: files that came here longer ago than that; it fetches them again. A git mirror is one whole, and stays. */
+static int collect_upstream(void *context, const Object *o) {
+        Collect *c = context;
+        uint64_t age = c->now > o->st->st_ctime ? (uint64_t) (c->now - o->st->st_ctime) : 0;
+        AshSlice name = ash_slice_str(o->name);
+        c->care.checked++;
+        c->care.checked_bytes += (uint64_t) o->st->st_blocks * 512;
+        if (age < c->max_age || !ash_slice_starts(ash_slice_str(o->path), ASH_S("apt/")) || ash_slice_ends(name, ASH_S("lock")))
+                return 0;
+        if (!c->dry_run && unlinkat(c->store->fd, o->path, 0) < 0)
+                return -errno;
+        c->care.removed++;
+        c->care.removed_bytes += (uint64_t) o->st->st_blocks * 512;
+        return 0;
+}
+
 static int collect_all(AshStore *s, uint64_t max_age_s, bool dry_run, AshStoreCare *ret, AshDiags *diags) {
         _cleanup_(roots_done) Roots roots;
         int r = read_roots(s, !dry_run, &roots, diags);
@@ -294,6 +332,8 @@ static int collect_all(AshStore *s, uint64_t max_age_s, bool dry_run, AshStoreCa
                 r = walk(s, "packs", collect, &c);
         if (r >= 0)
                 r = walk_cache(s, collect, &c);
+        if (r >= 0)
+                r = walk_upstreams(s, collect_upstream, &c);
         if (r < 0)
                 return ash_fail_file(diags, r, s->path, "cannot clean the store: %s", ash_strerror(r));
         *ret = c.care;
