@@ -71,7 +71,8 @@ AshSlice ash_image_bytes(const AshTree *t, AshNode n);              /* of a regu
 /* ---- the tree as text ---- */
 /* One line a node, sorted by path as a walk goes; docs/images.md has the format. It says everything: ash_tree_parse() makes the same tree of it. */
 void ash_tree_dump(const AshTree *t, AshStr *out);
-/* source: finds the bytes of content. It gives a pack for the hex digest of an RPM (for AshTreeSource.pack), or bytes for a content digest; 0 or a negative error. */
+/* source: finds the bytes of content. It gives a pack for the hex digest of an RPM (for AshTreeSource.pack), or bytes for a content digest; 0 or a negative error;
+ * bytes: -ENODATA when only what the dump says matters. */
 typedef struct AshDumpContent {
         void *context;
         int (*pack)(void *context, AshSlice id, const void **ret, AshDiags *diags);

@@ -6,6 +6,7 @@ const AshCliNoun ash_cli_nouns[] = {
         { "lock", "record every input of a build by its digest", ash_verbs_lock },
         { "repo", "publish, check and query RPM repositories", ash_verbs_repo },
         { "package", "look at and sign single packages", ash_verbs_package },
+        { "image", "plan, build, compare and explain images", ash_verbs_image },
         { "component", "list, render and compare components", ash_verbs_component },
         { "overlay", "judge overlays", ash_verbs_overlay },
         { "deviations", "list every deviation from upstream", ash_verbs_deviations },

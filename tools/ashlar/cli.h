@@ -168,3 +168,4 @@ extern const AshCliVerb ash_verbs_upstream[];
 extern const AshCliVerb ash_verbs_repo[];
 extern const AshCliVerb ash_verbs_package[];
 extern const AshCliVerb ash_verbs_lock[];
+extern const AshCliVerb ash_verbs_image[];

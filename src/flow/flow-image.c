@@ -1,0 +1,508 @@
+#include <stdio.h>
+#include "flow-image.h"
+#include "handlers.h"
+#include "json.h"
+
+static const AshFlowFormat formats[] = {
+        { "oci", false, true, ".oci", false },   { "docker", true, false, ".docker.tar", false }, { "tar", true, false, ".tar", true },
+        { "cpio", true, false, ".cpio", true },  { "directory", true, true, "", false },
+};
+
+/* ---- from names to what they mean ---- */
+int ash_flow_read_lock(AshFlow *flow, const char *path, AshLock **ret) {
+        int r = ash_lock_read(path, ret, flow->diags);
+        if (r == -ENOENT) {
+                r = ash_fail_file(flow->diags, r, path, "there is no lock yet");
+                ash_hint(flow->diags, "'ashlar lock' makes it");
+        }
+        return r;
+}
+
+int ash_flow_find_image(AshFlow *flow, AshSlice name, const AshImage **ret) {
+        const AshProject *project = ash_config_project(flow->config);
+        const AshImage *image;
+        if (!ash_config_find_image(flow->config, name)) {
+                AshSlice *names = ash_calloc(project->images.n + 1, sizeof *names);
+                for (size_t i = 0; i < project->images.n; i++)
+                        names[i] = project->images.items[i].name.s;
+                ptrdiff_t near = ash_slice_nearest(name, names, project->images.n);
+                free(names);
+                int r = ash_fail(flow->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "the project has no image '%.*s'", ASH_F(name));
+                if (near >= 0)
+                        ash_hint(flow->diags, "did you mean '%.*s'?", ASH_F(project->images.items[near].name.s));
+                return r;
+        }
+        int r = ash_config_image(flow->config, name, &image, flow->diags);
+        if (r < 0)
+                return r;
+        if (!ash_text_set(image->kind) || image->is_abstract.value == ASH_YES) {
+                r = ash_fail(flow->diags, -ASH_ERR_CONFIG, image->name.at, "the image '%.*s' cannot be built: %s", ASH_F(name),
+                             image->is_abstract.value == ASH_YES ? "it is abstract, for others to inherit from" : "it has no native definition (a kind)");
+                return r;
+        }
+        *ret = image;
+        return 0;
+}
+
+AshSlice ash_flow_image_arch(const AshImage *image, size_t i) {
+        if (!image->architectures.n)
+                return i == 0 ? ASH_S("x86_64") : ASH_S("");
+        return i < image->architectures.n ? image->architectures.items[i].s : ASH_S("");
+}
+
+/* ---- composing ---- */
+void ash_flow_tree_free(AshFlowTree *t) {
+        if (!t)
+                return;
+        ash_tree_free(t->tree);
+        for (size_t i = 0; t->packs && i < t->n_packages; i++)
+                ash_pack_free(t->packs[i]);
+        free(t->packs);
+        ash_arena_free(t->arena);
+        free(t);
+}
+
+static int open_packages(AshFlow *flow, const AshLock *lock, AshFlowTree *t) {
+        size_t n = t->set->n_packages;
+        _free_ AshId *ids = ash_calloc(n + 1, sizeof *ids);
+        _free_ const AshLockPackage **wanted = ash_calloc(n + 1, sizeof *wanted);
+        for (size_t i = 0; i < n; i++) {
+                wanted[i] = ash_lock_package(lock, t->set->packages[i]);
+                if (!wanted[i] || ash_id_parse(wanted[i]->sha256, &ids[i]) < 0)
+                        return ash_fail(flow->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, "the lock has no digest for %.*s", ASH_F(t->set->packages[i]));
+        }
+        int r = ash_flow_ensure_packages(flow, lock, wanted, n);
+        if (r < 0)
+                return r;
+        t->packs = ash_calloc(n + 1, sizeof *t->packs);
+        t->packages = ash_arena_new_items(t->arena, AshComposePackage, n + 1);
+        t->n_packages = n;
+        r = ash_store_expand_all(flow->store, ids, n, flow->threads, t->packs, flow->progress, flow->diags);
+        if (r == -ENOENT)
+                return ash_fail(flow->diags, r, ASH_NOWHERE, "a package of the lock is neither in the store nor at its upstream");
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                AshPackage nevra = {};
+                t->packages[i] = (AshComposePackage){ .pack = t->packs[i], .nevra = t->set->packages[i] };
+                ash_nevra_parse(t->set->packages[i], &nevra);
+                for (size_t k = 0; k < t->set->n_user; k++)
+                        t->packages[i].user |= ash_slice_eq(t->set->user[k], nevra.name);
+        }
+        return r;
+}
+
+/* The distribution's identity, with what follows from the version. */
+static AshIdentity *identity_of(AshFlow *flow, AshArena *arena) {
+        const AshDistroVersion *version = ash_config_default_distro_version(flow->config, NULL);
+        if (!version)
+                return NULL;
+        AshIdentity *id = ash_arena_new_item(arena, AshIdentity);
+        *id = version->identity;
+        if (!ash_text_set(id->version_id))
+                id->version_id = version->release_ver;
+        return id;
+}
+
+int ash_flow_compose(AshFlow *flow, const AshLock *lock, const AshImage *image, AshSlice arch, AshFlowTree **ret) {
+        _cleanup_(ash_flow_tree_free_p) AshFlowTree *t = ash_calloc(1, sizeof *t);
+        *t = (AshFlowTree){ .image = image, .arch = arch, .arena = ash_arena_new(), .set = ash_lock_set(lock, "image", image->name.s, arch) };
+        if (!t->set) {
+                int r = ash_fail(flow->diags, -ASH_ERR_CONFIG, image->name.at, "the image '%.*s' (%.*s) is not in the lock", ASH_F(image->name.s), ASH_F(arch));
+                ash_hint(flow->diags, "'ashlar lock' brings the lock up to date");
+                return r;
+        }
+        int r = open_packages(flow, lock, t);
+        if (r < 0)
+                return r;
+        AshComposeInput in = { .packages = t->packages, .n_packages = t->n_packages, .image = image, .identity = identity_of(flow, t->arena), .lock = lock, .store = flow->store, .arch = arch,
+                               .handlers = ash_handlers, .time = (int64_t) lock->source_date_epoch };
+        ash_progress_begin(flow->progress, "composing", 0, ASH_UNIT_ITEMS);
+        r = ash_compose(&in, &t->tree, flow->diags);
+        ash_progress_end(flow->progress);
+        if (r < 0) {
+                ash_note(flow->diags, ASH_NOWHERE, "in the image '%.*s' for %.*s", ASH_F(image->name.s), ASH_F(arch));
+                return r;
+        }
+        *ret = ASH_TAKE(t);
+        return 0;
+}
+
+/* ---- a build ---- */
+typedef struct Build {
+        AshFlow *flow;
+        const AshFlowImageOptions *o;
+        const AshLock *lock;
+        const AshImage *image;
+        AshFlowImageDone *done;
+        AshArena *arena;
+        AshImageFacts facts;
+        ASH_ARRAY(AshFlowTree *) trees;
+        AshStr old, record;          /* what the last build said of itself, and what this one will */
+        char *dir, *record_path;
+        _Alignas(8) int dirfd;
+        bool fresh;                  /* everything is as the record says */
+} Build;
+
+static void build_done(Build *b) {
+        ash_array_foreach(&b->trees, t)
+                ash_flow_tree_free(*t);
+        ash_array_done(&b->trees);
+        ash_str_done(&b->old);
+        ash_str_done(&b->record);
+        free(b->dir);
+        free(b->record_path);
+        if (b->dirfd >= 0)
+                close(b->dirfd);
+        ash_arena_free(b->arena);
+}
+
+static AshSlice *slices(AshArena *a, const AshTexts *texts, size_t *ret_n) {
+        AshSlice *out = ash_arena_new_items(a, AshSlice, texts->n + 1);
+        for (size_t i = 0; i < texts->n; i++)
+                out[i] = texts->items[i].s;
+        *ret_n = texts->n;
+        return out;
+}
+
+static struct AshFactPair *fact_pairs(AshArena *a, const AshPairs *pairs, size_t *ret_n) {
+        struct AshFactPair *out = ash_arena_new_items(a, struct AshFactPair, pairs->n + 1);
+        for (size_t i = 0; i < pairs->n; i++)
+                out[i] = (struct AshFactPair){ pairs->items[i].key.s, pairs->items[i].value.s };
+        *ret_n = pairs->n;
+        return out;
+}
+
+static int stage_facts(Build *b) {
+        const AshImageOci *oci = &b->image->oci;
+        AshImageFacts *f = &b->facts;
+        *f = (AshImageFacts){ .name = ash_arena_strndup(b->arena, b->image->name.s.ptr, b->image->name.s.len), .time = (int64_t) b->lock->source_date_epoch, .threads = b->flow->threads,
+                              .compression = ash_slice_eqs(oci->compression.s, "gzip") ? ASH_COMP_GZIP : ASH_COMP_ZSTD, .user = oci->user.s, .working_directory = oci->working_directory.s,
+                              .stop_signal = oci->stop_signal.s, .progress = b->flow->progress };
+        if (ash_slice_eqs(oci->layers.s, "origin"))
+                return ash_fail(b->flow->diags, -ASH_ERR_CONFIG, oci->layers.at, "layers = \"origin\" is not supported yet: \"single\" is");
+        f->entrypoint = slices(b->arena, &oci->entrypoint, &f->n_entrypoint);
+        f->command = slices(b->arena, &oci->command, &f->n_command);
+        f->ports = slices(b->arena, &oci->exposed_ports, &f->n_ports);
+        f->volumes = slices(b->arena, &oci->volumes, &f->n_volumes);
+        f->tags = slices(b->arena, &oci->tags, &f->n_tags);
+        f->labels = fact_pairs(b->arena, &oci->labels, &f->n_labels);
+        f->annotations = fact_pairs(b->arena, &oci->annotations, &f->n_annotations);
+        f->environment = ash_arena_new_items(b->arena, AshSlice, oci->environment.n + 1);
+        for (size_t i = 0; i < oci->environment.n; i++)
+                f->environment[f->n_environment++] = ash_slice_str(ash_arena_printf(b->arena, "%.*s=%.*s", ASH_F(oci->environment.items[i].key.s), ASH_F(oci->environment.items[i].value.s)));
+        return 0;
+}
+
+static const AshFlowFormat *find_format(AshSlice name) {
+        for (size_t i = 0; i < ASH_N(formats); i++)
+                if (ash_slice_eqs(name, formats[i].name))
+                        return &formats[i];
+        return NULL;
+}
+
+static bool wants_arch(const Build *b, AshSlice arch) { return !b->o->arch || ash_slice_eqs(arch, b->o->arch); }
+
+static void add_output(Build *b, const AshFlowFormat *format) {
+        const char *name = b->facts.name, *packed = format->compressed ? ash_compression_suffix(b->facts.compression) : "";
+        if (!format->per_arch) {
+                ash_array_push(&b->done->outputs, ((AshFlowOutput){ .format = format, .path = ash_asprintf("%s/%s%s%s", name, name, format->suffix, packed) }));
+                return;
+        }
+        AshSlice arch;
+        for (size_t i = 0; (arch = ash_flow_image_arch(b->image, i)).len; i++)
+                if (wants_arch(b, arch))
+                        ash_array_push(&b->done->outputs, ((AshFlowOutput){ .format = format, .arch = arch, .path = ash_asprintf("%s/%s-%.*s%s%s", name, name, ASH_F(arch), format->suffix, packed) }));
+}
+
+static int stage_outputs(Build *b) {
+        const AshImage *image = b->image;
+        const char *standard = ash_slice_eqs(image->kind.s, "container") ? "oci" : ash_slice_eqs(image->kind.s, "archive") ? "tar" : ash_slice_eqs(image->kind.s, "directory") ? "directory" : NULL;
+        AshSlice arch = ash_flow_image_arch(image, 0);
+        for (size_t i = 1; arch.len && !wants_arch(b, arch); i++)
+                arch = ash_flow_image_arch(image, i);
+        if (!arch.len)
+                return ash_fail(b->flow->diags, -ASH_ERR_USAGE, image->name.at, "the image '%s' is not for %s", b->facts.name, b->o->arch);
+        if (!image->formats.n && !standard)
+                return ash_fail(b->flow->diags, -ASH_ERR_CONFIG, image->kind.at, "images of kind '%.*s' are not supported yet", ASH_F(image->kind.s));
+        for (size_t i = 0; i < image->formats.n; i++)
+                if (!find_format(image->formats.items[i].s)) {
+                        int r = ash_fail(b->flow->diags, -ASH_ERR_CONFIG, image->formats.items[i].at, "the format '%.*s' is not supported yet", ASH_F(image->formats.items[i].s));
+                        ash_hint(b->flow->diags, "what can be written: oci, docker, tar, cpio, directory");
+                        return r;
+                }
+        for (size_t i = 0; i < image->formats.n; i++)
+                add_output(b, find_format(image->formats.items[i].s));
+        if (!image->formats.n)
+                add_output(b, find_format(ash_slice_str(standard)));
+        return 0;
+}
+
+static int stage_compose(Build *b) {
+        AshSlice arch;
+        int r = 0;
+        for (size_t i = 0; r >= 0 && (arch = ash_flow_image_arch(b->image, i)).len; i++) {
+                AshFlowTree *t = NULL;
+                if (!wants_arch(b, arch))
+                        continue;
+                r = ash_flow_compose(b->flow, b->lock, b->image, arch, &t);
+                if (r < 0)
+                        return r;
+                ash_array_push(&b->trees, t);
+                b->done->packages += t->n_packages;
+                b->done->entries += ash_tree_count(t->tree);
+        }
+        return r;
+}
+
+/* ---- the record of a build: a digest of all that the outputs follow from, and what they are ---- */
+static void key_texts(AshStr *out, const char *what, const AshSlice *items, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                ash_str_appendf(out, "%s %zu:%.*s\n", what, items[i].len, ASH_F(items[i]));
+}
+static void key_pairs(AshStr *out, const char *what, const struct AshFactPair *items, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                ash_str_appendf(out, "%s %zu:%.*s %zu:%.*s\n", what, items[i].key.len, ASH_F(items[i].key), items[i].value.len, ASH_F(items[i].value));
+}
+
+static void make_key(Build *b, char ret[static 65]) {
+        _str_ AshStr text = {};
+        const AshImageFacts *f = &b->facts;
+        ash_str_appendf(&text, "ashlar %s writers 1\n%s %lld %s\n", ASHLAR_VERSION, f->name, (long long) f->time, ash_compression_name(f->compression));
+        key_texts(&text, "entrypoint", f->entrypoint, f->n_entrypoint);
+        key_texts(&text, "command", f->command, f->n_command);
+        key_texts(&text, "environment", f->environment, f->n_environment);
+        key_texts(&text, "port", f->ports, f->n_ports);
+        key_texts(&text, "volume", f->volumes, f->n_volumes);
+        key_texts(&text, "tag", f->tags, f->n_tags);
+        key_texts(&text, "other", (AshSlice[]){ f->user, f->working_directory, f->stop_signal }, 3);
+        key_pairs(&text, "label", f->labels, f->n_labels);
+        key_pairs(&text, "annotation", f->annotations, f->n_annotations);
+        ash_array_foreach(&b->done->outputs, o)
+                ash_str_appendf(&text, "output %s\n", o->path);
+        ash_array_foreach(&b->trees, t) {
+                ash_str_appendf(&text, "tree %.*s\n", ASH_F((*t)->arch));
+                ash_tree_dump((*t)->tree, &text);
+        }
+        ash_digest_hex_of(ASH_SHA256, ash_str_slice(&text), ret);
+}
+
+/* Is an output still what the record says? Its bytes are not read again: whoever changes them changes the size or the time, too. */
+static bool is_there(Build *b, AshFlowOutput *o, const AshJsonValue *said) {
+        _free_ char *path = ash_path_join(b->o->output, o->path), *probe = o->format->directory && !strcmp(o->format->name, "oci") ? ash_path_join(path, "index.json") : ash_strdup(path);
+        struct stat st;
+        int64_t size, mtime;
+        AshSlice digest = ash_json_get_string(said, "sha256");
+        if (!ash_json_get_int(said, "size", &size) || !ash_json_get_int(said, "mtime-ns", &mtime) || digest.len != 64 || stat(probe, &st) < 0)
+                return false;
+        if (mtime != st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec || (S_ISREG(st.st_mode) && !o->format->directory && st.st_size != size))
+                return false;
+        o->size = (uint64_t) size;
+        memcpy(o->digest, digest.ptr, 64);
+        return true;
+}
+
+static int stage_compare(Build *b) {
+        char key[65];
+        _bytes_ AshBytes bytes = {};
+        AshJsonValue *old = NULL;
+        make_key(b, key);
+        ash_str_append_str(&b->record, key);
+        b->record_path = ash_asprintf("%s/%s/build.json", b->o->output, b->facts.name);
+        bool same = !b->o->force && ash_file_read(AT_FDCWD, b->record_path, 1 << 24, &bytes) >= 0;
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(b->record_path, ash_bytes_slice(&bytes));
+        same = same && ash_json_parse(source, b->arena, &old, NULL) >= 0 && ash_slice_eqs(ash_json_get_string(old, "key"), key);
+        const AshJsonValue *outputs = same ? ash_json_get(old, "outputs") : NULL;
+        ash_array_foreach(&b->done->outputs, o)
+                same = same && is_there(b, o, ash_json_get(outputs, o->path));
+        ash_array_foreach(&b->done->outputs, o)
+                o->written = !same;
+        b->fresh = same;
+        return 0;
+}
+
+/* ---- writing ---- */
+static const AshFlowTree *tree_for(const Build *b, AshSlice arch) {
+        ash_array_foreach(&b->trees, t)
+                if (ash_slice_eq((*t)->arch, arch))
+                        return *t;
+        return NULL;
+}
+
+static int failed(Build *b, int r, const char *path) { return ash_fail(b->flow->diags, r, ASH_NOWHERE, "cannot write %s: %s", path, ash_strerror(r)); }
+
+static int write_layout(Build *b, int fd, const AshLayout *l, AshWritten *ret) {
+        ash_progress_begin(b->flow->progress, "writing the archive", l->size, ASH_UNIT_BYTES);
+        int r = ash_layout_write(l, fd, b->facts.compression, 0, false, b->flow->threads, b->flow->progress, ret, b->flow->diags);
+        ash_progress_end(b->flow->progress);
+        return r;
+}
+
+/* A single file, whole or not at all. */
+static int write_file(Build *b, AshFlowOutput *o, const char *name, const AshTree *t) {
+        _cleanup_(ash_atomic_free_p) AshAtomic *atomic = NULL;
+        _cleanup_(ash_layout_free_p) AshLayout *l = ash_layout_new();
+        AshWritten written = {};
+        int r = ash_atomic_open(b->dirfd, name, 0644, false, &atomic);
+        if (r < 0)
+                return failed(b, r, o->path);
+        if (!strcmp(o->format->name, "docker"))
+                r = ash_docker_write(ash_atomic_fd(atomic), t, &b->facts, &written, b->flow->diags);
+        else {
+                r = !strcmp(o->format->name, "cpio") ? ash_layout_cpio(l, t, b->flow->diags) : ash_layout_tar(l, t, false, b->flow->diags);
+                if (r >= 0)
+                        r = write_layout(b, ash_atomic_fd(atomic), l, &written);
+        }
+        if (r < 0)
+                return r;
+        o->size = written.compressed_size;
+        ash_hex(written.compressed_sha256, 32, o->digest);
+        r = ash_atomic_commit(atomic);
+        return r < 0 ? failed(b, r, o->path) : 0;
+}
+
+static int write_oci(Build *b, AshFlowOutput *o, int dirfd) {
+        _free_ AshOciImage *images = ash_calloc(b->trees.n + 1, sizeof *images);
+        uint8_t digest[32];
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < b->trees.n; i++) {
+                b->facts.arch = ash_arena_strndup(b->arena, b->trees.items[i]->arch.ptr, b->trees.items[i]->arch.len);
+                r = ash_oci_add(dirfd, b->trees.items[i]->tree, &b->facts, &images[i], b->flow->diags);
+                o->size += r >= 0 ? images[i].layer.compressed_size : 0;
+        }
+        if (r >= 0)
+                r = ash_oci_finish(dirfd, &b->facts, images, b->trees.n, b->flow->diags);
+        if (r >= 0)
+                r = ash_digest_file(ASH_SHA256, dirfd, "index.json", digest, NULL);
+        if (r >= 0)
+                ash_hex(digest, 32, o->digest);
+        return r;
+}
+
+/* The sidecar says what the file system refuses: the whole tree as text. */
+static int write_plain(Build *b, AshFlowOutput *o, int dirfd, const char *name, const AshTree *t) {
+        _free_ char *sidecar = ash_asprintf("%s.tree", name);
+        _str_ AshStr dump = {};
+        int r = ash_directory_write(dirfd, t, b->flow->diags);
+        if (r < 0)
+                return r;
+        ash_tree_dump(t, &dump);
+        ash_digest_hex_of(ASH_SHA256, ash_str_slice(&dump), o->digest);
+        o->size = 0;
+        for (size_t i = 0; i < t->nodes.n; i++)
+                o->size += t->nodes.items[i].flags & ASH_NODE_REMOVED || t->nodes.items[i].hardlink != ASH_NO_NODE ? 0 : t->nodes.items[i].content.length;
+        r = ash_file_write_atomic(b->dirfd, sidecar, ash_str_slice(&dump), 0644, false);
+        return r < 0 ? failed(b, r, sidecar) : 0;
+}
+
+/* A directory is made beside its place and then changes places with the old one. */
+static int write_directory(Build *b, AshFlowOutput *o, const char *name, const AshTree *t) {
+        _free_ char *part = ash_asprintf(".%s.part", name);
+        int r = ash_remove_all(b->dirfd, part); /* of a build that was killed */
+        if (r >= 0 && mkdirat(b->dirfd, part, 0755) < 0)
+                r = -errno;
+        if (r < 0)
+                return failed(b, r, part);
+        _close_ int fd = openat(b->dirfd, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fchmod(fd, 0755) < 0)
+                return failed(b, -errno, part);
+        r = t ? write_plain(b, o, fd, name, t) : write_oci(b, o, fd);
+        if (r >= 0)
+                r = ash_dir_replace(b->dirfd, part, name) < 0 ? failed(b, -errno, o->path) : 0;
+        if (r < 0)
+                (void) ash_remove_all(b->dirfd, part);
+        return r;
+}
+
+static int stage_write(Build *b) {
+        int r = 0;
+        if (b->fresh)
+                return 0;
+        b->dir = ash_path_join(b->o->output, b->facts.name);
+        r = ash_mkdir_all(AT_FDCWD, b->dir, 0755);
+        if (r < 0)
+                return failed(b, r, b->dir);
+        b->dirfd = open(b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (b->dirfd < 0)
+                return failed(b, -errno, b->dir);
+        /* What the record says is void from here on. */
+        if (unlinkat(b->dirfd, "build.json", 0) < 0 && errno != ENOENT)
+                return failed(b, -errno, b->record_path);
+        ash_array_foreach(&b->done->outputs, o) {
+                const AshFlowTree *t = o->arch.len ? tree_for(b, o->arch) : NULL;
+                const char *name = strrchr(o->path, '/') + 1;
+                b->facts.arch = ash_arena_strndup(b->arena, o->arch.ptr, o->arch.len);
+                r = o->format->directory ? write_directory(b, o, name, t ? t->tree : NULL) : write_file(b, o, name, t->tree);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int stage_record(Build *b) {
+        _str_ AshStr text = {};
+        AshJson j = { .out = &text };
+        if (b->fresh)
+                return 0;
+        ash_json_begin(&j, NULL, '{');
+        ash_json_text(&j, "key", ash_str_slice(&b->record));
+        ash_json_begin(&j, "outputs", '{');
+        ash_array_foreach(&b->done->outputs, o) {
+                _free_ char *path = ash_path_join(b->o->output, o->path), *probe = !strcmp(o->format->name, "oci") ? ash_path_join(path, "index.json") : ash_strdup(path);
+                struct stat st;
+                if (stat(probe, &st) < 0)
+                        return failed(b, -errno, o->path);
+                ash_json_begin(&j, o->path, '{');
+                ash_json_str(&j, "sha256", o->digest);
+                ash_json_uint(&j, "size", o->size);
+                ash_json_int(&j, "mtime-ns", st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec);
+                ash_json_end(&j, '}');
+        }
+        ash_json_end(&j, '}');
+        ash_json_end(&j, '}');
+        ash_str_append_char(&text, '\n');
+        int r = ash_file_write_atomic(AT_FDCWD, b->record_path, ash_str_slice(&text), 0644, false);
+        return r < 0 ? failed(b, r, b->record_path) : 0;
+}
+
+static const struct { const char *name; int (*run)(Build *b); bool writes; } stages[] = {
+        { "facts", stage_facts, false },     { "outputs", stage_outputs, false }, { "compose", stage_compose, true /* the store, at least: fetches and expands */ },
+        { "compare", stage_compare, true }, { "write", stage_write, true },      { "record", stage_record, true },
+};
+
+static int build_one(AshFlow *flow, const AshFlowImageOptions *o, const AshLock *lock, AshSlice name, bool dry, AshFlowImageResult *ret) {
+        Build b __attribute__((__cleanup__(build_done))) = { .flow = flow, .o = o, .lock = lock, .arena = ash_arena_new(), .dirfd = -1 };
+        int r = ash_flow_find_image(flow, name, &b.image);
+        if (r < 0)
+                return r;
+        b.done = ash_array_add(&ret->done);
+        b.done->name = b.image->name.s;
+        for (size_t i = 0; r >= 0 && i < ASH_N(stages) && !(dry && stages[i].writes); i++)
+                r = stages[i].run(&b);
+        return r;
+}
+
+static int build_all(AshFlow *flow, const AshFlowImageOptions *o, bool dry, AshFlowImageResult *ret) {
+        _cleanup_(ash_lock_free_all_p) AshLock *lock = NULL;
+        const AshProject *project = ash_config_project(flow->config);
+        int r = ash_flow_read_lock(flow, o->lock_path, &lock);
+        for (size_t i = 0; r >= 0 && i < o->n_names; i++)
+                r = build_one(flow, o, lock, ash_slice_str(o->names[i]), dry, ret);
+        for (size_t i = 0; r >= 0 && !o->n_names && i < project->images.n; i++) {
+                const AshImage *image = NULL;
+                r = ash_config_image(flow->config, project->images.items[i].name.s, &image, flow->diags);
+                if (r >= 0 && ash_text_set(image->kind) && image->is_abstract.value != ASH_YES)
+                        r = build_one(flow, o, lock, image->name.s, dry, ret);
+        }
+        return r;
+}
+
+int ash_flow_image_build(AshFlow *flow, const AshFlowImageOptions *o, AshFlowImageResult *ret) { return build_all(flow, o, false, ret); }
+int ash_flow_image_plan(AshFlow *flow, const AshFlowImageOptions *o, AshFlowImageResult *ret) { return build_all(flow, o, true, ret); }
+
+void ash_flow_image_result_done(AshFlowImageResult *r) {
+        ash_array_foreach(&r->done, d) {
+                ash_array_foreach(&d->outputs, o)
+                        free(o->path);
+                ash_array_done(&d->outputs);
+        }
+        ash_array_done(&r->done);
+}

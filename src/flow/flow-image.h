@@ -1,0 +1,77 @@
+/* Images: from the lock to packages, to a tree, to outputs. Planning and building share one path: a plan stops before the first stage that writes. */
+#pragma once
+#include "compose.h"
+#include "flow-upstream.h"
+#include "image.h"
+
+/* One output of an image. */
+typedef struct AshFlowFormat {
+        const char *name;            /* as in "formats" */
+        bool per_arch;               /* one for each architecture; else one over all */
+        bool directory;
+        const char *suffix;          /* of its name, before that of the compression */
+        bool compressed;
+} AshFlowFormat;
+
+typedef struct AshFlowOutput {
+        const AshFlowFormat *format;
+        AshSlice arch;               /* empty: all */
+        char *path;                  /* below the output directory */
+        uint64_t size;               /* bytes, when written or up to date */
+        bool written;                /* else it was up to date */
+        char digest[65];             /* SHA-256 of the file; of the OCI layout that of index.json */
+} AshFlowOutput;
+
+/* One image for one architecture, composed. */
+typedef struct AshFlowTree {
+        const AshImage *image;
+        const AshLockSet *set;
+        AshSlice arch;
+        AshArena *arena;
+        AshPack **packs;
+        AshComposePackage *packages;
+        size_t n_packages;
+        AshTree *tree;
+} AshFlowTree;
+void ash_flow_tree_free(AshFlowTree *t);
+ASH_DEFINE_CLEANUP(AshFlowTree *, ash_flow_tree_free)
+
+/* The lock beside the project; with a hint when there is none. */
+int ash_flow_read_lock(AshFlow *flow, const char *path, AshLock **ret);
+/* The image with what it inherits; -ASH_ERR_USAGE when there is none of that name, -ASH_ERR_CONFIG when it cannot be built. */
+int ash_flow_find_image(AshFlow *flow, AshSlice name, const AshImage **ret);
+AshSlice ash_flow_image_arch(const AshImage *image, size_t i); /* empty past the last */
+/* Packages from the lock into memory and composed. The lock must live as long. */
+int ash_flow_compose(AshFlow *flow, const AshLock *lock, const AshImage *image, AshSlice arch, AshFlowTree **ret);
+
+typedef struct AshFlowImageOptions {
+        const char *lock_path, *output; /* output: the directory of all images */
+        const char *const *names;
+        size_t n_names;              /* 0: all that can be built */
+        const char *arch;            /* only this one; NULL: all of the image */
+        bool force;                  /* writes what is up to date, too */
+} AshFlowImageOptions;
+typedef struct AshFlowImageDone {
+        AshSlice name;
+        size_t packages, entries;    /* of all architectures */
+        ASH_ARRAY(AshFlowOutput) outputs;
+} AshFlowImageDone;
+typedef struct AshFlowImageResult {
+        ASH_ARRAY(AshFlowImageDone) done;
+} AshFlowImageResult;
+void ash_flow_image_result_done(AshFlowImageResult *r);
+int ash_flow_image_build(AshFlow *flow, const AshFlowImageOptions *options, AshFlowImageResult *ret);
+/* The same up to the first stage that writes: outputs have their paths, and nothing is composed, fetched or written. */
+int ash_flow_image_plan(AshFlow *flow, const AshFlowImageOptions *options, AshFlowImageResult *ret);
+
+/* ---- why a package is there: from what the packages of a set require of each other ---- */
+typedef struct AshFlowWhy {
+        AshSlice nevra, name;
+        bool user;
+        uint32_t because;            /* index of the package that needs it; UINT32_MAX: asked for, or nothing that we see needs it */
+        AshSlice dep;                /* what that one requires */
+        uint64_t size, installed;    /* bytes of the package, and of its files */
+        bool at_hand;                /* in the store */
+} AshFlowWhy;
+/* In the arena, as many as the set has packages and in its order. Reads the headers of packages that are in the store and writes nothing. */
+int ash_flow_why(AshFlow *flow, const AshLock *lock, const AshLockSet *set, AshArena *arena, AshFlowWhy **ret);

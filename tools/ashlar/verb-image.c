@@ -1,0 +1,669 @@
+/* image: from packages to trees to outputs. */
+#include "cli-flow.h"
+#include "flow-image.h"
+#include "io.h"
+
+#define ARCH_OPTION { "arch", .value = "ARCH", .doc = "architecture (default: all for build and plan, else the image's first)" }
+#define IMAGE_ARG { "NAME", "an image of the project", ASH_KIND_IMAGE }
+
+static char *images_dir(AshCli *cli) {
+        _free_ char *out = ash_cli_output_dir(cli);
+        return ash_path_join(out, "images");
+}
+
+/* One image for one architecture, composed, and what it came from. */
+typedef struct Composed {
+        AshLock *lock;
+        AshFlowTree *flow_tree;
+        AshTree *parsed;             /* of a dump instead */
+        AshBytes text;
+        AshSource *source;
+        const AshTree *tree;
+} Composed;
+static void composed_done(Composed *c) {
+        ash_flow_tree_free(c->flow_tree);
+        ash_tree_free(c->parsed);
+        ash_source_free(c->source);
+        ash_bytes_done(&c->text);
+        ash_lock_free_all(c->lock);
+}
+
+static AshSlice chosen_arch(AshCli *cli, const AshImage *image) {
+        const char *arch = ash_cli_option(cli, "arch");
+        return arch ? ash_slice_str(arch) : ash_flow_image_arch(image, 0);
+}
+
+static int compose(AshCli *cli, const char *name, Composed *ret) {
+        _free_ char *lock_path = ash_cli_lock_path(cli);
+        AshFlow flow = ash_cli_flow(cli);
+        const AshImage *image;
+        int r = ash_flow_find_image(&flow, ash_slice_str(name), &image);
+        if (r >= 0)
+                r = ash_flow_read_lock(&flow, lock_path, &ret->lock);
+        if (r >= 0)
+                r = ash_flow_compose(&flow, ret->lock, image, chosen_arch(cli, image), &ret->flow_tree);
+        if (r >= 0)
+                ret->tree = ret->flow_tree->tree;
+        return r;
+}
+
+/* ---- list ---- */
+static void join(AshStr *out, const AshTexts *texts) {
+        for (size_t i = 0; i < texts->n; i++)
+                ash_str_appendf(out, "%s%.*s", i ? " " : "", ASH_F(texts->items[i].s));
+}
+
+static int run_list(AshCli *cli) {
+        static const AshCliColumn columns[] = { { "Name" }, { "Kind" }, { "Architectures" }, { "Formats", .optional = true }, { "Description" } };
+        _cleanup_(ash_cli_list_free_p) AshCliList *list = ash_cli_list_new(cli, columns, ASH_N(columns));
+        const AshProject *project = ash_config_project(cli->config);
+        for (size_t i = 0; i < project->images.n; i++) {
+                const AshImage *image;
+                _str_ AshStr arches = {}, formats = {};
+                int r = ash_config_image(cli->config, project->images.items[i].name.s, &image, cli->diags);
+                if (r < 0)
+                        return r;
+                join(&arches, &image->architectures);
+                join(&formats, &image->formats);
+                AshSlice kind = ash_text_set(image->kind) ? image->kind.s : ash_text_set(image->definition_type) ? image->definition_type.s : ASH_NOSLICE;
+                ash_cli_list_row(list, (AshSlice[]){ image->name.s, image->is_abstract.value == ASH_YES ? ASH_S("abstract") : kind, arches.len ? ash_str_slice(&arches) : ASH_S("x86_64"),
+                                                     formats.len ? ash_str_slice(&formats) : ASH_NOSLICE, image->description.s });
+        }
+        ash_cli_list_print(list);
+        return 0;
+}
+
+/* ---- build ---- */
+static int print_results(AshCli *cli, const char *dir, const AshFlowImageResult *result, bool plan) {
+        if (cli->json) {
+                AshJson j = ash_cli_json(cli);
+                ash_json_begin(&j, NULL, '[');
+                ash_array_foreach(&result->done, d) {
+                        ash_json_begin(&j, NULL, '{');
+                        ash_json_text(&j, "image", d->name);
+                        if (!plan) {
+                                ash_json_uint(&j, "packages", d->packages);
+                                ash_json_uint(&j, "entries", d->entries);
+                        }
+                        ash_json_begin(&j, "outputs", '[');
+                        ash_array_foreach(&d->outputs, o) {
+                                _free_ char *path = ash_path_join(dir, o->path);
+                                ash_json_begin(&j, NULL, '{');
+                                ash_json_str(&j, "path", path);
+                                ash_json_str(&j, "format", o->format->name);
+                                if (o->arch.len)
+                                        ash_json_text(&j, "arch", o->arch);
+                                if (!plan) {
+                                        ash_json_uint(&j, "size", o->size);
+                                        ash_json_str(&j, "sha256", o->digest);
+                                        ash_json_bool(&j, "written", o->written);
+                                }
+                                ash_json_end(&j, '}');
+                        }
+                        ash_json_end(&j, ']');
+                        ash_json_end(&j, '}');
+                }
+                ash_json_end(&j, ']');
+                ash_cli_print(cli, "\n");
+                return 0;
+        }
+        ash_array_foreach(&result->done, d)
+                ash_array_foreach(&d->outputs, o) {
+                        _str_ AshStr size = {};
+                        ash_text_bytes(&size, o->size);
+                        if (!cli->quiet)
+                                ash_cli_printf(cli, "%s/%s: %.*s, %zu packages, %zu entries%s\n", dir, o->path, ASH_F(ash_str_slice(&size)), d->packages, d->entries, o->written ? "" : ", up to date");
+                }
+        return 0;
+}
+
+static AshFlowImageOptions options_of(AshCli *cli, const char *lock_path, const char *dir) {
+        return (AshFlowImageOptions){ .lock_path = lock_path, .output = dir, .names = cli->args, .n_names = cli->n_args, .arch = ash_cli_option(cli, "arch") };
+}
+
+static int run_build(AshCli *cli) {
+        _free_ char *lock_path = ash_cli_lock_path(cli), *dir = images_dir(cli);
+        _cleanup_(ash_flow_image_result_done) AshFlowImageResult result = {};
+        AshFlow flow = ash_cli_flow(cli);
+        AshFlowImageOptions o = options_of(cli, lock_path, dir);
+        if (!cli->n_args == !ash_cli_flag(cli, "all"))
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "either images are named, or --all");
+        o.force = ash_cli_flag(cli, "force");
+        int r = ash_flow_image_build(&flow, &o, &result);
+        return r < 0 ? r : print_results(cli, dir, &result, false);
+}
+
+/* ---- plan ---- */
+static const char *reason(const AshFlowWhy *all, const AshFlowWhy *w, AshStr *out) {
+        ash_str_clear(out);
+        if (w->user)
+                ash_str_append_str(out, "asked for");
+        else if (w->because == UINT32_MAX)
+                ash_str_append_str(out, w->at_hand ? "dependency" : "not in the store: its header is not known");
+        else
+                ash_str_appendf(out, "%.*s needs %.*s", ASH_F(all[w->because].name), ASH_F(w->dep));
+        return out->ptr;
+}
+
+static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const AshImage *image, AshSlice arch, AshJson *j) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        const AshLockSet *set = ash_lock_set(lock, "image", image->name.s, arch);
+        _str_ AshStr text = {}, size = {};
+        AshFlowWhy *whys;
+        uint64_t bytes = 0, installed = 0;
+        size_t missing = 0;
+        if (!set) {
+                int r = ash_fail(cli->diags, -ASH_ERR_CONFIG, image->name.at, "the image '%.*s' (%.*s) is not in the lock", ASH_F(image->name.s), ASH_F(arch));
+                ash_hint(cli->diags, "'ashlar lock' brings the lock up to date");
+                return r;
+        }
+        int r = ash_flow_why(flow, lock, set, arena, &whys);
+        if (r < 0)
+                return r;
+        if (j) {
+                ash_json_begin(j, NULL, '{');
+                ash_json_text(j, "image", image->name.s);
+                ash_json_text(j, "arch", arch);
+                ash_json_begin(j, "packages", '[');
+        }
+        for (size_t i = 0; i < set->n_packages; i++) {
+                const AshFlowWhy *w = &whys[i];
+                bytes += w->size;
+                installed += w->installed;
+                missing += !w->at_hand;
+                reason(whys, w, &text);
+                ash_str_clear(&size);
+                ash_text_bytes(&size, w->installed);
+                if (!j) {
+                        ash_cli_printf(cli, "%.*s\t%.*s\t%.*s\n", ASH_F(w->nevra), ASH_F(ash_str_slice(&size)), ASH_F(ash_str_slice(&text)));
+                        continue;
+                }
+                ash_json_begin(j, NULL, '{');
+                ash_json_text(j, "nevra", w->nevra);
+                ash_json_text(j, "reason", ash_str_slice(&text));
+                ash_json_uint(j, "size", w->size);
+                ash_json_uint(j, "installed-size", w->installed);
+                ash_json_bool(j, "in-store", w->at_hand);
+                ash_json_end(j, '}');
+        }
+        if (j) {
+                ash_json_end(j, ']');
+                ash_json_end(j, '}');
+                return 0;
+        }
+        _str_ AshStr total = {};
+        ash_str_clear(&size);
+        ash_text_bytes(&size, bytes);
+        ash_text_bytes(&total, installed);
+        ash_cli_printf(cli, "%.*s (%.*s): %zu packages, %.*s, %.*s of files; %zu to fetch\n", ASH_F(image->name.s), ASH_F(arch), set->n_packages, ASH_F(ash_str_slice(&size)), ASH_F(ash_str_slice(&total)), missing);
+        return 0;
+}
+
+static int run_plan(AshCli *cli) {
+        _free_ char *lock_path = ash_cli_lock_path(cli), *dir = images_dir(cli);
+        _cleanup_(ash_flow_image_result_done) AshFlowImageResult result = {};
+        _cleanup_(ash_lock_free_all_p) AshLock *lock = NULL;
+        AshFlow flow = ash_cli_flow(cli);
+        AshFlowImageOptions o = options_of(cli, lock_path, dir);
+        const AshImage *image;
+        int r = ash_flow_image_plan(&flow, &o, &result);
+        if (r >= 0)
+                r = ash_flow_find_image(&flow, ash_slice_str(cli->args[0]), &image);
+        if (r >= 0)
+                r = ash_flow_read_lock(&flow, lock_path, &lock);
+        if (r < 0)
+                return r;
+        AshJson j = {};
+        if (cli->json) {
+                j = ash_cli_json(cli);
+                ash_json_begin(&j, NULL, '{');
+                ash_json_begin(&j, "sets", '[');
+        }
+        AshSlice arch;
+        for (size_t i = 0; r >= 0 && (arch = ash_flow_image_arch(image, i)).len; i++)
+                if (!o.arch || ash_slice_eqs(arch, o.arch))
+                        r = plan_packages(cli, &flow, lock, image, arch, cli->json ? &j : NULL);
+        if (cli->json) {
+                ash_json_end(&j, ']');
+                ash_json_begin(&j, "outputs", '[');
+        }
+        ash_array_foreach(&result.done.items[0].outputs, out) {
+                _free_ char *path = ash_path_join(dir, out->path);
+                if (cli->json)
+                        ash_json_str(&j, NULL, path);
+                else
+                        ash_cli_printf(cli, "output %s (%s%s%.*s)\n", path, out->format->name, out->arch.len ? ", " : "", ASH_F(out->arch));
+        }
+        if (cli->json) {
+                ash_json_end(&j, ']');
+                ash_json_end(&j, '}');
+                ash_cli_print(cli, "\n");
+        }
+        return r;
+}
+
+/* ---- dump ---- */
+/* What no package has goes into the store, so that the dump can be written from. */
+static int keep_content(AshCli *cli, const AshTree *t) {
+        for (size_t i = 0; i < t->nodes.n; i++) {
+                const AshTreeNode *n = &t->nodes.items[i];
+                AshId id;
+                if (n->content.kind != ASH_CONTENT_INLINE || n->flags & ASH_NODE_REMOVED || n->hardlink != ASH_NO_NODE)
+                        continue;
+                memcpy(id.sha256, n->content.sha256, 32);
+                int r = ash_store_put_blob(cli->store, ash_slice(n->content.data, n->content.length), &id, NULL, cli->diags);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int run_dump(AshCli *cli) {
+        _cleanup_(composed_done) Composed c = {};
+        _str_ AshStr text = {};
+        int r = compose(cli, cli->args[0], &c);
+        if (r >= 0)
+                r = keep_content(cli, c.tree);
+        if (r < 0)
+                return r;
+        ash_tree_dump(c.tree, &text);
+        ash_cli_write(cli, ash_str_slice(&text));
+        return 0;
+}
+
+/* ---- a dump back to bytes ---- */
+typedef struct Opened {
+        AshStore *store;
+        ASH_ARRAY(AshPack *) packs;
+        bool names_only;             /* the bytes are not needed: a comparison */
+} Opened;
+static void opened_done(Opened *o) {
+        ash_array_foreach(&o->packs, p)
+                ash_pack_free(*p);
+        ash_array_done(&o->packs);
+}
+
+static int open_pack(void *context, AshSlice hex, const void **ret, AshDiags *diags) {
+        Opened *o = context;
+        AshPack *pack = NULL;
+        AshId id;
+        if (o->names_only)
+                return 0;
+        if (ash_id_parse(hex, &id) < 0)
+                return ash_fail(diags, -ASH_ERR_SYNTAX, ASH_NOWHERE, "tree dump: '%.*s' is no SHA-256", ASH_F(hex));
+        int r = ash_store_expand(o->store, &id, &pack, diags);
+        if (r < 0)
+                return r == -ENOENT ? ash_fail(diags, r, ASH_NOWHERE, "the package %.*s is not in the store", ASH_F(hex)) : r;
+        ash_array_push(&o->packs, pack);
+        *ret = pack;
+        return 0;
+}
+
+static int open_bytes(void *context, AshSlice hex, AshArena *arena, AshSlice *ret, AshDiags *diags) {
+        Opened *o = context;
+        _bytes_ AshBytes bytes = {};
+        AshId id;
+        if (o->names_only)
+                return -ENODATA;
+        if (ash_id_parse(hex, &id) < 0)
+                return ash_fail(diags, -ASH_ERR_SYNTAX, ASH_NOWHERE, "tree dump: '%.*s' is no SHA-256", ASH_F(hex));
+        int r = ash_store_map_blob(o->store, &id, true, &bytes, diags);
+        if (r < 0)
+                return ash_fail(diags, r, ASH_NOWHERE, "the content %.*s is not in the store", ASH_F(hex));
+        *ret = ash_arena_slice(arena, ash_bytes_slice(&bytes));
+        return 0;
+}
+
+static int parse_dump(AshCli *cli, const char *path, Opened *opened, Composed *ret) {
+        AshDumpContent content = { opened, open_pack, open_bytes };
+        int r = ash_file_map(AT_FDCWD, path, &ret->text);
+        if (r < 0)
+                return ash_fail_file(cli->diags, r, path, "cannot read the dump: %s", ash_strerror(r));
+        ret->source = ash_source_new(path, ash_bytes_slice(&ret->text));
+        r = ash_tree_parse(ret->source, &content, &ret->parsed, cli->diags);
+        if (r >= 0)
+                ret->tree = ret->parsed;
+        return r;
+}
+
+static int run_write(AshCli *cli) {
+        _cleanup_(composed_done) Composed c = {};
+        _cleanup_(opened_done) Opened opened = { .store = cli->store };
+        _cleanup_(ash_layout_free_p) AshLayout *l = ash_layout_new();
+        _cleanup_(ash_atomic_free_p) AshAtomic *atomic = NULL;
+        const char *format = ash_cli_option(cli, "format"), *packed = ash_cli_option(cli, "compression");
+        AshWritten written;
+        int r = parse_dump(cli, cli->args[0], &opened, &c);
+        if (r >= 0)
+                r = format && !strcmp(format, "cpio") ? ash_layout_cpio(l, c.tree, cli->diags) : ash_layout_tar(l, c.tree, false, cli->diags);
+        if (r < 0)
+                return r;
+        r = ash_atomic_open(AT_FDCWD, cli->args[1], 0644, false, &atomic);
+        if (r < 0)
+                return ash_fail_file(cli->diags, r, cli->args[1], "cannot write: %s", ash_strerror(r));
+        r = ash_layout_write(l, ash_atomic_fd(atomic), packed ? ash_compression_from_name(ash_slice_str(packed)) : ASH_COMP_ZSTD, 0, false, cli->jobs, cli->progress, &written, cli->diags);
+        if (r >= 0 && (r = ash_atomic_commit(atomic)) < 0)
+                return ash_fail_file(cli->diags, r, cli->args[1], "cannot write: %s", ash_strerror(r));
+        return r < 0 ? r : 0;
+}
+
+/* ---- diff ---- */
+typedef struct Diff {
+        AshCli *cli;
+        const AshTree *a, *b;
+        size_t n;
+        AshJson *j;
+        AshStr path;
+} Diff;
+
+static void line(Diff *d, char sign, const char *format, ...) _printf_(3, 4);
+static void line(Diff *d, char sign, const char *format, ...) {
+        _str_ AshStr text = {};
+        va_list ap;
+        va_start(ap, format);
+        ash_str_appendv(&text, format, ap);
+        va_end(ap);
+        d->n++;
+        if (!d->j) {
+                ash_cli_printf(d->cli, "%c %.*s\n", sign, ASH_F(ash_str_slice(&text)));
+                return;
+        }
+        ash_json_begin(d->j, NULL, '{');
+        ash_json_str(d->j, "change", sign == '+' ? "added" : sign == '-' ? "removed" : "changed");
+        ash_json_text(d->j, "what", ash_str_slice(&text));
+        ash_json_end(d->j, '}');
+}
+
+static AshSlice package_name(AshSlice nevra) {
+        AshPackage p = {};
+        return ash_nevra_parse(nevra, &p) < 0 ? nevra : p.name;
+}
+
+static void diff_packages(Diff *d) {
+        _map_ AshMap old = {}, fresh = {};
+        ash_array_foreach(&d->a->origins, o)
+                if (o->kind == ASH_ORIGIN_PACKAGE)
+                        ash_map_put(&old, package_name(o->name), o, NULL);
+        ash_array_foreach(&d->b->origins, o)
+                if (o->kind == ASH_ORIGIN_PACKAGE)
+                        ash_map_put(&fresh, package_name(o->name), o, NULL);
+        ash_map_foreach(&old, e) {
+                const AshOrigin *was = e->value, *is = ash_map_get(&fresh, e->key);
+                if (!is)
+                        line(d, '-', "package %.*s", ASH_F(was->name));
+                else if (!ash_slice_eq(is->name, was->name))
+                        line(d, '~', "package %.*s -> %.*s", ASH_F(was->name), ASH_F(is->name));
+        }
+        ash_map_foreach(&fresh, e)
+                if (!ash_map_find(&old, e->key))
+                        line(d, '+', "package %.*s", ASH_F(((const AshOrigin *) e->value)->name));
+}
+
+static const AshTreeNode *body_of(const AshTree *t, AshNode n) {
+        const AshTreeNode *node = ash_tree_node(t, n);
+        return node->hardlink == ASH_NO_NODE ? node : ash_tree_node(t, node->hardlink);
+}
+
+static bool same_xattrs(const AshTreeNode *a, const AshTreeNode *b) {
+        bool same = a->n_xattrs == b->n_xattrs;
+        for (uint32_t i = 0; same && i < a->n_xattrs; i++)
+                same = ash_slice_eq(a->xattrs[i].name, b->xattrs[i].name) && ash_slice_eq(a->xattrs[i].value, b->xattrs[i].value);
+        return same;
+}
+
+static void diff_nodes(Diff *d, AshNode na, AshNode nb) {
+        const AshTreeNode *a = ash_tree_node(d->a, na), *b = ash_tree_node(d->b, nb), *ca = body_of(d->a, na), *cb = body_of(d->b, nb);
+        _str_ AshStr what = {};
+        if ((a->mode ^ b->mode) & S_IFMT)
+                ash_str_append_str(&what, " type");
+        if ((a->mode ^ b->mode) & 07777)
+                ash_str_appendf(&what, " mode %04o -> %04o", a->mode & 07777, b->mode & 07777);
+        if ((a->mode ^ b->mode) & 06000)
+                ash_str_append_str(&what, " (set-id)");
+        if (a->uid != b->uid || a->gid != b->gid)
+                ash_str_appendf(&what, " owner %u:%u -> %u:%u", a->uid, a->gid, b->uid, b->gid);
+        if (S_ISLNK(a->mode) && S_ISLNK(b->mode) && !ash_slice_eq(a->link, b->link))
+                ash_str_appendf(&what, " target %.*s -> %.*s", ASH_F(a->link), ASH_F(b->link));
+        if (S_ISREG(a->mode) && S_ISREG(b->mode) && (ca->content.length != cb->content.length || (ca->content.length && memcmp(ca->content.sha256, cb->content.sha256, 32))))
+                ash_str_appendf(&what, " content %llu -> %llu bytes", (unsigned long long) ca->content.length, (unsigned long long) cb->content.length);
+        if (!same_xattrs(a, b))
+                ash_str_append_str(&what, " capabilities or other xattrs");
+        if (what.len)
+                line(d, '~', "%.*s:%s", ASH_F(ash_str_slice(&d->path)), what.ptr);
+}
+
+static void one_sided(Diff *d, const AshTree *t, AshNode n, char sign) {
+        size_t len = d->path.len;
+        line(d, sign, "%.*s", ASH_F(ash_str_slice(&d->path)));
+        for (uint32_t i = 0; i < ash_tree_node(t, n)->n_children; i++) {
+                AshNode child = ash_tree_node(t, n)->children[i];
+                ash_str_append_char(&d->path, '/');
+                ash_str_append(&d->path, ash_tree_node(t, child)->name);
+                one_sided(d, t, child, sign);
+                d->path.len = len;
+        }
+}
+
+static void diff_below(Diff *d, AshNode a, AshNode b) {
+        const AshTreeNode *x = ash_tree_node(d->a, a), *y = ash_tree_node(d->b, b);
+        size_t len = d->path.len;
+        for (uint32_t i = 0, k = 0; i < x->n_children || k < y->n_children;) {
+                AshNode na = i < x->n_children ? x->children[i] : ASH_NO_NODE, nb = k < y->n_children ? y->children[k] : ASH_NO_NODE;
+                int c = na == ASH_NO_NODE ? 1 : nb == ASH_NO_NODE ? -1 : ash_slice_cmp(ash_tree_node(d->a, na)->name, ash_tree_node(d->b, nb)->name);
+                ash_str_append_char(&d->path, '/');
+                ash_str_append(&d->path, c <= 0 ? ash_tree_node(d->a, na)->name : ash_tree_node(d->b, nb)->name);
+                if (c < 0)
+                        one_sided(d, d->a, na, '-');
+                else if (c > 0)
+                        one_sided(d, d->b, nb, '+');
+                else {
+                        diff_nodes(d, na, nb);
+                        diff_below(d, na, nb);
+                }
+                i += c <= 0;
+                k += c >= 0;
+                d->path.len = len;
+        }
+}
+
+static uint64_t tree_bytes(const AshTree *t) {
+        uint64_t n = 0;
+        for (size_t i = 0; i < t->nodes.n; i++)
+                if (!(t->nodes.items[i].flags & ASH_NODE_REMOVED) && t->nodes.items[i].hardlink == ASH_NO_NODE)
+                        n += t->nodes.items[i].content.length;
+        return n;
+}
+
+/* An image of the project, or a dump in a file. */
+static int image_or_dump(AshCli *cli, const char *arg, Opened *opened, Composed *ret) {
+        if (!ash_config_find_image(cli->config, ash_slice_str(arg)) && access(arg, R_OK) == 0)
+                return parse_dump(cli, arg, opened, ret);
+        return compose(cli, arg, ret);
+}
+
+static int run_diff(AshCli *cli) {
+        _cleanup_(composed_done) Composed a = {}, b = {};
+        _cleanup_(opened_done) Opened opened = { .store = cli->store, .names_only = true };
+        int r = image_or_dump(cli, cli->args[0], &opened, &a);
+        if (r >= 0)
+                r = image_or_dump(cli, cli->args[1], &opened, &b);
+        if (r < 0)
+                return r;
+        Diff d = { .cli = cli, .a = a.tree, .b = b.tree };
+        AshJson j = {};
+        if (cli->json) {
+                j = ash_cli_json(cli);
+                d.j = &j;
+                ash_json_begin(&j, NULL, '[');
+        }
+        diff_packages(&d);
+        diff_nodes(&d, 0, 0);
+        diff_below(&d, 0, 0);
+        if (cli->json) {
+                ash_json_end(&j, ']');
+                ash_cli_print(cli, "\n");
+        } else if (d.n) {
+                _str_ AshStr from = {}, to = {};
+                ash_text_bytes(&from, tree_bytes(a.tree));
+                ash_text_bytes(&to, tree_bytes(b.tree));
+                ash_cli_printf(cli, "%zu differences, %.*s -> %.*s\n", d.n, ASH_F(ash_str_slice(&from)), ASH_F(ash_str_slice(&to)));
+        }
+        ash_str_done(&d.path);
+        return d.n > 0;
+}
+
+/* ---- explain ---- */
+static const char *origin_kind(AshOriginKind kind) {
+        return kind == ASH_ORIGIN_PACKAGE ? "package" : kind == ASH_ORIGIN_HANDLER ? "handler" : kind == ASH_ORIGIN_DEFINITION ? "definition" : "implied (no package declares this directory)";
+}
+
+static void explain_package(AshCli *cli, const AshFlowWhy *whys, size_t n, AshSlice nevra) {
+        for (size_t i = 0; i < n; i++) {
+                const AshFlowWhy *w = &whys[i];
+                if (!ash_slice_eq(w->nevra, nevra))
+                        continue;
+                while (!w->user && w->because != UINT32_MAX) {
+                        ash_cli_printf(cli, "  needed by %.*s, for %.*s\n", ASH_F(whys[w->because].nevra), ASH_F(w->dep));
+                        w = &whys[w->because];
+                }
+                ash_cli_printf(cli, w->user ? "  asked for by the image\n" : "  a dependency\n");
+        }
+}
+
+static int run_explain(AshCli *cli) {
+        _cleanup_(composed_done) Composed c = {};
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        _str_ AshStr path = {};
+        AshFlow flow = ash_cli_flow(cli);
+        AshFlowWhy *whys = NULL;
+        int r = compose(cli, cli->args[0], &c);
+        if (r < 0)
+                return r;
+        AshSlice asked = ash_slice_str(cli->args[1]), dir = ash_tree_resolve(c.flow_tree->tree, ash_path_dir(asked));
+        AshNode parent = ash_tree_lookup(c.tree, dir, true), n = parent == ASH_NO_NODE || !S_ISDIR(ash_tree_node(c.tree, parent)->mode) ? ASH_NO_NODE : ash_slice_eqs(asked, "/") ? 0 : ash_tree_child(c.tree, parent, ash_path_base(asked));
+        if (n == ASH_NO_NODE)
+                return ash_fail(cli->diags, -ENOENT, ASH_NOWHERE, "the image '%s' has no %s", cli->args[0], cli->args[1]);
+        r = ash_flow_why(&flow, c.lock, c.flow_tree->set, arena, &whys);
+        if (r < 0)
+                return r;
+        const AshTreeNode *node = ash_tree_node(c.tree, n);
+        const AshOrigin *origin = &c.tree->origins.items[node->origin];
+        if (n)
+                ash_tree_path(c.tree, n, &path);
+        else
+                ash_str_append_char(&path, '/');
+        ash_cli_printf(cli, "%.*s: %s %.*s\n", ASH_F(ash_str_slice(&path)), origin_kind(origin->kind), ASH_F(origin->name));
+        if (S_ISLNK(node->mode))
+                ash_cli_printf(cli, "  link to %.*s\n", ASH_F(node->link));
+        ash_cli_printf(cli, "  mode %04o, owner %.*s:%.*s (%u:%u), %llu bytes\n", node->mode & 07777, ASH_F(node->user), ASH_F(node->group), node->uid, node->gid,
+                       (unsigned long long) body_of(c.tree, n)->content.length);
+        if (origin->kind == ASH_ORIGIN_PACKAGE)
+                explain_package(cli, whys, c.flow_tree->set->n_packages, origin->name);
+        return 0;
+}
+
+/* ---- size ---- */
+typedef struct Weight {
+        AshSlice name, reason;
+        uint64_t bytes;
+        size_t files;
+} Weight;
+static int heavier(const void *a, const void *b) {
+        const Weight *x = a, *y = b;
+        return x->bytes != y->bytes ? (x->bytes < y->bytes ? 1 : -1) : ash_slice_cmp(x->name, y->name);
+}
+
+/* The package that was asked for at the end of the chain. */
+static AshSlice root_of(const AshFlowWhy *whys, size_t n, AshSlice nevra) {
+        for (size_t i = 0; i < n; i++) {
+                const AshFlowWhy *w = &whys[i];
+                if (!ash_slice_eq(w->nevra, nevra))
+                        continue;
+                while (!w->user && w->because != UINT32_MAX)
+                        w = &whys[w->because];
+                return w->user ? w->name : ASH_S("(dependency)");
+        }
+        return ASH_S("(image)");
+}
+
+static void print_weights(AshCli *cli, const char *what, Weight *items, size_t n) {
+        const AshCliColumn columns[] = { { what }, { "Bytes", .number = true }, { "Files", .number = true }, { "Because of", .optional = true } };
+        _cleanup_(ash_cli_list_free_p) AshCliList *list = ash_cli_list_new(cli, columns, ASH_N(columns));
+        if (n)
+                qsort(items, n, sizeof *items, heavier);
+        for (size_t i = 0; i < n; i++) {
+                char bytes[24], files[24];
+                if (!items[i].files)
+                        continue;
+                snprintf(bytes, sizeof bytes, "%llu", (unsigned long long) items[i].bytes);
+                snprintf(files, sizeof files, "%zu", items[i].files);
+                ash_cli_list_row(list, (AshSlice[]){ items[i].name, ash_slice_str(bytes), ash_slice_str(files), items[i].reason });
+        }
+        ash_cli_list_print(list);
+}
+
+static int run_size(AshCli *cli) {
+        _cleanup_(composed_done) Composed c = {};
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        AshFlow flow = ash_cli_flow(cli);
+        AshFlowWhy *whys = NULL;
+        int r = compose(cli, cli->args[0], &c);
+        if (r >= 0)
+                r = ash_flow_why(&flow, c.lock, c.flow_tree->set, arena, &whys);
+        if (r < 0)
+                return r;
+        size_t n = c.tree->origins.n, packages = c.flow_tree->set->n_packages, roots = 0;
+        Weight *items = ash_arena_new_items(arena, Weight, n + 1), *by_root = ash_arena_new_items(arena, Weight, n + 1);
+        for (size_t i = 0; i < c.tree->nodes.n; i++) {
+                const AshTreeNode *node = &c.tree->nodes.items[i];
+                if (node->flags & ASH_NODE_REMOVED)
+                        continue;
+                items[node->origin].files++;
+                items[node->origin].bytes += node->hardlink == ASH_NO_NODE ? node->content.length : 0;
+        }
+        for (size_t i = 0; i < n; i++) {
+                const AshOrigin *o = &c.tree->origins.items[i];
+                items[i].name = o->kind == ASH_ORIGIN_PACKAGE ? o->name : ash_slice_str(ash_arena_printf(arena, "(%s %.*s)", o->kind == ASH_ORIGIN_IMPLIED ? "implied directories" : origin_kind(o->kind), ASH_F(o->name)));
+                items[i].reason = o->kind == ASH_ORIGIN_PACKAGE ? root_of(whys, packages, o->name) : ASH_S("(image)");
+                size_t k = 0;
+                while (k < roots && !ash_slice_eq(by_root[k].name, items[i].reason))
+                        k++;
+                if (k == roots)
+                        by_root[roots++].name = items[i].reason;
+                by_root[k].bytes += items[i].bytes;
+                by_root[k].files += items[i].files;
+        }
+        bool by_reason = ash_cli_flag(cli, "by-reason");
+        print_weights(cli, by_reason ? "Reason" : "Package", by_reason ? by_root : items, by_reason ? roots : n);
+        return 0;
+}
+
+const AshCliVerb ash_verbs_image[] = {
+        { "list", "list the project's images", .needs = ASH_NEEDS_CONFIG, .run = run_list },
+        { "plan", "show what a build of an image would use and make",
+          .doc = "Packages with the reason of each and its size, what is in the store already, and the outputs. Nothing is fetched, composed or written.", .args = ASH_ARGS(IMAGE_ARG),
+          .options = ASH_OPTIONS(ARCH_OPTION, ASH_FLOW_OPTIONS), .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = run_plan },
+        { "build", "build images from what the lock names",
+          .doc = "Composes each image's file tree in memory from the packages that the lock names, and writes its outputs below images/NAME in the project's output directory. The same lock and "
+                 "definition give the same bytes. An output that is up to date is not written again. Outputs appear whole or not at all.",
+          .args = ASH_ARGS({ "NAME", "an image of the project", ASH_KIND_IMAGE, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
+          .options = ASH_OPTIONS({ "all", .doc = "all images that can be built" }, { "force", .doc = "write outputs that are up to date, too" }, ARCH_OPTION, ASH_FLOW_OPTIONS),
+          .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE | ASH_TAKES_LOCK, .run = run_build },
+        { "dump", "print an image's file tree, one line a node",
+          .doc = "Path, type, mode, owner, time, origin, and of files the digest and where the store has the bytes. What no package has is put into the store, so that 'image write' can make an archive of the dump.",
+          .args = ASH_ARGS(IMAGE_ARG), .options = ASH_OPTIONS(ARCH_OPTION, ASH_FLOW_OPTIONS), .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = run_dump },
+        { "write", "write an archive from a tree dump",
+          .args = ASH_ARGS({ "DUMP", "what 'image dump' printed", ASH_KIND_FILE }, { "OUTPUT", "the archive", ASH_KIND_FILE }),
+          .options = ASH_OPTIONS({ "format", .value = "tar|cpio", .doc = "of the archive (default: tar)" }, { "compression", .value = "zstd|gzip|none", .doc = "of the archive (default: zstd)" }),
+          .needs = ASH_NEEDS_STORE, .run = run_write },
+        { "diff", "compare two images, or dumps of them",
+          .doc = "Packages, files, types, modes with set-id bits, owners, link targets, contents, capabilities. Exit status 1 when they differ.",
+          .args = ASH_ARGS({ "A", "an image, or a file with a dump", ASH_KIND_IMAGE }, { "B", "an image, or a file with a dump", ASH_KIND_IMAGE }), .options = ASH_OPTIONS(ARCH_OPTION, ASH_FLOW_OPTIONS),
+          .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = run_diff },
+        { "explain", "say where a path of an image comes from, and why", .args = ASH_ARGS(IMAGE_ARG, { "PATH", "a path in the image" }), .options = ASH_OPTIONS(ARCH_OPTION, ASH_FLOW_OPTIONS),
+          .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = run_explain },
+        { "size", "show what an image's bytes are spent on", .doc = "By package with the requested package that it is there for; with --by-reason summed up by requested package.", .args = ASH_ARGS(IMAGE_ARG),
+          .options = ASH_OPTIONS({ "by-reason", .doc = "one line for each package that was asked for, with all that only came with it" }, ARCH_OPTION, ASH_FLOW_OPTIONS),
+          .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = run_size },
+        {},
+};
