@@ -216,5 +216,73 @@ members = ["svc"]
         self.assertIn("/opt/x of stray-1.0-1.noarch belongs to the group 'daemons'", self.err)
 
 
+@unittest.skipUnless(have("ldconfig") and have("gcc"), "no ldconfig or gcc")
+class LdCache(Case):
+    def library(self, path, soname=None, needs=()):
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        arguments = ["gcc", "-shared", "-nostdlib", "-fPIC", "-x", "c", "/dev/null", "-o", file]
+        if soname:
+            arguments.append(f"-Wl,-soname,{soname}")
+        subprocess.run([*arguments, "-Wl,--no-as-needed", "-x", "none", *needs], check=True)
+
+    def compare(self):
+        judge = self.dir / "judge"
+        shutil.copytree(self.root, judge, symlinks=True)
+        (judge / "var/cache/ldconfig").mkdir(parents=True)
+        subprocess.run([have("ldconfig"), "-r", judge], check=True, capture_output=True)
+        self.handle("ldcache")
+        show = lambda root: subprocess.run([have("ldconfig"), "-p", "-C", root / "etc/ld.so.cache"], check=True, capture_output=True, text=True).stdout.split("\n", 1)[1]
+        self.assertEqual(show(self.out), show(judge))
+        self.assertEqual((self.out / "etc/ld.so.cache").read_bytes(), (judge / "etc/ld.so.cache").read_bytes())
+        links = lambda root: {str(p.relative_to(root)): os.readlink(p) for p in root.rglob("*") if p.is_symlink()}
+        self.assertEqual({**links(self.root), **links(self.out)}, links(judge))
+
+    def test_ldconfig(self):
+        multi = subprocess.run(["gcc", "-print-multiarch"], capture_output=True, text=True, check=True).stdout.strip()
+        if multi != "x86_64-linux-gnu":
+            self.skipTest("the tree is one of Debian on x86_64")
+        lib = f"usr/lib/{multi}"
+        self.link("lib", "usr/lib")
+        self.library(f"{lib}/libc.so.6", "libc.so.6")
+        libc = self.root / lib / "libc.so.6"
+        self.library(f"{lib}/libplain.so.1.2.10", "libplain.so.1", [libc])
+        self.library(f"{lib}/libplain.so.1.2.9", "libplain.so.1", [libc])
+        self.link(f"{lib}/libplain.so.1", "libplain.so.1.2.9")
+        self.link(f"{lib}/libplain.so", "libplain.so.1")
+        self.library(f"{lib}/libfree.so.3.0", "libfree.so.3")
+        self.library(f"{lib}/libself.so.1.0", "libself.so.1.0", [libc])
+        self.link(f"{lib}/libself.so.1", "libself.so.1.0")
+        self.library(f"{lib}/libnoname.so", None, [libc])
+        self.library(f"{lib}/libtail10.so.1", "libtail10.so.1", [libc])
+        self.library(f"{lib}/libtail9.so.1", "libtail9.so.1", [libc])
+        self.library("opt/other/libplain.so.1.3", "libplain.so.1", [libc])
+        self.library("opt/rel/libr.so.1", "libr.so.1", [libc])
+        self.library("usr/local/lib/libfree.so.3", "libfree.so.3", [libc])
+        self.library("usr/lib/libold.so.1", "libold.so.1", [libc])
+        self.link(f"{lib}/libgone.so", "nowhere.so")
+        self.put(f"{lib}/libtext.so", "INPUT(libplain.so.1)\n")
+        self.put(f"{lib}/notalib.so.1.txt", "x")
+        self.put("etc/ld.so.conf", "include /etc/ld.so.conf.d/*.conf\n# comment\n/opt/rel/ # trailing\n/opt/missing\n")
+        self.put("etc/ld.so.conf.d/b.conf", "/opt/other\n")
+        self.put("etc/ld.so.conf.d/a.conf", "/usr/local/lib\n/lib/x86_64-linux-gnu\n/usr/lib/x86_64-linux-gnu\n")
+        self.put("usr/sbin/ldconfig", pathlib.Path(have("ldconfig")).read_bytes(), 0o755)
+        self.compare()
+
+    def test_hwcaps(self):
+        self.library("usr/lib/x86_64-linux-gnu/libc.so.6", "libc.so.6")
+        libc = self.root / "usr/lib/x86_64-linux-gnu/libc.so.6"
+        for level in ("", "glibc-hwcaps/x86-64-v2/", "glibc-hwcaps/x86-64-v3/"):
+            self.library(f"usr/lib/x86_64-linux-gnu/{level}libfast.so.1", "libfast.so.1", [libc])
+        self.put("usr/sbin/ldconfig", pathlib.Path(have("ldconfig")).read_bytes(), 0o755)
+        self.link("lib", "usr/lib")
+        self.compare()
+
+    def test_only_where_glibc_is(self):
+        self.put("etc/ld.so.conf", "/opt\n")
+        self.handle("ldcache")
+        self.assertEqual(self.listing, {})
+
+
 if __name__ == "__main__":
     unittest.main()
