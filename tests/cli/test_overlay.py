@@ -65,5 +65,15 @@ class Lint(Case):
         self.assertIn("make documentation", j["conflicts"][0]["new"])
         self.run_ashlar("-C", "p", "component", "rebase", "hello", "--specs", "up", status=2)
 
+    def test_rebase_of_a_local_spec(self):
+        self.write("p/ashlar.toml", TOP + '[components.own]\nspec = { type = "local", path = "own/own.spec" }\n' + GOOD.replace("hello", "own").replace("set-tag", "update-tag"))
+        self.write("p/own/own.spec", SPEC.replace("hello", "own"))
+        self.write("new/own/own.spec", SPEC.replace("hello", "own").replace("URL", "Url"))
+        self.assertTrue(self.run_ashlar("-C", "p", "component", "rebase", "own", "--onto", "new").stdout.startswith("1 applied"))
+        self.write("new/own/own.spec", "Name: own\n\n%build\n")
+        p = self.run_ashlar("-C", "p", "component", "rebase", "own", "--onto", "new", status=1)
+        self.assertIn("1 in conflict", p.stdout)
+        self.run_ashlar("-C", "p", "component", "rebase", "own", "--onto", "nowhere", status=1)
+
 if __name__ == "__main__":
     main()

@@ -50,6 +50,15 @@ static int write_rebased(AshCli *cli, AshSourceTree *tree, const char *dir) {
         return r < 0 ? ash_fail(cli->diags, r, ASH_NOWHERE, "writing %s: %s", dir, ash_strerror(r)) : 0;
 }
 
+/* The component's upstream in that directory, even when the spec in use is a local one. */
+static int upstream_in(AshCli *cli, const AshComponent *component, const AshRenderOptions *options, AshSpecTree **ret) {
+        AshComponentConfig config = *component->merged;
+        AshComponent there = *component;
+        config.spec.type = (AshText){ .s = ASH_S("upstream"), .at = config.spec.type.at };
+        there.merged = &config;
+        return ash_render_upstream(cli->config, &there, options, ret, cli->diags);
+}
+
 int ash_component_rebase(AshCli *cli) {
         AshRenderOptions options = ash_cli_render_options(cli), onto_options = options;
         const AshComponent *component = NULL;
@@ -65,7 +74,7 @@ int ash_component_rebase(AshCli *cli) {
         if (r >= 0)
                 r = ash_cli_upstream_failed(cli, ash_render_upstream(cli->config, component, &options, &old, cli->diags));
         if (r >= 0)
-                r = ash_render_upstream(cli->config, component, &onto_options, &new, cli->diags);
+                r = upstream_in(cli, component, &onto_options, &new);
         if (r >= 0)
                 r = ash_render_source_tree(old, &old_tree, cli->diags);
         if (r >= 0)
