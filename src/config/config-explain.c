@@ -178,17 +178,32 @@ static void explain_scalar(Explain *e, const AshField *f) {
 }
 
 /* ---- lists ---- */
+static void texts_text(AshStr *out, const char *key, const AshTexts *texts) {
+        if (!texts->items)
+                return;
+        ash_str_appendf(out, "%s %s = [", out->len > 1 ? "," : "", key);
+        for (size_t i = 0; i < texts->n; i++) {
+                ash_str_append_str(out, i ? ", " : "");
+                ash_write_string(out, texts->items[i].s);
+        }
+        ash_str_append_char(out, ']');
+}
+
 static AshSlice table_text(Explain *e, const AshField *f, const void *item) {
         _str_ AshStr s = {};
         ash_str_append_str(&s, "{");
         for (const AshField *g = f->record->fields; g->key; g++) {
+                if (g->kind == ASH_FIELD_TEXTS) {
+                        texts_text(&s, g->key, ash_field_at(g, item));
+                        continue;
+                }
                 if (g->kind != ASH_FIELD_TEXT && g->kind != ASH_FIELD_SOURCE)
                         continue;
                 const AshText *t = ash_field_at(g, item);
                 if (!ash_text_set(*t))
                         continue;
                 ash_str_appendf(&s, "%s %s = ", s.len > 1 ? "," : "", g->key);
-                ash_write_string(&s, ash_slice_sub(t->s, 0, 80));
+                ash_write_string(&s, t->s);
         }
         ash_str_append_str(&s, " }");
         pthread_mutex_lock(&e->config->mutex);

@@ -97,6 +97,9 @@ class Project(Case):
         self.assertIn('.versions."4.0".release-ver = "4.0"', explain('distros.azurelinux.versions."4.0".release-ver').stdout)
         self.assertIn("did you mean 'build'?", explain("components.bash.biuld", status=2).stderr)
         self.assertIn("did you mean 'bash'?", explain("components.bahs.build", status=1).stderr)
+        self.write("long/ashlar.toml", '[[components.a.overlays]]\ntype = "spec-append-lines"\nlines = ["one", "two"]\ndescription = "' + "x" * 79 + '\u2014 y"\n')
+        long = json.loads(self.run_ashlar("-C", "long", "--json", "config", "explain", "components.a.overlays").stdout)[0]["value"]
+        self.assertEqual(tomllib.loads("a = " + long)["a"][0], {"type": "spec-append-lines", "description": "x" * 79 + "\u2014 y", "lines": ["one", "two"]})
         explain("components.bash.", status=2)
         explain('components."bash', status=2)
         found = json.loads(self.run_ashlar("-C", "good", "--json", "config", "explain", "components.bash.build.defines.dist").stdout)
