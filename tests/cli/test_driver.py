@@ -76,7 +76,18 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ashlar 2> /dev/null; printf '%s\\n' 
             if verbs:
                 self.assertEqual(set(self.complete(noun, "")), verbs, noun)
 
+    def test_names_are_not_expanded_on_completion(self):
+        self.write("p/ashlar.toml", '[components."$(touch${IFS}ran)"]\n[components."a b"]\n[components.abc]\n')
+        self.assertEqual(self.complete("-C", "p", "component", "show", "a"), ["a\\ b", "abc"])
+        self.assertEqual(len(self.complete("-C", "p", "component", "show", "")), 3)
+        self.assertFalse((self.dir / "ran").exists())
+
     def test_completion_scripts_parse(self):
+        fish = self.run_ashlar("help", "--completion", "fish").stdout
+        for line in fish.splitlines(): # every quote inside a text is escaped: fish itself is seldom there
+            self.assertEqual(line.replace("\\'", "").count("'") % 2, 0, line)
+        zsh = self.run_ashlar("help", "--completion", "zsh").stdout
+        subprocess.run(["bash", "-n"], input="".join(l.split("_ashlar_words", 1)[-1] + "\n" for l in zsh.splitlines() if ") _ashlar_words" in l).replace(";;", ""), text=True, check=True)
         for shell, check in (("bash", ["bash", "-n"]), ("zsh", ["zsh", "-n"]), ("fish", ["fish", "-n"])):
             path = self.write("script." + shell, self.run_ashlar("help", "--completion", shell).stdout)
             if shutil.which(shell):

@@ -104,8 +104,14 @@ static void bash_args(AshStr *out) {
 
 static const char bash_head[] =
         "# bash completion for ashlar; made by 'ashlar help --completion bash'\n"
+        "# Not by compgen -W, which would expand what stands in a name: \"$(...)\" in somebody's tree.\n"
         "_ashlar_names() {\n"
-        "        mapfile -t COMPREPLY < <(compgen -W \"$(ashlar \"${project[@]}\" -q \"$1\" list 2> /dev/null | cut -f 1)\" -- \"$cur\")\n"
+        "        local name\n"
+        "        while IFS=$'\\t' read -r name _; do\n"
+        "                [[ $name == \"$cur\"* ]] || continue\n"
+        "                printf -v name %q \"$name\"\n"
+        "                COMPREPLY+=(\"$name\")\n"
+        "        done < <(ashlar \"${project[@]}\" -q \"$1\" list 2> /dev/null)\n"
         "}\n";
 static const char bash_tail[] =
         "_ashlar() {\n"
@@ -155,7 +161,21 @@ static void bash(AshStr *out) {
         ash_str_append_str(out, bash_tail);
 }
 
-/* zsh runs bash's completion functions through bashcompinit. */
+/* The inside of a text in single quotes; "quote" is how the shell writes a quote there. */
+static void quoted(AshStr *out, const char *text, const char *quote) {
+        for (const char *c = text; *c; c++)
+                if (*c == '\'')
+                        ash_str_append_str(out, quote);
+                else
+                        ash_str_append_char(out, *c);
+}
+
+static void zsh_word(AshStr *out, const char *name, const char *summary) {
+        ash_str_appendf(out, " '%s:", name);
+        quoted(out, summary, "'\\''");
+        ash_str_append_char(out, '\'');
+}
+
 static void zsh(AshStr *out) {
         ash_str_append_str(out, "#compdef ashlar\n# zsh completion for ashlar; made by 'ashlar help --completion zsh'\n"
                                 "_ashlar_words() {\n        local -a items\n        items=(\"$@\")\n        _describe 'ashlar' items\n}\n"
@@ -163,7 +183,7 @@ static void zsh(AshStr *out) {
                                 "                case $word in -*) ;; *) if [[ -z $noun ]]; then noun=$word; elif [[ -z $verb ]]; then verb=$word; fi ;; esac\n        done\n"
                                 "        case \"$noun $verb\" in\n        ' ') _ashlar_words");
         for (const AshCliNoun *n = ash_cli_nouns; n->name; n++)
-                ash_str_appendf(out, " '%s:%s'", n->name, n->summary);
+                zsh_word(out, n->name, n->summary);
         ash_str_append_str(out, " ;;\n");
         for (const AshCliNoun *n = ash_cli_nouns; n->name; n++) {
                 if (!n->verbs->name[0])
@@ -171,10 +191,16 @@ static void zsh(AshStr *out) {
                 ash_str_appendf(out, "        '%s ') _ashlar_words", n->name);
                 for (const AshCliVerb *v = n->verbs; v->run; v++)
                         if (!hidden(v))
-                                ash_str_appendf(out, " '%s:%s'", v->name, v->summary);
+                                zsh_word(out, v->name, v->summary);
                 ash_str_append_str(out, " ;;\n");
         }
         ash_str_append_str(out, "        *) _files ;;\n        esac\n}\n_ashlar \"$@\"\n");
+}
+
+static void fish_doc(AshStr *out, const char *doc) {
+        ash_str_append_str(out, " -d '");
+        quoted(out, doc, "\\'");
+        ash_str_append_str(out, "'\n");
 }
 
 static void fish_options(AshStr *out, const char *condition, const AshCliOption *options) {
@@ -190,10 +216,7 @@ static void fish_options(AshStr *out, const char *condition, const AshCliOption 
                         ash_str_append_str(out, "'");
                 } else if (o->value)
                         ash_str_append_str(out, o->kind == ASH_KIND_FILE || o->kind == ASH_KIND_DIR ? " -r -F" : " -x");
-                ash_str_append_str(out, " -d '");
-                for (const char *c = o->doc; *c; c++)
-                        ash_str_appendf(out, *c == '\'' ? "\\%c" : "%c", *c);
-                ash_str_append_str(out, "'\n");
+                fish_doc(out, o->doc);
         }
 }
 
@@ -201,12 +224,15 @@ static void fish(AshStr *out) {
         ash_str_append_str(out, "# fish completion for ashlar; made by 'ashlar help --completion fish'\ncomplete -c ashlar -f\n");
         fish_options(out, "", ash_cli_globals);
         for (const AshCliNoun *n = ash_cli_nouns; n->name; n++) {
-                ash_str_appendf(out, "complete -c ashlar -n __fish_use_subcommand -a %s -d '%s'\n", n->name, n->summary);
+                ash_str_appendf(out, "complete -c ashlar -n __fish_use_subcommand -a %s", n->name);
+                fish_doc(out, n->summary);
                 for (const AshCliVerb *v = n->verbs; v->run; v++) {
                         if (hidden(v))
                                 continue;
-                        if (v->name[0])
-                                ash_str_appendf(out, "complete -c ashlar -n 'test (count (commandline -opc)) -eq 2; and __fish_seen_subcommand_from %s' -a %s -d '%s'\n", n->name, v->name, v->summary);
+                        if (v->name[0]) {
+                                ash_str_appendf(out, "complete -c ashlar -n 'test (count (commandline -opc)) -eq 2; and __fish_seen_subcommand_from %s' -a %s", n->name, v->name);
+                                fish_doc(out, v->summary);
+                        }
                         _free_ char *condition = v->name[0] ? ash_asprintf(" -n '__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s'", n->name, v->name)
                                                             : ash_asprintf(" -n '__fish_seen_subcommand_from %s'", n->name);
                         fish_options(out, condition, v->options);
