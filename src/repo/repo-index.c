@@ -110,6 +110,8 @@ int ash_repo_index(const char *dir, const AshRepoOptions *options, AshRepoResult
         if (r == -EAGAIN)
                 return ash_fail_file(diags, -ASH_ERR_AGAIN, dir, "another process is writing this repository");
         if (r >= 0)
+                ash_remove_all(fd, ".repodata.new"); /* of a run that was killed */
+        if (r >= 0)
                 r = ash_glob_files(fd, "**/*.rpm", false, &paths);
         if (r < 0)
                 return ash_fail_file(diags, r, dir, "cannot read: %s", ash_strerror(r));

@@ -373,6 +373,7 @@ int ash_repo_publish(AshStore *store, const char *dir, const char *name, const A
         if (r < 0)
                 return r;
         *ret = (AshRepoResult){ .packages = n };
+        ash_remove_all(p.home, STAGING); /* of a publisher that was killed, also when there is nothing to do now */
         place.current = read_current(place.dir, name);
         if (place.current) {
                 _free_ char *current = ash_asprintf("%06u", place.current);
