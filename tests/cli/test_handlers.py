@@ -284,5 +284,62 @@ class LdCache(Case):
         self.assertEqual(self.listing, {})
 
 
+@unittest.skipUnless(have("update-ca-certificates") and have("openssl"), "no update-ca-certificates")
+class Ca(Case):
+    def certificate(self, path, subject, days=1000, newline=True):
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-subj", subject, "-days", str(days), "-out", file], check=True, capture_output=True)
+        if not newline:
+            file.write_bytes(file.read_bytes().rstrip(b"\n"))
+
+    def compare(self, conf):
+        judge = self.dir / "judge"
+        shutil.copytree(self.root, judge, symlinks=True)
+        (judge / "etc/ssl/certs").mkdir(parents=True, exist_ok=True)
+        (judge / "hooks").mkdir()
+        if conf is not None:
+            (judge / "etc/ca-certificates.conf").write_text(conf)
+        subprocess.run([have("update-ca-certificates"), "--certsconf", judge / "etc/ca-certificates.conf", "--certsdir", judge / "usr/share/ca-certificates", "--localcertsdir", judge / "usr/local/share/ca-certificates",
+                        "--etccertsdir", judge / "etc/ssl/certs", "--hooksdir", judge / "hooks"], check=True, capture_output=True)
+        self.handle("ca")
+        want = {p.name: os.readlink(p).removeprefix(str(judge)) if p.is_symlink() else p.read_bytes() for p in (judge / "etc/ssl/certs").iterdir()}
+        got = {p.name: os.readlink(p) if p.is_symlink() else p.read_bytes() for p in [*(self.root / "etc/ssl/certs").glob("*"), *(self.out / "etc/ssl/certs").iterdir()]}
+        self.assertEqual({k for k in got}, {k for k in want})
+        self.assertEqual(got, want)
+        return got
+
+    def test_all(self):
+        ca = "usr/share/ca-certificates/"
+        self.certificate(ca + "mozilla/Plain.crt", "/CN=Plain/O=Org")
+        self.certificate(ca + "mozilla/Same_Subject_B.crt", "/CN=Same/O=Org")
+        self.certificate(ca + "mozilla/Same_Subject_A.crt", "/CN=Same/O=Org", days=2000)
+        self.certificate(ca + "mozilla/No (new) line, here.crt", "/C=DE/O=\u00c4\u00d6 Stra\u00dfe  Zwei/CN=No", newline=False)
+        self.certificate("usr/local/share/ca-certificates/local.crt", "/CN=Local")
+        shutil.copy(self.root / (ca + "mozilla/Plain.crt"), self.root / "usr/local/share/ca-certificates/again.crt")
+        self.put(ca + "mozilla/broken.crt", "no certificate\n")
+        self.put(ca + "mozilla/README", "not one\n")
+        names = sorted(str(p.relative_to(self.root / ca)) for p in (self.root / ca).rglob("*.crt"))
+        got = self.compare("\n".join(names) + "\n")
+        self.assertIn("No_=new=_line__here.pem", got)
+        self.assertTrue(any(k.endswith(".1") for k in got))
+        self.assertEqual([line for line in self.made("etc/ca-certificates.conf").decode().splitlines() if line[0] != "#"], names)
+
+    def test_configured(self):
+        for name in ("a", "b", "c"):
+            self.certificate(f"usr/share/ca-certificates/x/{name}.crt", f"/CN={name}")
+        conf = "# comment\nx/c.crt\n!x/b.crt\n\nx/gone.crt\nx/a.crt\n"
+        self.put("etc/ca-certificates.conf", conf)
+        self.compare(None)
+        self.assertIn("gone.crt, which does not exist", self.err)
+
+    def test_mozilla(self):
+        if not pathlib.Path("/usr/share/ca-certificates/mozilla").is_dir():
+            self.skipTest("no certificates here")
+        shutil.copytree("/usr/share/ca-certificates", self.root / "usr/share/ca-certificates")
+        ca = self.root / "usr/share/ca-certificates"
+        self.assertGreater(len(self.compare("".join(sorted(f"{p.relative_to(ca)}\n" for p in ca.rglob("*.crt"))))), 100)
+
+
 if __name__ == "__main__":
     unittest.main()
