@@ -211,6 +211,33 @@ static char *channel_path(const AshChannel *channel, AshSlice arch) {
         return ash_asprintf("%.*s%.*s%.*s", ASH_F(ash_slice(path.ptr, (size_t) at)), ASH_F(arch), ASH_F(ash_slice_from(path, (size_t) at + 9)));
 }
 
+static int publish_inputs(Publisher *p, const AshChannel *channel, AshSlice arch, const Packages *own, const AshRepoInput *inputs, unsigned keep, const AshRepoOptions *o, AshFlowRepoDone *done) {
+        int r = ash_flow_ensure_packages(p->flow, p->lock, own->items, own->n);
+        if (r >= 0)
+                r = check_closure(p, channel, arch, own);
+        if (r >= 0)
+                r = ash_repo_publish(p->flow->store, p->o->output, done->path, inputs, own->n, keep, o, &done->result, p->flow->progress, p->flow->diags);
+        return r;
+}
+
+/* Digests the packages that publishing reads; those that are damaged are dropped. Is any not there (any more)? */
+static bool drop_damaged(const Publisher *p, const AshChannel *channel, AshSlice arch) {
+        Packages all = {};
+        _map_ AshMap seen = {};
+        bool lost = false;
+        collect(p, channel, arch, &all);
+        ash_map_put(&seen, channel->name.s, NULL, NULL);
+        collect_required(p, channel, arch, &seen, &all);
+        ash_array_foreach(&all, package) {
+                _bytes_ AshBytes bytes = {};
+                AshId id;
+                if (ash_id_parse((*package)->sha256, &id) >= 0)
+                        lost |= ash_store_map_blob(p->flow->store, &id, true, &bytes, p->flow->diags) == -ENOENT;
+        }
+        ash_array_done(&all);
+        return lost;
+}
+
 static int publish(Publisher *p, const AshChannel *channel, AshSlice arch) {
         _bytes_ AshBytes comps = {};
         Packages own = {};
@@ -231,11 +258,11 @@ static int publish(Publisher *p, const AshChannel *channel, AshSlice arch) {
                 inputs[i].label = ash_arena_strndup(p->arena, own.items[i]->nevra.ptr, own.items[i]->nevra.len);
         }
         if (r >= 0)
-                r = ash_flow_ensure_packages(p->flow, p->lock, own.items, own.n);
-        if (r >= 0)
-                r = check_closure(p, channel, arch, &own);
-        if (r >= 0)
-                r = ash_repo_publish(p->flow->store, p->o->output, done->path, inputs, own.n, keep, &o, &done->result, p->flow->progress, p->flow->diags);
+                r = publish_inputs(p, channel, arch, &own, inputs, keep, &o, done);
+        if (r == -ENOENT && drop_damaged(p, channel, arch)) /* found on the way: what was damaged is fetched again */
+                r = publish_inputs(p, channel, arch, &own, inputs, keep, &o, done);
+        if (r == -ENOENT && drop_damaged(p, channel, arch))
+                r = ash_fail(p->flow->diags, -ASH_ERR_AGAIN, channel->name.at, "packages of channel '%.*s' vanish from the store while they are published", ASH_F(channel->name.s));
         ash_array_done(&own);
         return r;
 }

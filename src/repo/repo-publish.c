@@ -52,10 +52,17 @@ static char *make_location(const AshRpmNevra *n) {
         return ash_asprintf("Packages/%c/%.*s-%.*s-%.*s.%.*s.rpm", c, ASH_F(n->name), ASH_F(n->version), ASH_F(n->release), ASH_F(n->arch));
 }
 
+/* What is published can be read by all, whatever the umask. */
 static int make_dirs(Publisher *p, const char *location) {
-        AshSlice dir = ash_path_dir(ash_slice_str(location));
-        _free_ char *path = ash_slice_dup(dir);
-        return ash_mkdir_all(p->fresh, path, 0755);
+        _free_ char *path = ash_slice_dup(ash_path_dir(ash_slice_str(location)));
+        int r = ash_mkdir_all(p->fresh, path, 0755);
+        for (char *end = path + strlen(path); r >= 0; end = strrchr(path, '/')) {
+                if (!end)
+                        return 0;
+                *end = 0;
+                r = fchmodat(p->fresh, path, 0755, 0) < 0 ? -errno : 0;
+        }
+        return r;
 }
 
 static int add_package(Publisher *p, size_t i) {
@@ -68,7 +75,7 @@ static int add_package(Publisher *p, size_t i) {
         AshRpmNevra nevra;
         int r = ash_store_map_blob(p->store, &in->id, true, &bytes, p->diags);
         if (r < 0)
-                return ash_fail(p->diags, r, ASH_NOWHERE, "%s is not in the store: %s", in->label, ash_strerror(r));
+                return r;
         r = ash_rpm_parse(ash_bytes_slice(&bytes), in->label, &rpm, p->diags);
         if (r >= 0)
                 r = ash_rpm_nevra(rpm, &nevra, p->diags);
@@ -196,7 +203,7 @@ static int write_metadata(Publisher *p, size_t n, const char *digest) {
         size_t n_meta = 0;
         char repomd[65];
         _close_ int fd = -1;
-        int r = ash_mkdir_all(p->fresh, "repodata", 0755);
+        int r = make_dirs(p, "repodata/repomd.xml");
         if (r < 0 || (fd = openat(p->fresh, "repodata", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
                 return ash_fail(p->diags, r < 0 ? r : -errno, ASH_NOWHERE, "cannot write repodata: %s", ash_strerror(r < 0 ? r : errno));
         r = ash_repo_metadata_write(fd, p->o, p->entries, n, arena, meta, &n_meta, repomd, &p->written, p->diags);

@@ -60,7 +60,8 @@ typedef struct AshRepoInput {
 
 /* Publishes packages of the store as DIR/NAME, a link to a generation DIR/.generations/NAME/NNNNNN, switched by one rename. Packages are signed on the way (each byte read once and written
  * once). Everything that the generation before named stays reachable in the new one, so that clients that are reading finish undisturbed. keep: generations to keep, the new one included
- * (0: 3). A publisher that was killed leaves the old or the new repository, and nothing that the next one does not clean up. -ASH_ERR_AGAIN: another one is publishing. */
+ * (0: 3). A publisher that was killed leaves the old or the new repository, and nothing that the next one does not clean up. -ASH_ERR_AGAIN: another one is publishing.
+ * -ENOENT (without a diagnostic): a package is not in the store, or was damaged there and has been dropped: fetch it and publish again. */
 int ash_repo_publish(AshStore *store, const char *dir, const char *name, const AshRepoInput *inputs, size_t n, unsigned keep, const AshRepoOptions *options, AshRepoResult *ret,
                      AshProgress *progress, AshDiags *diags);
 

@@ -426,6 +426,36 @@ class Publish(unittest.TestCase):
         self.ashlar("repo", "build", "base", "-o", self.out)
         self.assertNotEqual((base / "repodata/repomd.xml").read_bytes(), before)
 
+    def test_damage_in_the_store_heals(self):
+        self.configure()
+        self.ashlar("lock")
+        lock = (self.project / "ashlar.lock").read_text()
+        blobs = {name: next((self.dir / "store/blobs").rglob(re.search(f'nevra = "{name}-.*?sha256 = "([0-9a-f]+)"', lock)[1])) for name in ("app", "lib", "addon")}
+        whole = {name: b.read_bytes() for name, b in blobs.items()}
+
+        def flip(data, at):
+            return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+        damages = [lambda d: flip(d, len(d) - 30), lambda d: flip(d, 110), lambda d: flip(d, 3), lambda d: d[:500], lambda d: d + b"\0", lambda d: b""]
+        for n, damage in enumerate(damages):
+            for name, blob in blobs.items():
+                blob.chmod(0o644)
+                blob.write_bytes(damage(whole[name]))
+            out = self.ashlar("repo", "build", "-o", self.dir / f"out{n}")
+            self.assertIn("was damaged and has been dropped", out.stderr)
+            self.assertNotIn("error", out.stderr)
+            self.assertEqual({name: b.read_bytes() for name, b in blobs.items()}, whole)
+            self.ashlar("repo", "verify", self.dir / f"out{n}/base/x86_64", "--key", self.public())
+
+        (self.project / "ashlar.lock").write_text(re.sub("size = [0-9]+", "size = 17", lock))
+        self.assertRegex(self.ashlar("repo", "build", "-o", self.out, status=5).stderr, "has [0-9]+ bytes, the lock says 17")
+
+    def test_umask_does_not_matter(self):
+        self.lock_and_build()
+        modes = lambda out: sorted((str(p.relative_to(out)), p.lstat().st_mode) for p in out.rglob("*") if p.name != ".lock" and re.search("/[0-9]{6}/", str(p)))
+        first = modes(self.out)
+        self.ashlar("repo", "build", "-o", self.dir / "private", preexec_fn=lambda: os.umask(0o077))
+        self.assertEqual(modes(self.dir / "private"), first)
+
     def test_foreign_directory_in_the_way(self):
         self.configure()
         self.ashlar("lock")

@@ -129,6 +129,25 @@ static int own_entry(const char *root, Entry *ret) {
         return -ENOENT;
 }
 
+/* Both become fields of a sources entry, where a line break would start another field ("Trusted: yes") and a blank another mirror. */
+static int check_mirror(const AshAptArchive *a, const char *mirror, const char *keyring, AshDiags *diags) {
+        AshSlice uri = ash_slice_str(mirror);
+        ptrdiff_t colon = ash_slice_find(uri, ASH_S(":"));
+        bool good = colon > 0 && uri.len > (size_t) colon + 2 && uri.ptr[colon + 1] == '/';
+        for (size_t i = 0; i < uri.len; i++)
+                good = good && (unsigned char) uri.ptr[i] > ' ' && uri.ptr[i] != 0x7f;
+        if (!good)
+                return ash_fail(diags, -ASH_ERR_USAGE, a->at, "'%s' is no address of an apt mirror", mirror);
+        for (const char *c = keyring; *c; c++)
+                if ((unsigned char) *c < ' ')
+                        return ash_fail(diags, -ASH_ERR_USAGE, a->at, "'%s' cannot be the path of a keyring", keyring);
+        if (keyring[0] != '/')
+                return ash_fail(diags, -ASH_ERR_USAGE, a->at, "the path of the keyring '%s' must be absolute", keyring);
+        if (!strpbrk(keyring, " ,") && access(keyring, R_OK) < 0) /* an entry of the machine's apt may name several */
+                return ash_fail_file(diags, -errno, keyring, "cannot read the keyring that the archive's signature is checked with: %s", ash_strerror(errno));
+        return 0;
+}
+
 int ash_apt_find_mirror(const AshAptArchive *a, const char *root, char **ret_mirror, char **ret_keyring, AshDiags *diags) {
         const char *mirror = a->mirror ? a->mirror : getenv("ASHLAR_APT_MIRROR"), *keyring = a->keyring ? a->keyring : getenv("ASHLAR_APT_KEYRING");
         Entry own = {};
@@ -315,6 +334,8 @@ static int collect(const AshAptArchive *a, int fd, const char *mirror, const cha
 static int open_archive(const AshAptArchive *a, char **ret_mirror, char **ret_keyring, int *ret_fd, AshDiags *diags) {
         _free_ char *mirror = NULL, *keyring = NULL;
         int r = ash_apt_find_mirror(a, "/", &mirror, &keyring, diags);
+        if (r >= 0)
+                r = check_mirror(a, mirror, keyring, diags);
         if (r >= 0)
                 r = prepare(a, mirror, keyring, ret_fd, diags);
         if (r >= 0) {
