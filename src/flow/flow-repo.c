@@ -135,6 +135,8 @@ static int check_closure(Publisher *p, const AshChannel *channel, AshSlice arch,
         ash_map_put(&seen, channel->name.s, NULL, NULL);
         collect_required(p, channel, arch, &seen, &required);
         int r = ash_flow_ensure_packages(p->flow, p->lock, required.items, required.n);
+        if (r == -ENOENT) /* said already; below it means that something has gone meanwhile */
+                r = -EIO;
         AshFlowClosure c = { channel->name.s, arch, channel->name.at, own->items, required.items, own->n, required.n };
         if (r >= 0)
                 r = ash_flow_closure(p->flow->store, &c, &missing, p->flow->diags);
@@ -211,15 +213,6 @@ static char *channel_path(const AshChannel *channel, AshSlice arch) {
         return ash_asprintf("%.*s%.*s%.*s", ASH_F(ash_slice(path.ptr, (size_t) at)), ASH_F(arch), ASH_F(ash_slice_from(path, (size_t) at + 9)));
 }
 
-static int publish_inputs(Publisher *p, const AshChannel *channel, AshSlice arch, const Packages *own, const AshRepoInput *inputs, unsigned keep, const AshRepoOptions *o, AshFlowRepoDone *done) {
-        int r = ash_flow_ensure_packages(p->flow, p->lock, own->items, own->n);
-        if (r >= 0)
-                r = check_closure(p, channel, arch, own);
-        if (r >= 0)
-                r = ash_repo_publish(p->flow->store, p->o->output, done->path, inputs, own->n, keep, o, &done->result, p->flow->progress, p->flow->diags);
-        return r;
-}
-
 /* Digests the packages that publishing reads; those that are damaged are dropped. Is any not there (any more)? */
 static bool drop_damaged(const Publisher *p, const AshChannel *channel, AshSlice arch) {
         Packages all = {};
@@ -236,6 +229,20 @@ static bool drop_damaged(const Publisher *p, const AshChannel *channel, AshSlice
         }
         ash_array_done(&all);
         return lost;
+}
+
+/* ret_lost: packages that were in the store were found to be damaged on the way, and are gone now. */
+static int publish_inputs(Publisher *p, const AshChannel *channel, AshSlice arch, const Packages *own, const AshRepoInput *inputs, unsigned keep, const AshRepoOptions *o, AshFlowRepoDone *done,
+                          bool *ret_lost) {
+        *ret_lost = false;
+        int r = ash_flow_ensure_packages(p->flow, p->lock, own->items, own->n);
+        if (r < 0)
+                return r;
+        r = check_closure(p, channel, arch, own);
+        if (r >= 0)
+                r = ash_repo_publish(p->flow->store, p->o->output, done->path, inputs, own->n, keep, o, &done->result, p->flow->progress, p->flow->diags);
+        *ret_lost = r == -ENOENT && drop_damaged(p, channel, arch);
+        return r;
 }
 
 static int publish(Publisher *p, const AshChannel *channel, AshSlice arch) {
@@ -257,11 +264,12 @@ static int publish(Publisher *p, const AshChannel *channel, AshSlice arch) {
                 ash_id_parse(own.items[i]->sha256, &inputs[i].id);
                 inputs[i].label = ash_arena_strndup(p->arena, own.items[i]->nevra.ptr, own.items[i]->nevra.len);
         }
+        bool lost = false;
         if (r >= 0)
-                r = publish_inputs(p, channel, arch, &own, inputs, keep, &o, done);
-        if (r == -ENOENT && drop_damaged(p, channel, arch)) /* found on the way: what was damaged is fetched again */
-                r = publish_inputs(p, channel, arch, &own, inputs, keep, &o, done);
-        if (r == -ENOENT && drop_damaged(p, channel, arch))
+                r = publish_inputs(p, channel, arch, &own, inputs, keep, &o, done, &lost);
+        if (lost) /* they are fetched again */
+                r = publish_inputs(p, channel, arch, &own, inputs, keep, &o, done, &lost);
+        if (lost)
                 r = ash_fail(p->flow->diags, -ASH_ERR_AGAIN, channel->name.at, "packages of channel '%.*s' vanish from the store while they are published", ASH_F(channel->name.s));
         ash_array_done(&own);
         return r;
