@@ -48,7 +48,10 @@ void ash_config_file_free(AshConfigFile *f) {
 
 int ash_config_file_parse(AshConfigFile *f, const AshRecord *record, void *into, bool lint, AshDiags *diags) {
         if (!f->bytes.ptr && !f->borrowed) {
-                int r = ash_file_read(AT_FDCWD, f->path, FILE_MAX, &f->bytes);
+                struct stat st;
+                int r = stat(f->path, &st) == 0 && S_ISFIFO(st.st_mode) && f->wanted_at.source ? -EINVAL : 0; /* nobody may ever write to it */
+                if (r >= 0)
+                        r = ash_file_read(AT_FDCWD, f->path, FILE_MAX, &f->bytes);
                 if (r < 0) {
                         if (f->wanted_at.source)
                                 return ash_fail(diags, -ASH_ERR_CONFIG, f->wanted_at, "cannot read '%s': %s", f->path, ash_strerror(r));

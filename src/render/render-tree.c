@@ -159,6 +159,27 @@ typedef struct Run {
 
 static bool name_is_safe(const char *name) { return *name && *name != '.' && !strchr(name, '/') && ash_path_is_confined(ash_slice_str(name)); }
 
+/* Is that file (or directory) the component's output directory, or in it? */
+static bool is_within(const Run *run, const char *component, const char *path) {
+        _free_ char *output = ash_path_join(run->out_dir, component), *target = realpath(output, NULL), *real = realpath(path, NULL);
+        size_t n = target ? strlen(target) : 0;
+        return target && real && strncmp(real, target, n) == 0 && (real[n] == '/' || !real[n]);
+}
+
+/* What is rendered replaces a directory as a whole: never one in which the project keeps files of its own. */
+static int keeps_own_files(const Run *run, const AshRendered *r, const AshRenderResult *result, AshDiags *diags) {
+        const AshSpecSource *spec = &r->component->merged->spec;
+        const AshSource *declared = r->component->name.at.source;
+        const char *own[] = { ash_config_dir(run->config), declared ? declared->name : "", ash_slice_eqs(spec->type.s, "local") && spec->path.s.len ? spec->path.s.ptr : "" };
+        for (size_t i = 0; i < ASH_N(own); i++)
+                if (*own[i] && is_within(run, result->component, own[i])) {
+                        int e = ash_fail(diags, -EEXIST, spec->path.at, "%s/%s holds '%s' of the project: rendering would replace it", run->out_dir, result->component, own[i]);
+                        ash_hint(diags, "choose another rendered-specs-dir, or --output DIR");
+                        return e;
+                }
+        return 0;
+}
+
 static int put(Run *run, const AshRendered *r, AshRenderResult *result, AshDiags *diags) {
         int e = run->out_fd < 0 ? -ENOENT : compare(run->out_fd, r, result);
         if (e < 0 && e != -ENOENT)
@@ -167,6 +188,9 @@ static int put(Run *run, const AshRendered *r, AshRenderResult *result, AshDiags
         result->status = e == 0 ? ASH_RENDER_SAME : had_one ? ASH_RENDER_CHANGED : ASH_RENDER_ADDED;
         if (run->options->check)
                 return 0;
+        int own = had_one && e != 0 ? keeps_own_files(run, r, result, diags) : 0;
+        if (own < 0)
+                return own;
         if (e != 0)
                 e = swap_in(run->out_fd, r, result, had_one);
         if (e < 0)

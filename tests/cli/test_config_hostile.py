@@ -8,6 +8,11 @@ class Hostile(Case):
             self.write("ashlar.toml", text)
         return self.run_ashlar("config", "check", status=status, timeout=60, **more)
 
+    def test_include_of_a_fifo_does_not_wait(self):
+        self.write("fifo/ashlar.toml", 'includes = ["pipe"]\n')
+        os.mkfifo(self.dir / "fifo/pipe")
+        self.assertIn("fifo/ashlar.toml:1:13: error: cannot read", self.run_ashlar("-C", "fifo", "config", "check", status=3).stderr)
+
     def test_symlink_loops(self):
         self.write("ashlar.toml", "includes = ['a/**/*.toml', 'loop.toml']\n")
         self.write("a/x.toml", "[components.x]\n")

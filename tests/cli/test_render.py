@@ -141,6 +141,24 @@ class Render(Case):
         self.render("--check")
         self.assertFalse((self.dir / "p/out/hello/extra").exists())
 
+    def test_own_files_are_not_rendered_over(self):
+        self.write("own/foo/foo.spec", "Name: foo\n")
+        overlay = '[[components.foo.overlays]]\ntype = "spec-add-tag"\ntag = "X"\nvalue = "y"\n'
+        top = '[project]\nrendered-specs-dir = "."\n[components.foo]\nspec = { type = "local", path = "foo/foo.spec" }\n'
+        self.write("own/ashlar.toml", top + overlay)
+        self.assertIn("own/foo holds", self.run_ashlar("-C", "own", "component", "render", status=1).stderr)
+        self.assertEqual((self.dir / "own/foo/foo.spec").read_text(), "Name: foo\n")
+        # a directory with the file that declares the component, and the project itself
+        self.write("two/ashlar.toml", 'includes = ["a/x.toml"]\n[project]\nrendered-specs-dir = "."\n')
+        declared = self.write("two/a/x.toml", '[components.a]\nspec = { type = "local", path = "../s/a.spec" }\n')
+        self.write("two/s/a.spec", "Name: a\n")
+        self.run_ashlar("-C", "two", "component", "render", status=1)
+        self.assertTrue(declared.exists())
+        self.write("three/ashlar.toml", '[project]\nrendered-specs-dir = ".."\n[components.three]\nspec = { type = "local", path = "s/three.spec" }\n')
+        self.write("three/s/three.spec", "Name: three\n")
+        self.run_ashlar("-C", "three", "component", "render", status=1)
+        self.assertTrue((self.dir / "three/s/three.spec").exists())
+
     def test_prune(self):
         self.render()
         self.write("p/out/other/README", "not ours\n")
