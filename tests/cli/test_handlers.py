@@ -1,5 +1,5 @@
 """Handlers against the tools whose work they do."""
-import os, pathlib, shutil, subprocess, sys, tempfile, unittest
+import os, pathlib, shutil, sqlite3, struct, subprocess, sys, tempfile, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import rpmkit  # noqa: E402
@@ -339,6 +339,129 @@ class Ca(Case):
         shutil.copytree("/usr/share/ca-certificates", self.root / "usr/share/ca-certificates")
         ca = self.root / "usr/share/ca-certificates"
         self.assertGreater(len(self.compare("".join(sorted(f"{p.relative_to(ca)}\n" for p in ca.rglob("*.crt"))))), 100)
+
+
+TRIGGERS = """%post
+echo post
+%triggerin -- kit, other
+true
+%triggerun -- kit
+true
+%filetriggerin -- /usr/lib, /usr/bin
+true
+%filetriggerun -- /usr/share, /usr/lib
+true
+%transfiletriggerin -- /usr/share
+true
+"""
+
+
+@unittest.skipUnless(have("rpm") and have("rpmbuild"), "no rpm")
+class RpmDb(Case):
+    def build(self):
+        self.kit = kit = rpmkit.Kit(self.dir)
+        self.addCleanup(kit.close)
+        return [kit.build("kit", tags=rpmkit.FULL_TAGS, install=rpmkit.FULL_INSTALL, files=rpmkit.FULL_FILES, more="%pre\ntrue\n"),
+                kit.build("alpha", arch="x86_64", tags="Requires(pre): before\nRequires(preun): after\nRequires: ((x >= 1 and y) or z(feature))\nRequires: (p if q)\nRequires: (a1 if (b1 or b2) else (c1 if d1))\nConflicts: (e1 unless f1 else g1)\nSupplements: (p and kit)\nEpoch: 3\nGroup: Tools/More",
+                          more=TRIGGERS),
+                kit.build("beta", tags="Enhances: kit\nConflicts: (old with new)", files="/usr/share/beta/\n%lang(de) /usr/share/beta/de", install="mkdir -p %{buildroot}/usr/share/beta; echo x > %{buildroot}/usr/share/beta/de")]
+
+    @staticmethod
+    def read(file):
+        db = sqlite3.connect(f"file:{file}?mode=ro&immutable=1", uri=True)
+        tables = {n: [] for (n,) in db.execute("select name from sqlite_master where type = 'table' and name not like 'sqlite%'")}
+        schema = sorted((n, sql) for (n, sql) in db.execute("select name, sql from sqlite_master where name not like 'sqlite%'"))
+        names = dict(db.execute("select hnum, key from Name"))
+        for t in tables:
+            if t != "Packages":
+                tables[t] = sorted((names[h], i, k) for (k, h, i) in db.execute(f"select key, hnum, idx from '{t}'"))
+        blobs = {names[h]: b for (h, b) in db.execute("select hnum, blob from Packages")}
+        return schema, tables, blobs, names
+
+    def compare(self, rpms, *more):
+        judge = self.dir / "judge"
+        judge.mkdir()
+        r = subprocess.run(["rpm", "-i", "--justdb", "--nodeps", "--noscripts", "--notriggers", "--nosignature", "--ignorearch", "--dbpath", judge, *rpms], capture_output=True, text=True)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        subprocess.run(["rpm", "-qa", "--dbpath", judge], check=True, capture_output=True)
+        db = sqlite3.connect(judge / "rpmdb.sqlite")
+        db.execute("pragma wal_checkpoint(truncate)")
+        (tid,), *_ = db.execute("select key from Installtid limit 1")
+        db.close()
+        arguments = [x for f in rpms for x in ("--rpm", f)]
+        self.handle("--store", self.dir / "store", "--time", str(int.from_bytes(tid, "little")), *arguments, *more, "rpmdb")
+        (path,) = [p for p in self.listing if p.endswith("rpmdb.sqlite")]
+        ours, theirs = self.read(self.out / path[1:]), self.read(judge / "rpmdb.sqlite")
+        self.assertEqual(ours[0], theirs[0])
+        for table in theirs[1]:
+            self.assertEqual(ours[1][table], theirs[1][table], table)
+        return path, ours[2], theirs[2]
+
+    def header(self, blob):
+        n, size = struct.unpack(">II", blob[:8])
+        entries = [struct.unpack(">IIiI", blob[8 + 16 * i:24 + 16 * i]) for i in range(n)]
+        return [e[0] for e in entries]
+
+    def test_rpm(self):
+        rpms = self.build()
+        color = subprocess.run(["rpm", "--eval", "%_transaction_color"], check=True, capture_output=True, text=True).stdout
+        self.put("usr/lib/rpm/macros", f"%_transaction_color {color}")
+        path, ours, theirs = self.compare(rpms)
+        self.assertEqual(path, "/usr/lib/sysimage/rpm/rpmdb.sqlite")
+        for name in theirs:
+            self.assertEqual(self.header(ours[name]), self.header(theirs[name]), name)
+            self.assertEqual(self.without_time(ours[name]), self.without_time(theirs[name]), name)
+
+    @staticmethod
+    def without_time(blob):
+        """INSTALLTIME may be a second later than the transaction's, for rpm."""
+        n, size = struct.unpack(">II", blob[:8])
+        at = next(struct.unpack(">IIiI", blob[8 + 16 * i:24 + 16 * i])[2] for i in range(n) if blob[8 + 16 * i:12 + 16 * i] == b"\0\0\x03\xf0")
+        return blob[:8 + 16 * n + at] + bytes(4) + blob[8 + 16 * n + at + 4:]
+
+    def test_left_out(self):
+        rpm = self.build()[2]
+        self.kit.run("rpm", "-qp", rpm)
+        self.handle("--store", self.dir / "store", "--rpm", rpm, "--drop", "/usr/share/beta/de", "rpmdb")
+        show = lambda *a: subprocess.run(["rpm", "--dbpath", self.out / "usr/lib/sysimage/rpm", "-q", *a, "beta"], check=True, capture_output=True, text=True).stdout
+        self.assertRegex(show("--state"), r"not installed +/usr/share/beta/de")
+
+    @unittest.skipUnless(os.geteuid() == 0, "rpm --root needs root")
+    def test_verify(self):
+        rpm = self.build()[2]
+        self.handle("--store", self.dir / "store", "--rpm", rpm, "rpmdb")
+        subprocess.run(f"rpm2cpio {rpm} | cpio -idm --quiet", shell=True, check=True, cwd=self.out)
+        verify = lambda: subprocess.run(["rpm", "-Va", "--nodeps", "--root", self.out, "--dbpath", "/usr/lib/sysimage/rpm"], capture_output=True, text=True)
+        r = verify()
+        self.assertEqual((r.returncode, r.stdout), (0, ""), r.stderr)
+        (self.out / "usr/share/beta/de").write_text("changed")
+        self.assertIn("/usr/share/beta/de", verify().stdout)
+
+    def test_queries(self):
+        rpms = self.build()
+        root = self.dir / "image"
+        self.handle("--store", self.dir / "store", *[x for f in rpms for x in ("--rpm", f)], "rpmdb")
+        first = self.made("usr/lib/sysimage/rpm/rpmdb.sqlite")
+        db = self.out / "usr/lib/sysimage/rpm"
+        self.assertEqual(sorted(os.listdir(db)), ["rpmdb.sqlite"])
+        run = lambda *a: subprocess.run(["rpm", "--dbpath", db, *a], capture_output=True, text=True)
+        self.assertEqual(sorted(run("-qa").stdout.split()), ["alpha-1.0-1.x86_64", "beta-1.0-1.noarch", "kit-1.0-1.noarch"])
+        self.assertEqual(run("-qf", "--dbpath", db, "/usr/bin/tool").stdout.strip() or run("-q", "--whatprovides", "/usr/bin/tool").stdout.strip(), "kit-1.0-1.noarch")
+        self.assertEqual(run("-q", "--whatrequires", "y").stdout.strip(), "alpha-1.0-1.x86_64")
+        self.assertEqual(run("-q", "--qf", "%{INSTALLTIME} %{INSTALLTID} [%{FILESTATES}]", "kit").stdout, "1700000000 1700000000 " + "0" * 12)
+        self.handle("--store", self.dir / "store2", *[x for f in reversed(rpms) for x in ("--rpm", f)], "rpmdb")
+        self.assertEqual(self.made("usr/lib/sysimage/rpm/rpmdb.sqlite"), first)
+
+    def test_place(self):
+        rpms = self.build()
+        self.put("usr/lib/rpm/macros", "%_var\t/var\n%_dbpath\t%{_var}/lib/rpm\n%_transaction_color 3\n")
+        self.handle("--store", self.dir / "store", "--rpm", rpms[0], "rpmdb")
+        self.assertIn("/var/lib/rpm/rpmdb.sqlite", self.listing)
+        self.put("etc/rpm/macros.site", "%_dbpath %(echo ~/x)\n")
+        self.handle("--store", self.dir / "store", "--rpm", rpms[0], "rpmdb")
+        self.assertIn("/usr/lib/sysimage/rpm/rpmdb.sqlite", self.listing)
+        self.handle("--store", self.dir / "store", "--rpm", rpms[0], *self.project("package-database = false\n"), "rpmdb")
+        self.assertEqual(self.listing, {})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-/* Handlers from a test's hand: handler-tool [--dir DIR] [--rpm FILE...] [--store STORE] [--project DIR --image NAME] [--lock FILE] [--time N] [--arch ARCH] [--out DIR] [--timings] HANDLER...
+/* Handlers from a test's hand: handler-tool [--dir DIR] [--rpm FILE...] [--store STORE] [--project DIR --image NAME] [--lock FILE] [--time N] [--arch ARCH] [--out DIR] [--drop PATH] [--timings] HANDLER...
  * Makes a tree of DIR and of the packages' files, runs the handlers over it, writes what they made below OUT and lists it: path, octal mode, user:group, uid:gid, target of a link. */
 #include <dirent.h>
 #include <stdio.h>
@@ -186,6 +186,8 @@ int main(int argc, char **argv) {
                         r = ash_slice_to_u64(ash_slice_str(v), 10, &number), c.time = (int64_t) number;
                 else if (!strcmp(a, "--arch"))
                         c.arch = ash_slice_str(v);
+                else if (!strcmp(a, "--drop"))
+                        ash_tree_remove(tree, ash_tree_lookup(tree, ash_slice_str(v), false));
                 else if (!strcmp(a, "--out"))
                         t.out = v;
                 else
