@@ -13,7 +13,9 @@ struct AshFlowUpstream {
         AshAptSnapshot *snapshot;    /* NULL while a pinned state is at hand: apt has not been asked */
         const AshLockUpstream *pinned;
         AshAptTables *tables;
-        AshApt *apt;
+        AshApt *apt;                 /* loaded when a package is asked for: the solver has a form of its own */
+        AshId *indices;              /* what it is made of */
+        size_t n_indices;
         AshId apt_key;               /* of everything that the universe depends on */
         /* rpm-md */
         AshRpmmdRepo *rpmmd;
@@ -134,15 +136,19 @@ static int build_universe(AshFlowUpstream *u, const AshId *indices, size_t n, co
         return r;
 }
 
-static int load_universe(AshFlowUpstream *u, const AshId *indices, size_t n) {
+static bool is_apt(const AshFlowUpstream *u) { return u->indices != NULL; }
+
+static int need_universe(AshFlowUpstream *u) {
         AshBytes bytes = {};
+        if (u->apt)
+                return 0;
         if (ash_store_cache_get(u->flow->store, "apt-universe", &u->apt_key, &bytes) >= 0) {
                 if (ash_apt_load(&bytes, &u->apt) >= 0)
                         return 0;
                 ash_bytes_done(&bytes);
         }
         _free_ char *label = ash_slice_dup(u->name);
-        return build_universe(u, indices, n, label);
+        return build_universe(u, u->indices, u->n_indices, label);
 }
 
 static bool snapshot_matches(const AshAptSnapshot *s, const AshLockUpstream *pinned) {
@@ -203,7 +209,9 @@ static int open_apt(AshFlowUpstream *u, const AshLockUpstream *pinned) {
                                 memcpy(ids[n++].sha256, i->sha256, 32);
         u->pinned = pinned;
         u->apt_key = apt_universe_key(u, u->snapshot ? NULL : pinned);
-        return load_universe(u, ids, n);
+        u->indices = ids;
+        u->n_indices = n;
+        return 0;
 }
 
 /* The universe as libsolv keeps it, made once for each state. */
@@ -214,15 +222,18 @@ static int add_apt(AshFlowUpstream *u, const char *label, AshUniverse *universe)
         key_add(&k, ash_solv_version(), strlen(ash_solv_version()));
         AshId key = key_done(&k);
         ash_universe_add_repo(universe, label, 0);
-        if (ash_store_cache_get(u->flow->store, "solv", &key, &bytes) >= 0) {
-                _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
-                if (fd >= 0 && ash_write_all(fd, bytes.ptr, bytes.len) >= 0 && lseek(fd, 0, SEEK_SET) == 0 && ash_universe_add_solv(universe, fd, NULL) >= 0)
-                        return 0;
-        }
+        if (ash_store_cache_get(u->flow->store, "solv", &key, &bytes) >= 0 && ash_universe_add_solv(universe, ash_bytes_slice(&bytes), NULL) >= 0)
+                return 0;
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        int r = need_universe(u);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < ash_apt_count(u->apt); i++) {
                 AshPackage p = {};
                 ash_apt_model(u->apt, i, arena, &p);
+                /* What the solver does not look at would only make the file longer to read. */
+                p.summary = p.url = p.license = p.vendor = p.source_rpm = ASH_NOSLICE;
+                p.deps[ASH_DEP_SUGGESTS].n = p.deps[ASH_DEP_ENHANCES].n = 0;
                 ash_universe_add_package(universe, &p);
         }
         _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
@@ -345,7 +356,9 @@ static int realize_apt(AshFlowUpstream *u, const AshPackage *const *packages, si
         Import m = { .u = u, .packages = packages, .ret = ret };
         m.index = ash_arena_new_items(u->arena, ptrdiff_t, n);
         m.known = ash_arena_new_items(u->arena, bool, n);
-        int r = find_all(&m, n);
+        int r = need_universe(u);
+        if (r >= 0)
+                r = find_all(&m, n);
         size_t missing = 0;
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 AshAptImport in;
@@ -418,11 +431,8 @@ static int add_rpmmd(AshFlowUpstream *u, const char *label, AshUniverse *univers
         key_add(&k, ash_solv_version(), strlen(ash_solv_version()));
         AshId key = key_done(&k);
         ash_universe_add_repo(universe, label, priority(u));
-        if (ash_store_cache_get(u->flow->store, "solv", &key, &bytes) >= 0) {
-                _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
-                if (fd >= 0 && ash_write_all(fd, bytes.ptr, bytes.len) >= 0 && lseek(fd, 0, SEEK_SET) == 0 && ash_universe_add_solv(universe, fd, NULL) >= 0)
-                        return 0;
-        }
+        if (ash_store_cache_get(u->flow->store, "solv", &key, &bytes) >= 0 && ash_universe_add_solv(universe, ash_bytes_slice(&bytes), NULL) >= 0)
+                return 0;
         int r = ash_universe_add_rpmmd(universe, ash_rpmmd_file(u->rpmmd, "primary", NULL), ash_rpmmd_file(u->rpmmd, "filelists", NULL), NULL, u->flow->diags);
         if (r < 0)
                 return r;
@@ -496,9 +506,11 @@ int ash_flow_upstream_open(AshFlow *flow, const AshUpstream *config, AshSlice ar
         return r;
 }
 
-int ash_flow_upstream_add(AshFlowUpstream *u, const char *label, AshUniverse *universe) { return u->apt ? add_apt(u, label, universe) : add_rpmmd(u, label, universe); }
+int ash_flow_upstream_add(AshFlowUpstream *u, const char *label, AshUniverse *universe) { return is_apt(u) ? add_apt(u, label, universe) : add_rpmmd(u, label, universe); }
 
-static bool apt_has(const AshFlowUpstream *u, AshSlice location) {
+static bool apt_has(AshFlowUpstream *u, AshSlice location) {
+        if (need_universe(u) < 0)
+                return false;
         for (size_t i = 0; i < ash_apt_count(u->apt); i++) {
                 AshAptPackage p;
                 ash_apt_package(u->apt, i, &p);
@@ -508,11 +520,11 @@ static bool apt_has(const AshFlowUpstream *u, AshSlice location) {
         return false;
 }
 
-bool ash_flow_upstream_has(const AshFlowUpstream *u, const AshPackage *package) {
+bool ash_flow_upstream_has(AshFlowUpstream *u, const AshPackage *package) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         AshRpmmdFound f;
         char hex[ASH_ID_HEX];
-        if (u->apt)
+        if (is_apt(u))
                 return apt_has(u, package->location);
         if (ash_rpmmd_find(u->rpmmd, ash_package_nevra(package, arena), &f) < 0)
                 return false;
@@ -561,7 +573,7 @@ const AshUpstream *ash_flow_upstream_by_name(AshFlow *flow, AshSlice name, AshAr
 }
 
 int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) {
-        return u->apt ? realize_apt(u, packages, n, arena, ret) : realize_rpmmd(u, packages, n, arena, ret);
+        return is_apt(u) ? realize_apt(u, packages, n, arena, ret) : realize_rpmmd(u, packages, n, arena, ret);
 }
 
 uint64_t ash_flow_upstream_date(const AshFlowUpstream *u) {

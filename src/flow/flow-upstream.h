@@ -28,7 +28,7 @@ void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUp
 /* Adds all its packages as one repository, called label. */
 int ash_flow_upstream_add(AshFlowUpstream *u, const char *label, AshUniverse *universe);
 /* Does it have exactly this package (as the solver gave it)? */
-bool ash_flow_upstream_has(const AshFlowUpstream *u, const AshPackage *package);
+bool ash_flow_upstream_has(AshFlowUpstream *u, const AshPackage *package);
 /* The repositories of an upstream that names several, or the upstream itself: each is opened, locked and named for itself. arch: those of other architectures are left out; empty: all. In the arena. */
 const AshUpstream **ash_flow_upstream_parts(AshFlow *flow, const AshUpstream *upstream, AshSlice arch, AshArena *arena, size_t *ret_n);
 /* The upstream, or the part of one, that a lock calls so. NULL: the project has none. */

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <solv/repo.h>
 #include <solv/evr.h>
 #include <solv/pool_parserpmrichdep.h>
@@ -176,7 +177,18 @@ int ash_universe_add_rpmmd(AshUniverse *u, const char *primary, const char *file
         return r;
 }
 
-const char *ash_solv_version(void) { return "ashlar-1 libsolv-" LIBSOLV_VERSION_STRING; }
+const char *ash_solv_version(void) { return "ashlar-2 libsolv-" LIBSOLV_VERSION_STRING; }
+
+/* Texts for people are left out: nothing asks the cache for them, and reading costs time. */
+static int solver_keys(Repo *repo, Repokey *key, void *context) {
+        switch (key->name) {
+        case SOLVABLE_SUMMARY: case SOLVABLE_DESCRIPTION: case SOLVABLE_URL: case SOLVABLE_LICENSE: case SOLVABLE_GROUP: case SOLVABLE_PACKAGER: case SOLVABLE_BUILDHOST:
+        case SOLVABLE_SOURCENAME: case SOLVABLE_SOURCEARCH: case SOLVABLE_SOURCEEVR: case SOLVABLE_HEADEREND: case SOLVABLE_CHANGELOG:
+                return KEY_STORAGE_DROPPED;
+        default:
+                return repo_write_stdkeyfilter(repo, key, context);
+        }
+}
 
 int ash_universe_write_solv(AshUniverse *u, int fd, AshDiags *diags) {
         close_repo(u);
@@ -184,19 +196,21 @@ int ash_universe_write_solv(AshUniverse *u, int fd, AshDiags *diags) {
         FILE *f = own < 0 ? NULL : fdopen(own, "w");
         if (!f)
                 return ash_fail(diags, -errno, ASH_NOWHERE, "cannot write the solver's cache: %s", ash_strerror(errno));
-        int r = repo_write(u->repo, f);
+        int r = repo_write_filtered(u->repo, f, solver_keys, NULL, NULL);
         if (fclose(f) != 0 || r)
                 return ash_fail(diags, -EIO, ASH_NOWHERE, "cannot write the solver's cache: %s", ash_strerror(errno));
         return 0;
 }
 
-int ash_universe_add_solv(AshUniverse *u, int fd, AshDiags *diags) {
+int ash_universe_add_solv(AshUniverse *u, AshSlice bytes, AshDiags *diags) {
         close_repo(u);
         u->prepared = false;
-        int own = dup(fd);
-        FILE *f = own < 0 ? NULL : fdopen(own, "r");
+        FILE *f = fmemopen((void *) bytes.ptr, bytes.len, "r");
         if (!f)
                 return ash_fail(diags, -errno, ASH_NOWHERE, "cannot read the solver's cache: %s", ash_strerror(errno));
+        /* libsolv reads byte by byte: without a lock for each, and in large pieces. */
+        __fsetlocking(f, FSETLOCKING_BYCALLER);
+        setvbuf(f, NULL, _IOFBF, 1 << 18);
         int r = repo_add_solv(u->repo, f, 0);
         fclose(f);
         return r ? ash_fail(diags, -ASH_ERR_SYNTAX, ASH_NOWHERE, "the solver's cache is damaged: %s", pool_errstr(u->pool)) : 0;

@@ -17,7 +17,7 @@ int ash_universe_add_rpmmd(AshUniverse *u, const char *primary, const char *file
 /* The current repository as a .solv file, which loads more than ten times faster than what it was made from. The caller keys it by the digests of
  * its inputs and by ash_solv_version(). */
 int ash_universe_write_solv(AshUniverse *u, int fd, AshDiags *diags);
-int ash_universe_add_solv(AshUniverse *u, int fd, AshDiags *diags);
+int ash_universe_add_solv(AshUniverse *u, AshSlice bytes, AshDiags *diags);
 const char *ash_solv_version(void);                              /* part of the key of any kept .solv file */
 size_t ash_universe_n(const AshUniverse *u);                     /* packages */
 

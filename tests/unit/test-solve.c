@@ -50,7 +50,10 @@ static void reload(Case *c) {
         c->u = ash_universe_new("x86_64");
         ash_universe_add_repo(c->u, "main", 0);
         lseek(fd, 0, SEEK_SET);
-        assert_int_equal(ash_universe_add_solv(c->u, fd, NULL), 0);
+        static char bytes[1 << 20];
+        ssize_t n = read(fd, bytes, sizeof bytes);
+        assert_true(n > 0);
+        assert_int_equal(ash_universe_add_solv(c->u, ash_slice(bytes, (size_t) n), NULL), 0);
         close(fd);
 }
 
