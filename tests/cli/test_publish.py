@@ -229,6 +229,16 @@ class Publish(unittest.TestCase):
         self.assertEqual(self.ashlar("repo", "closure", lonely, "--with", self.out / "base/x86_64").returncode, 0)
         self.assertEqual(len(json.loads(self.ashlar("--json", "repo", "closure", lonely, status=1).stdout)), 3)
 
+    def test_repositories_of_another_architecture(self):
+        foreign = self.dir / "foreign"
+        foreign.mkdir()
+        for name, tags in (("far", "Requires: near(x) = 1"), ("near", "Provides: near(x) = 1")):
+            shutil.copy2(self.kit.build(name, tags=tags, arch="aarch64"), foreign)
+        self.ashlar("repo", "index", foreign)
+        self.assertIn("closed", self.ashlar("repo", "closure", foreign).stdout)
+        self.assertEqual(self.ashlar("repo", "query", foreign, "--what-requires", "near(x)").stdout, "far-1.0-1.aarch64\n")
+        self.assertIn("near(x)", self.ashlar("repo", "closure", foreign, "--arch", "x86_64", status=1).stdout)
+
     def test_build_reports_what_is_not_closed(self):
         more = '[package-groups.x]\npackages = ["lib", "shell"]\ndefault-package-config = { publish = { rpm-channel = "extras" } }\n'
         self.configure(more=more)

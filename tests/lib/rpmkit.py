@@ -82,6 +82,8 @@ class Kit:
                 "--define", "__os_install_post %{nil}", "--define", "debug_package %{nil}", "--define", "use_source_date_epoch_as_buildtime 1", "--define", "_buildhost test"]
         for d in defines:
             args += ["--define", d]
+        if arch not in ("noarch", os.uname().machine):
+            args += ["--target", arch]
         self.run(*args, spec)
         return out / f"{name}-{version}-{release}.{arch}.rpm"
 

@@ -76,9 +76,33 @@ static int add_repo(AshCli *cli, AshUniverse *u, const char *dir) {
         return ash_universe_add_rpmmd(u, primary, filelists, NULL, cli->diags);
 }
 
-static AshUniverse *universe(AshCli *cli) {
-        const char *arch = ash_cli_option(cli, "arch");
-        return ash_universe_new(arch ? arch : "x86_64");
+/* The architecture of a repository that has no package of this one: NULL if it has, or none of any. */
+static const char *other_arch(AshUniverse *u, const char *arch, AshArena *arena) {
+        _cleanup_(ash_pkgids_done) AshPkgIds ids = {};
+        const char *other = NULL;
+        ash_universe_by_name(u, ASH_S("*"), &ids);
+        for (size_t i = 0; i < ids.ids.n; i++) {
+                AshSlice a = ash_universe_package(u, ids.ids.items[i], arena)->arch;
+                if (ash_slice_eqs(a, arch))
+                        return NULL;
+                if (!other && !ash_slice_eqs(a, "noarch") && !ash_slice_eqs(a, "src") && !ash_slice_eqs(a, "nosrc"))
+                        other = ash_arena_strndup(arena, a.ptr, a.len);
+        }
+        return other;
+}
+
+/* Packages of another architecture than the universe's provide nothing in it. */
+static int open_universe(AshCli *cli, const char *dir, AshUniverse **ret) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        const char *wanted = ash_cli_option(cli, "arch"), *arch = wanted ? wanted : "x86_64";
+        *ret = ash_universe_new(arch);
+        int r = add_repo(cli, *ret, dir);
+        const char *other = r < 0 || wanted ? NULL : other_arch(*ret, arch, arena);
+        if (!other)
+                return r;
+        ash_universe_free(*ret);
+        *ret = ash_universe_new(other);
+        return add_repo(cli, *ret, dir);
 }
 
 static void print_deps(AshCli *cli, AshJson *j, const AshPackage *p, AshDepKind kind) {
@@ -153,10 +177,10 @@ static int print_packages(AshCli *cli, AshUniverse *u, const AshPkgIds *ids) {
 }
 
 int ash_verb_repo_query(AshCli *cli) {
-        _cleanup_(ash_universe_free_p) AshUniverse *u = universe(cli);
+        _cleanup_(ash_universe_free_p) AshUniverse *u = NULL;
         _cleanup_(ash_pkgids_done) AshPkgIds ids = {};
         const char *provides = ash_cli_option(cli, "what-provides"), *requires = ash_cli_option(cli, "what-requires");
-        int r = add_repo(cli, u, cli->args[0]);
+        int r = open_universe(cli, cli->args[0], &u);
         if (r < 0)
                 return r;
         if (provides)
@@ -200,9 +224,9 @@ static void report_missing(void *context, uint32_t id, AshSlice dep) {
 }
 
 int ash_verb_repo_closure(AshCli *cli) {
-        _cleanup_(ash_universe_free_p) AshUniverse *u = universe(cli);
+        _cleanup_(ash_universe_free_p) AshUniverse *u = NULL;
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
-        int r = add_repo(cli, u, cli->args[0]);
+        int r = open_universe(cli, cli->args[0], &u);
         for (size_t i = 0; r >= 0 && ash_cli_option_nth(cli, "with", i); i++)
                 r = add_repo(cli, u, ash_cli_option_nth(cli, "with", i));
         if (r < 0)
@@ -230,8 +254,7 @@ typedef struct Side {
 } Side;
 
 static int load_side(AshCli *cli, const char *dir, Side *s) {
-        s->u = universe(cli);
-        int r = add_repo(cli, s->u, dir);
+        int r = open_universe(cli, dir, &s->u);
         return r < 0 ? r : ash_universe_by_name(s->u, ASH_S("*"), &s->ids);
 }
 

@@ -11,7 +11,7 @@
         { "compression", .value = "zstd|gzip", .doc = "of the metadata (default: zstd; gzip for old clients)" }, \
         { "changelogs", .value = "N", .doc = "newest changelog entries to keep a package (default: 10)", .kind = ASH_KIND_NUMBER }
 
-#define ARCH_OPTION { "arch", .value = "ARCH", .doc = "architecture whose packages count (default: x86_64)" }
+#define ARCH_OPTION { "arch", .value = "ARCH", .doc = "architecture whose packages count (default: x86_64, or what the repository holds)" }
 
 static int repo_options(AshCli *cli, AshCliSigners *signers, AshRepoOptions *ret) {
         const char *compression = ash_cli_option(cli, "compression");
