@@ -464,5 +464,76 @@ class RpmDb(Case):
         self.assertEqual(self.listing, {})
 
 
+@unittest.skipUnless(have("systemctl"), "no systemctl")
+class Presets(Case):
+    def unit(self, name, install, place="usr/lib/systemd/system"):
+        self.put(f"{place}/{name}", "[Unit]\nDescription=x\n[Install]\n" + install)
+
+    def links(self, *roots):
+        return {str(p.relative_to(root)): os.readlink(p) for root in roots for p in (root / "etc/systemd").rglob("*") if p.is_symlink()}
+
+    def compare(self):
+        self.put("usr/bin/systemctl")
+        for scope in ("system", "user"):
+            (self.root / "etc/systemd" / scope).mkdir(parents=True, exist_ok=True)
+        judge = self.dir / "judge"
+        shutil.copytree(self.root, judge, symlinks=True)
+        subprocess.run(["systemctl", "preset-all", "--preset-mode=enable-only", "--root", judge], check=True, capture_output=True)
+        subprocess.run(["systemctl", "preset-all", "--preset-mode=enable-only", "--global", "--root", judge], check=True, capture_output=True)
+        self.handle("presets")
+        self.assertEqual(self.links(self.root, self.out), self.links(judge))
+        return self.links(judge)
+
+    def test_preset_all(self):
+        self.put("usr/lib/systemd/system-preset/90-x.preset", "# comment\nenable a.service\n; other\nenable tmpl@.service one two\nenable sock*\nenable def@.service\nenable nodef@.service\ndisable off.service\nenable off.service\ndisable late*\n")
+        self.put("usr/lib/systemd/system-preset/10-early.preset", "enable late-but-early.service\n")
+        self.put("usr/lib/systemd/system-preset/50-hidden.preset", "disable a.service\n")
+        self.put("etc/systemd/system-preset/50-hidden.preset", "disable hidden.service\n")
+        self.unit("a.service", "WantedBy=multi-user.target other.target\nRequiredBy=req.target\nAlias=alias-a.service dbus-x.service\nAlso=also.service sock2.socket\n")
+        for name in ("also.service", "off.service", "late.service", "late-but-early.service", "hidden.service", "default.service"):
+            self.unit(name, "WantedBy=multi-user.target\n")
+        self.unit("sock1.socket", "WantedBy=sockets.target\n")
+        self.unit("sock2.socket", "WantedBy=sockets.target\n")
+        self.unit("tmpl@.service", "WantedBy=multi-user.target\n")
+        self.unit("def@.service", "WantedBy=%p.target\nDefaultInstance=here\n")
+        self.unit("nodef@.service", "WantedBy=multi-user.target\n")
+        self.unit("bytmpl@.timer", "WantedBy=nodef@%i.service\n")
+        self.unit("none.service", "")
+        self.unit("dropped.service", "")
+        self.put("usr/lib/systemd/system/dropped.service.d/x.conf", "[Install]\nWantedBy=drop.target\n")
+        self.unit("local.service", "WantedBy=multi-user.target\n", "etc/systemd/system")
+        self.unit("over.service", "WantedBy=old.target\n")
+        self.unit("over.service", "WantedBy=new.target\n", "etc/systemd/system")
+        self.unit("masked.service", "WantedBy=multi-user.target\n")
+        self.link("etc/systemd/system/masked.service", "/dev/null")
+        self.link("usr/lib/systemd/system/other-name.service", "a.service")
+        self.put("usr/lib/systemd/user-preset/90.preset", "enable u.service\ndisable *\n")
+        self.unit("u.service", "WantedBy=default.target\n", "usr/lib/systemd/user")
+        self.unit("v.service", "WantedBy=default.target\n", "usr/lib/systemd/user")
+        links = self.compare()
+        self.assertIn("etc/systemd/system/multi-user.target.wants/tmpl@two.service", links)
+        self.assertIn("etc/systemd/user/default.target.wants/u.service", links)
+
+    def test_units_of_the_host(self):
+        if not pathlib.Path("/usr/lib/systemd/system").is_dir():
+            self.skipTest("no units here")
+        for d in ("system", "user", "system-preset", "user-preset"):
+            if pathlib.Path("/usr/lib/systemd/" + d).is_dir():
+                shutil.copytree("/usr/lib/systemd/" + d, self.root / "usr/lib/systemd" / d, symlinks=True)
+        self.compare()
+
+    def test_definition(self):
+        self.put("usr/lib/systemd/system-preset/90.preset", "enable on.service\ndisable *\n")
+        for name in ("on.service", "off.service", "t@.service"):
+            self.unit(name, "WantedBy=multi-user.target\n")
+        self.handle(*self.project('services = { enable = ["off", "t@x.service"], disable = ["on.service"], mask = ["on"] }\n'), "presets")
+        wants = "etc/systemd/system/multi-user.target.wants/"
+        self.assertEqual(self.links(self.out), {wants + "off.service": "/usr/lib/systemd/system/off.service", wants + "t@x.service": "/usr/lib/systemd/system/t@.service",
+                         "etc/systemd/system/on.service": "/dev/null"})
+        self.handle(*self.project('services = { enable = ["nope"] }\n'), "presets", fails=True)
+        self.assertIn("no package of this image has the unit 'nope.service'", self.err)
+        self.assertIn("ashlar.toml:5:", self.err)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -9,6 +9,8 @@ bool ash_wants_ca(const AshHandlerContext *c);
 int ash_handle_ca(AshHandlerContext *c);
 bool ash_wants_rpmdb(const AshHandlerContext *c);
 int ash_handle_rpmdb(AshHandlerContext *c);
+bool ash_wants_presets(const AshHandlerContext *c);
+int ash_handle_presets(AshHandlerContext *c);
 int ash_handle_owners(AshHandlerContext *c);
 
 /* ---- the account files: passwd(5), group(5), shadow(5), gshadow(5) ---- */

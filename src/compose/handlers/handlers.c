@@ -4,6 +4,7 @@ static const char *const accounts_inputs[] = { "/etc/passwd", "/etc/group", "/et
 static const char *const ldcache_inputs[] = { "/etc/ld.so.conf", "/etc/ld.so.conf.d/*.conf", "/usr/lib/**/*.so*", "/usr/lib64/**/*.so*", NULL };
 static const char *const ca_inputs[] = { "/etc/ca-certificates.conf", "/usr/share/ca-certificates/**", "/usr/local/share/ca-certificates/**", "/etc/ssl/certs/*", NULL };
 static const char *const rpmdb_inputs[] = { "/usr/lib/rpm/macros", "/usr/lib/rpm/platform/*/macros", "/etc/rpm/macros*", NULL };
+static const char *const presets_inputs[] = { "/usr/lib/systemd/{system,user}-preset/*.preset", "/etc/systemd/{system,user}-preset/*.preset", "/usr/lib/systemd/{system,user}/**", "/etc/systemd/{system,user}/**", NULL };
 static const char *const owners_inputs[] = { "/etc/passwd", "/etc/group", NULL };
 
 const AshHandler ash_handlers[] = {
@@ -11,6 +12,7 @@ const AshHandler ash_handlers[] = {
         { "accounts",  "users and groups of sysusers.d and of the definition (systemd-sysusers, pwconv)",        accounts_inputs, 1, NULL, ash_handle_accounts },
         { "ldcache",   "/etc/ld.so.cache and links of sonames (ldconfig)",                                       ldcache_inputs,  1, ash_wants_ldcache, ash_handle_ldcache },
         { "ca",        "/etc/ssl/certs: the bundle of trusted certificates and links to each (update-ca-certificates)",     ca_inputs,       1, ash_wants_ca, ash_handle_ca },
+        { "presets",   "which units are on: presets, and what the definition says (systemctl preset-all)",        presets_inputs,  1, ash_wants_presets, ash_handle_presets },
         { "rpmdb",     "the database of installed packages (rpm -i --justdb)",                                  rpmdb_inputs,    1, ash_wants_rpmdb, ash_handle_rpmdb },
         { "owners",    "numbers for the names of owners; has to be the last that makes files",                   owners_inputs,   1, NULL, ash_handle_owners },
         {},
