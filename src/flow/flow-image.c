@@ -412,6 +412,18 @@ static int write_directory(Build *b, AshFlowOutput *o, const char *name, const A
         return r;
 }
 
+/* What killed builds left; nobody else is here, for the project's lock is ours. */
+static void sweep(Build *b) {
+        _dirlist_ AshDirList list = {};
+        if (ash_dir_list(b->dirfd, ".", &list) < 0)
+                return;
+        ash_array_foreach(&list.entries, e) {
+                AshSlice name = ash_slice_str(e->name);
+                if (ash_slice_starts(name, ASH_S(".")) && (ash_slice_ends(name, ASH_S(".tmp")) || ash_slice_ends(name, ASH_S(".part"))))
+                        (void) ash_remove_all(b->dirfd, e->name);
+        }
+}
+
 static int stage_write(Build *b) {
         int r = 0;
         if (b->fresh)
@@ -423,6 +435,7 @@ static int stage_write(Build *b) {
         b->dirfd = open(b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (b->dirfd < 0)
                 return failed(b, -errno, b->dir);
+        sweep(b);
         /* What the record says is void from here on. */
         if (unlinkat(b->dirfd, "build.json", 0) < 0 && errno != ENOENT)
                 return failed(b, -errno, b->record_path);

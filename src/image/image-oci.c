@@ -149,6 +149,8 @@ int ash_oci_add(int dirfd, const AshTree *t, const AshImageFacts *f, AshOciImage
         *ret = (AshOciImage){};
         platform_of(f->arch, ret);
         int r = ash_mkdir_all(dirfd, "blobs/sha256", 0755);
+        if (r >= 0 && (fchmodat(dirfd, "blobs", 0755, 0) < 0 || fchmodat(dirfd, "blobs/sha256", 0755, 0) < 0)) /* whatever the umask */
+                r = -errno;
         if (r < 0)
                 return failed(diags, r, "blobs/sha256");
         r = put_layer(dirfd, t, f, &ret->layer, diags);
