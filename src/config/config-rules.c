@@ -261,6 +261,40 @@ static void flag_with_reason(const AshRules *r, AshFlag flag, const char *flag_k
         }
 }
 
+/* These become lines of the macro file: a name with a blank, or a value with a line break, would make others of them. */
+static bool is_word(AshSlice s) {
+        for (size_t i = 0; i < s.len; i++)
+                if ((unsigned char) s.ptr[i] <= ' ' || s.ptr[i] == 127 || s.ptr[i] == '%')
+                        return false;
+        return s.len > 0;
+}
+
+static void check_words(const AshRules *r, AshTexts texts, const char *what) {
+        for (size_t i = 0; i < texts.n; i++)
+                if (!is_word(texts.items[i].s)) {
+                        ash_fail(r->diags, -ASH_ERR_CONFIG, texts.items[i].at, "'%.*s' is no name of a %s", ASH_F(texts.items[i].s), what);
+                        ash_hint(r->diags, "expected one word, without '%%'");
+                }
+}
+
+void ash_rule_build(const AshRules *r, const void *item, AshSpan at _unused_) {
+        const AshComponentConfig *c = item;
+        check_words(r, c->with, "build condition");
+        check_words(r, c->without, "build condition");
+        check_words(r, c->undefines, "macro");
+        for (size_t i = 0; i < c->defines.n; i++) {
+                const AshPair *p = &c->defines.items[i];
+                if (!is_word(p->key.s)) {
+                        ash_fail(r->diags, -ASH_ERR_CONFIG, p->key.at, "'%.*s' is no name of a macro", ASH_F(p->key.s));
+                        ash_hint(r->diags, "expected one word, without '%%'");
+                }
+                if (ash_slice_find_char(p->value.s, '\n') >= 0) {
+                        ash_fail(r->diags, -ASH_ERR_CONFIG, p->value.at, "the value of macro '%.*s' has a line break", ASH_F(p->key.s));
+                        ash_hint(r->diags, "a macro is one line of the macro file");
+                }
+        }
+}
+
 void ash_rule_check(const AshRules *r, const void *item, AshSpan at) {
         const AshComponentConfig *c = item;
         if (c->check_skip.value == ASH_YES)

@@ -10,6 +10,7 @@ void ash_rule_overlay(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_overlay_metadata(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_overlay_file(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_spec(const AshRules *r, const void *item, AshSpan at);
+void ash_rule_build(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_check(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_failure(const AshRules *r, const void *item, AshSpan at);
 void ash_rule_origin(const AshRules *r, const void *item, AshSpan at);

@@ -108,7 +108,8 @@ static const AshRecord build = { "build", "How a component is built", sizeof(Ash
         FLAG_("emit-upstream-provenance", 0, AshComponentConfig, provenance, "define macros with the upstream version and release, for SBAT"),
         TABLE_("check", 0, 0, check, "the %check section"),
         TABLE_("failure", 0, 0, failure, "expected failure"),
-        TABLE_("hints", 0, 0, hints, "advice for scheduling")) };
+        TABLE_("hints", 0, 0, hints, "advice for scheduling")),
+        .rule = ash_rule_build };
 static const AshRecord render = { "render", "How a component is rendered", sizeof(AshComponentConfig), ROWS(
         FLAG_("skip-file-filter", 0, AshComponentConfig, skip_file_filter, "keep files that no Source or Patch names (for specs whose names hold macros that cannot be expanded)")) };
 
