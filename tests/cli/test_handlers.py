@@ -535,5 +535,39 @@ class Presets(Case):
         self.assertIn("ashlar.toml:5:", self.err)
 
 
+class System(Case):
+    def test_machine_id(self):
+        self.handle("machine-id")
+        self.assertEqual(self.listing, {})
+        self.put("usr/lib/systemd/systemd")
+        (self.root / "var/lib/dbus").mkdir(parents=True)
+        self.handle("machine-id")
+        self.assertEqual((self.made("etc/machine-id"), self.listing["/etc/machine-id"][0]), (b"uninitialized\n", "100444"))
+        self.assertEqual(os.readlink(self.out / "var/lib/dbus/machine-id"), "/etc/machine-id")
+
+    def test_resolv(self):
+        self.put("usr/lib/systemd/system/systemd-resolved.service", "[Install]\nWantedBy=sysinit.target\n")
+        self.handle("presets", "resolv")
+        self.assertNotIn("/etc/resolv.conf", self.listing)
+        self.put("usr/bin/systemctl")
+        self.handle("presets", "resolv")
+        self.assertEqual(os.readlink(self.out / "etc/resolv.conf"), "../run/systemd/resolve/stub-resolv.conf")
+        self.put("etc/resolv.conf", "nameserver 192.0.2.1\n")
+        self.handle("presets", "resolv")
+        self.assertNotIn("/etc/resolv.conf", self.listing)
+
+    def test_shells(self):
+        self.put("usr/bin/bash")
+        self.link("usr/bin/sh", "bash")
+        self.handle("shells")
+        self.assertEqual(self.made("etc/shells"), b"/bin/sh\n/bin/bash\n")
+        self.put("etc/shells", "# list\n/bin/sh\n/usr/bin/zsh")
+        self.handle("shells")
+        self.assertEqual(self.made("etc/shells"), b"# list\n/bin/sh\n/usr/bin/zsh\n/bin/bash\n")
+        self.put("etc/shells", "/bin/sh\n/bin/bash\n/usr/bin/sh\n/usr/bin/bash\n")
+        self.handle("shells")
+        self.assertEqual(self.listing, {})
+
+
 if __name__ == "__main__":
     unittest.main()

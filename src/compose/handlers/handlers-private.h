@@ -11,6 +11,12 @@ bool ash_wants_rpmdb(const AshHandlerContext *c);
 int ash_handle_rpmdb(AshHandlerContext *c);
 bool ash_wants_presets(const AshHandlerContext *c);
 int ash_handle_presets(AshHandlerContext *c);
+bool ash_wants_machine_id(const AshHandlerContext *c);
+int ash_handle_machine_id(AshHandlerContext *c);
+bool ash_wants_resolv(const AshHandlerContext *c);
+int ash_handle_resolv(AshHandlerContext *c);
+bool ash_wants_shells(const AshHandlerContext *c);
+int ash_handle_shells(AshHandlerContext *c);
 int ash_handle_owners(AshHandlerContext *c);
 
 /* ---- the account files: passwd(5), group(5), shadow(5), gshadow(5) ---- */

@@ -5,6 +5,7 @@ static const char *const ldcache_inputs[] = { "/etc/ld.so.conf", "/etc/ld.so.con
 static const char *const ca_inputs[] = { "/etc/ca-certificates.conf", "/usr/share/ca-certificates/**", "/usr/local/share/ca-certificates/**", "/etc/ssl/certs/*", NULL };
 static const char *const rpmdb_inputs[] = { "/usr/lib/rpm/macros", "/usr/lib/rpm/platform/*/macros", "/etc/rpm/macros*", NULL };
 static const char *const presets_inputs[] = { "/usr/lib/systemd/{system,user}-preset/*.preset", "/etc/systemd/{system,user}-preset/*.preset", "/usr/lib/systemd/{system,user}/**", "/etc/systemd/{system,user}/**", NULL };
+static const char *const shells_inputs[] = { "/etc/shells", "/usr/bin/bash", NULL };
 static const char *const owners_inputs[] = { "/etc/passwd", "/etc/group", NULL };
 
 const AshHandler ash_handlers[] = {
@@ -13,6 +14,9 @@ const AshHandler ash_handlers[] = {
         { "ldcache",   "/etc/ld.so.cache and links of sonames (ldconfig)",                                       ldcache_inputs,  1, ash_wants_ldcache, ash_handle_ldcache },
         { "ca",        "/etc/ssl/certs: the bundle of trusted certificates and links to each (update-ca-certificates)",     ca_inputs,       1, ash_wants_ca, ash_handle_ca },
         { "presets",   "which units are on: presets, and what the definition says (systemctl preset-all)",        presets_inputs,  1, ash_wants_presets, ash_handle_presets },
+        { "machine-id", "/etc/machine-id says that every host makes its own (systemd's %post)",                 NULL,            1, ash_wants_machine_id, ash_handle_machine_id },
+        { "resolv",    "/etc/resolv.conf is resolved's where that is on (systemd-resolved's %posttrans)",        NULL,            1, ash_wants_resolv, ash_handle_resolv },
+        { "shells",    "/etc/shells has bash and sh (bash's %post)",                                            shells_inputs,   1, ash_wants_shells, ash_handle_shells },
         { "rpmdb",     "the database of installed packages (rpm -i --justdb)",                                  rpmdb_inputs,    1, ash_wants_rpmdb, ash_handle_rpmdb },
         { "owners",    "numbers for the names of owners; has to be the last that makes files",                   owners_inputs,   1, NULL, ash_handle_owners },
         {},
