@@ -385,6 +385,19 @@ static int check_set(Locker *l, const AshFlowSet *set) {
         return -ASH_ERR_CONFIG;
 }
 
+/* What imports packages is what it was: another version of the importer, or an edit of its tables, gives other packages. */
+static int check_importer(Locker *l, const AshLockUpstream *locked) {
+        const AshUpstream *config = ash_config_upstream(l->flow->config, locked->name);
+        char now[65];
+        if (!config || !locked->importer.len)
+                return 0;
+        int r = ash_flow_importer_id(l->flow, config, now);
+        if (r < 0 || ash_slice_eqs(locked->importer, now))
+                return r;
+        return ash_fail(l->flow->diags, -ASH_ERR_CONFIG, config->repo.name.at, "upstream '%.*s' (%.*s) imports packages by other tables, or by another importer, than when the lock was made", ASH_F(locked->name),
+                        ASH_F(locked->arch));
+}
+
 int ash_flow_lock_check(AshFlow *flow, const AshFlowLockOptions *options) {
         Locker l __attribute__((__cleanup__(locker_done))) = { .flow = flow, .o = options, .arena = ash_arena_new() };
         int r = choose_upstream(&l), bad = 0;
@@ -398,6 +411,8 @@ int ash_flow_lock_check(AshFlow *flow, const AshFlowLockOptions *options) {
                 return r;
         ash_array_foreach(&l.sets.items, set)
                 bad |= check_set(&l, set) < 0;
+        for (size_t i = 0; i < l.old->n_upstreams; i++)
+                bad |= check_importer(&l, &l.old->upstreams[i]) < 0;
         for (size_t i = 0; i < l.old->n_sets; i++) {
                 const AshLockSet *s = &l.old->sets[i];
                 bool found = false;

@@ -75,9 +75,30 @@ static char *joined(AshTexts texts, const char *otherwise) {
         return ash_str_take(&out);
 }
 
-static int load_tables(AshFlowUpstream *u) {
-        const char *names = ash_text_set(u->config->names) ? u->config->names.s.ptr : NULL, *imports = ash_text_set(u->config->import_overlays) ? u->config->import_overlays.s.ptr : NULL;
-        return ash_apt_tables_load(names, imports, &u->tables, u->flow->diags);
+static int load_tables(const AshUpstream *config, AshAptTables **ret, AshDiags *diags) {
+        const char *names = ash_text_set(config->names) ? config->names.s.ptr : NULL, *imports = ash_text_set(config->import_overlays) ? config->import_overlays.s.ptr : NULL;
+        return ash_apt_tables_load(names, imports, ret, diags);
+}
+
+static void importer_id(const AshAptTables *tables, char ret[static 65]) {
+        Key k = key_new("importer");
+        uint32_t version = ASH_APT_IMPORTER_VERSION;
+        const char *digest = ash_apt_tables_digest(tables);
+        key_add(&k, &version, sizeof version);
+        key_add(&k, digest, strlen(digest));
+        AshId id = key_done(&k);
+        ash_id_hex(&id, ret);
+}
+
+int ash_flow_importer_id(AshFlow *flow, const AshUpstream *upstream, char ret[static 65]) {
+        _cleanup_(ash_apt_tables_free_p) AshAptTables *tables = NULL;
+        ret[0] = 0;
+        if (!ash_slice_eqs(upstream->repo.type.s, "apt"))
+                return 0;
+        int r = load_tables(upstream, &tables, flow->diags);
+        if (r >= 0)
+                importer_id(tables, ret);
+        return r;
 }
 
 static AshId apt_universe_key(const AshFlowUpstream *u, const AshLockUpstream *pinned) {
@@ -193,7 +214,7 @@ static int open_apt(AshFlowUpstream *u, const AshLockUpstream *pinned) {
         _free_ char *components = joined(repo->components, "main");
         u->archive = (AshAptArchive){ .suite = repo->suite.s.ptr, .components = ash_arena_strdup(u->arena, components), .arch = arch, .mirror = u->flow->apt_mirror, .at = repo->name.at,
                                       .state_dir = ash_arena_printf(u->arena, "%s/apt/%.*s-%s", ash_store_path(u->flow->store), ASH_F(u->name), arch) };
-        int r = load_tables(u);
+        int r = load_tables(u->config, &u->tables, u->flow->diags);
         if (r >= 0 && !indices_at_hand(u, pinned))
                 r = sync_apt(u, pinned);
         if (r < 0)
@@ -596,6 +617,8 @@ void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUp
                         ret->key = ash_arena_slice(arena, ash_slice_str(ash_rpmmd_signature(u->rpmmd)->fingerprint));
                 return;
         }
+        importer_id(u->tables, hex);
+        ret->importer = ash_arena_slice(arena, ash_slice_str(hex));
         if (!u->snapshot) {
                 const AshLockUpstream *p = u->pinned;
                 ret->snapshot = ash_arena_slice(arena, p->snapshot);

@@ -24,6 +24,8 @@ void ash_flow_upstream_free(AshFlowUpstream *u);
 ASH_DEFINE_CLEANUP(AshFlowUpstream *, ash_flow_upstream_free)
 AshSlice ash_flow_upstream_name(const AshFlowUpstream *u);
 uint64_t ash_flow_upstream_date(const AshFlowUpstream *u);                       /* Unix seconds of the snapshot; 0: not known */
+/* Digest (hex) of what makes an apt upstream's packages what they are beside the archive itself: the importer's version, names and import overlays. "" for other kinds. */
+int ash_flow_importer_id(AshFlow *flow, const AshUpstream *upstream, char ret[static 65]);
 void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret);
 /* Adds all its packages as one repository, called label. */
 int ash_flow_upstream_add(AshFlowUpstream *u, const char *label, AshUniverse *universe);

@@ -90,7 +90,7 @@ static void read_upstreams(Reader *r, const AshTomlValue *root) {
         for (size_t i = 0; list && i < list->array.n; i++) {
                 const AshTomlValue *t = list->array.items[i];
                 AshLockUpstream *u = &l->upstreams[l->n_upstreams++];
-                *u = (AshLockUpstream){ text(r, t, "name", true), text(r, t, "arch", true), text(r, t, "type", true), digest(r, t, "snapshot", true), text(r, t, "date", false), text(r, t, "key", false), NULL, 0 };
+                *u = (AshLockUpstream){ text(r, t, "name", true), text(r, t, "arch", true), text(r, t, "type", true), digest(r, t, "snapshot", true), text(r, t, "date", false), text(r, t, "key", false), NULL, 0, digest(r, t, "importer", false) };
                 u->indices = texts(r, t, "indices", &u->n_indices);
         }
 }

@@ -50,6 +50,7 @@ static AshTomlValue *upstreams(AshArena *a, const AshLock *l) {
                 member_text(&t, "snapshot", u->snapshot);
                 member_text(&t, "date", u->date);
                 member_text(&t, "key", u->key);
+                member_text(&t, "importer", u->importer);
                 member(&t, "indices", put_texts(a, u->indices, u->n_indices));
                 items[i] = table_value(&t, true);
         }

@@ -10,6 +10,7 @@ typedef struct AshLockUpstream {
         AshSlice key;                /* fingerprint of the key that signed it; empty: none known */
         AshSlice *indices;           /* SHA-256 (hex) of the index files */
         size_t n_indices;
+        AshSlice importer;           /* apt: digest (hex) of the importer's version and of the tables that it works by; empty for others */
 } AshLockUpstream;
 
 typedef struct AshLockPackage {
