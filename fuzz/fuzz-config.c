@@ -9,7 +9,7 @@ static void must(bool ok) {
 }
 
 static void ask_for_all(AshConfig *c) {
-        static const char *const keys[] = { "components", "images", "distros", "project", "resources", "default-component-config", "component-groups", "channels", "upstreams", "imports" };
+        static const char *const keys[] = { "components", "images", "distros", "project", "resources", "default-component-config", "component-groups", "channels", "upstreams", "advisories" };
         for (size_t i = 0; i < ash_config_n_components(c); i++) {
                 const AshComponent *component = NULL;
                 must(ash_config_component(c, ash_config_component_at(c, i)->name.s, &component, NULL) >= 0 && component->merged);
