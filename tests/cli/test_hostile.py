@@ -126,13 +126,16 @@ class Hostile(Case):
         self.write("up/hello/hello.spec", spec)
         self.write("evil.macros", f"%x %({run})\n")
         self.write("evil.inc", f"%({run})\n")
-        self.project(f'[components.hello.build]\ndefines = {{ x = "%({run})" }}\nwith = ["%({run})"]\n[[components.hello.overlays]]\ndescription = "%({run})"\ntype = "spec-set-tag"\ntag = "URL"\n'
+        self.project(f'[components.hello.build]\ndefines = {{ x = "%({run})" }}\nwith = ["extras"]\n[[components.hello.overlays]]\ndescription = "%({run})"\ntype = "spec-set-tag"\ntag = "URL"\n'
                      f'value = "%({run})"\n[[components.hello.overlays]]\ntype = "spec-append-lines"\nsection = "%build"\nlines = ["$({run})", "%({run})"]\n')
         self.render("hello", status=None)
         for verb in (["render", "hello"], ["diff", "hello"], ["fingerprint", "hello"]):
             self.run_ashlar("-C", "p", "component", *verb, "--specs", "up", status=None)
         self.run_ashlar("-C", "p", "overlay", "lint", "--specs", "up", status=None)
         self.run_ashlar("-C", "p", "deviations")
+        self.assertFalse((self.dir / "pwned").exists())
+        self.project(f'[components.hello.build]\nwith = ["%({run})"]\n')  # a name that rpm would expand is refused
+        self.assertIn("is no name of a build condition", self.run_ashlar("-C", "p", "config", "check", status=3).stderr)
         self.assertFalse((self.dir / "pwned").exists())
 
     # ---- sizes
