@@ -269,6 +269,14 @@ static bool is_word(AshSlice s) {
         return s.len > 0;
 }
 
+/* A line break without the backslash that goes on with a macro on the next line. */
+static bool has_open_line_break(AshSlice s) {
+        for (size_t i = 0; i < s.len; i++)
+                if (s.ptr[i] == '\n' && (i == 0 || s.ptr[i - 1] != '\\'))
+                        return true;
+        return false;
+}
+
 static void check_words(const AshRules *r, AshTexts texts, const char *what) {
         for (size_t i = 0; i < texts.n; i++)
                 if (!is_word(texts.items[i].s)) {
@@ -288,9 +296,9 @@ void ash_rule_build(const AshRules *r, const void *item, AshSpan at _unused_) {
                         ash_fail(r->diags, -ASH_ERR_CONFIG, p->key.at, "'%.*s' is no name of a macro", ASH_F(p->key.s));
                         ash_hint(r->diags, "expected one word, without '%%'");
                 }
-                if (ash_slice_find_char(p->value.s, '\n') >= 0) {
+                if (has_open_line_break(p->value.s)) {
                         ash_fail(r->diags, -ASH_ERR_CONFIG, p->value.at, "the value of macro '%.*s' has a line break", ASH_F(p->key.s));
-                        ash_hint(r->diags, "a macro is one line of the macro file");
+                        ash_hint(r->diags, "a macro is one line of the macro file, or lines that end in a backslash");
                 }
         }
 }
