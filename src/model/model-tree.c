@@ -238,7 +238,7 @@ int ash_tree_put_file(AshTree *t, AshSlice path, AshSlice content, uint32_t mode
                 node->content.kind = ASH_CONTENT_INLINE;
                 node->content.length = content.len;
                 node->content.data = ash_arena_slice(t->arena, content).ptr;
-                memset(node->content.sha256, 0, sizeof node->content.sha256); /* ash_tree_digest_inline() (compose) fills it in: no libcrypto here */
+                memset(node->content.sha256, 0, sizeof node->content.sha256); /* ash_compose_digest() fills it in: no libcrypto here */
         }
         if (ret)
                 *ret = n;

@@ -4,6 +4,7 @@
 #include <time.h>
 #include "io-rsa.h"
 #include "json.h"
+#include "sign-feed.h"
 #include "sign-make.h"
 
 #define DEVELOPMENT_KEY "development.key"
@@ -343,43 +344,19 @@ static void seat_give(AshSigner *s, Seat *seat) {
         pthread_mutex_unlock(&s->mutex);
 }
 
-typedef struct Pieces {
-        const AshSlice *data;
-        size_t n, at, offset;
-} Pieces;
-
-static bool read_pieces(void *context, void *buf, size_t len, size_t *ret_read) {
-        Pieces *p = context;
-        size_t done = 0;
-        while (done < len && p->at < p->n) {
-                AshSlice piece = ash_slice_from(p->data[p->at], p->offset);
-                size_t n = ASH_MIN(len - done, piece.len);
-                if (n)
-                        memcpy((char *) buf + done, piece.ptr, n);
-                done += n;
-                p->offset += n;
-                if (n == piece.len) {
-                        p->at++;
-                        p->offset = 0;
-                }
-        }
-        *ret_read = done;
-        return true;
-}
-
 static int sign_rnp(AshSigner *s, const AshSlice *data, size_t n, uint32_t created, AshStr *ret, AshDiags *diags) {
         Seat *seat = NULL;
         int done = seat_take(s, &seat, diags);
         if (done < 0)
                 return done;
-        Pieces pieces = { data, n, 0, 0 };
+        AshSignFeed pieces = { data, n, 0, 0 };
         rnp_input_t input = NULL;
         rnp_output_t out = NULL;
         rnp_op_sign_t op = NULL;
         rnp_op_sign_signature_t sig = NULL;
         uint8_t *bytes = NULL;
         size_t len = 0;
-        rnp_result_t r = rnp_input_from_callback(&input, read_pieces, NULL, &pieces);
+        rnp_result_t r = rnp_input_from_callback(&input, ash_sign_feed_read, NULL, &pieces);
         if (r == RNP_SUCCESS)
                 r = rnp_output_to_memory(&out, 0);
         if (r == RNP_SUCCESS)
@@ -474,10 +451,10 @@ static int check_own(AshSigner *s, const AshSlice *data, size_t n, AshSlice pack
         int done = seat_take(s, &seat, diags);
         if (done < 0)
                 return done;
-        Pieces pieces = { data, n, 0, 0 };
+        AshSignFeed pieces = { data, n, 0, 0 };
         rnp_input_t input = NULL, sig = NULL;
         rnp_op_verify_t op = NULL;
-        rnp_result_t r = rnp_input_from_callback(&input, read_pieces, NULL, &pieces);
+        rnp_result_t r = rnp_input_from_callback(&input, ash_sign_feed_read, NULL, &pieces);
         if (r == RNP_SUCCESS)
                 r = rnp_input_from_memory(&sig, (const uint8_t *) packet.ptr, packet.len, false);
         if (r == RNP_SUCCESS)

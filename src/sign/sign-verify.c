@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <rnp/rnp.h>
 #include <rnp/rnp_err.h>
+#include "sign-feed.h"
 #include "sign-packet.h"
 #include "sign-verify.h"
 
@@ -125,30 +126,6 @@ int ash_keyring_add(AshKeyring *k, AshSlice bytes, const char *name, AshDiags *d
 }
 
 /* ---- verification ---- */
-typedef struct Feed {
-        const AshSlice *data;
-        size_t n, at, offset;
-} Feed;
-
-static bool feed_read(void *context, void *buffer, size_t len, size_t *ret) {
-        Feed *f = context;
-        size_t got = 0;
-        while (got < len && f->at < f->n) {
-                AshSlice rest = ash_slice_from(f->data[f->at], f->offset);
-                size_t take = ASH_MIN(len - got, rest.len);
-                if (take)
-                        memcpy((char *) buffer + got, rest.ptr, take);
-                got += take;
-                f->offset += take;
-                if (take == rest.len) {
-                        f->at++;
-                        f->offset = 0;
-                }
-        }
-        *ret = got;
-        return true;
-}
-
 static void copy_lower(const char *s, char *to, size_t room) {
         size_t i = 0;
         for (; s && s[i] && i + 1 < room; i++)
@@ -288,7 +265,7 @@ int ash_verify_detached(AshKeyring *k, AshSlice signature, const AshSlice *data,
         _cleanup_(unlock_p) _unused_ pthread_mutex_t *locked = &k->mutex;
         _cleanup_(input_destroy_p) rnp_input_t in = NULL, sig = NULL;
         _cleanup_(verify_destroy_p) rnp_op_verify_t op = NULL;
-        Feed feed = { .data = data, .n = n_data };
+        AshSignFeed feed = { .data = data, .n = n_data };
         AshSigResult res = { .status = ASH_SIG_MALFORMED };
         size_t count = 0;
 
@@ -299,7 +276,7 @@ int ash_verify_detached(AshKeyring *k, AshSlice signature, const AshSlice *data,
         }
         if (settle_early(k, signature, ret))
                 return 0;
-        if (rnp_input_from_callback(&in, feed_read, NULL, &feed) != RNP_SUCCESS ||
+        if (rnp_input_from_callback(&in, ash_sign_feed_read, NULL, &feed) != RNP_SUCCESS ||
             rnp_input_from_memory(&sig, (const uint8_t *) signature.ptr, signature.len, false) != RNP_SUCCESS ||
             rnp_op_verify_detached_create(&op, k->ffi, in, sig) != RNP_SUCCESS)
                 return ash_fail(diags, -EIO, ASH_NOWHERE, "the OpenPGP library failed to begin a verification");
