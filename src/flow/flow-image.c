@@ -174,7 +174,7 @@ static struct AshFactPair *fact_pairs(AshArena *a, const AshPairs *pairs, size_t
 static int stage_facts(Build *b) {
         const AshImageOci *oci = &b->image->oci;
         AshImageFacts *f = &b->facts;
-        *f = (AshImageFacts){ .name = ash_arena_strndup(b->arena, b->image->name.s.ptr, b->image->name.s.len), .time = (int64_t) b->lock->source_date_epoch, .threads = b->flow->threads,
+        *f = (AshImageFacts){ .name = ash_arena_strndup(b->arena, b->image->name.s.ptr, b->image->name.s.len), .time = (int64_t) b->lock->source_date_epoch, .threads = b->flow->threads, .store = b->flow->store,
                               .compression = ash_slice_eqs(oci->compression.s, "gzip") ? ASH_COMP_GZIP : ASH_COMP_ZSTD, .user = oci->user.s, .working_directory = oci->working_directory.s,
                               .stop_signal = oci->stop_signal.s, .progress = b->flow->progress };
         if (ash_slice_eqs(oci->layers.s, "origin"))
@@ -266,7 +266,7 @@ static void key_pairs(AshStr *out, const char *what, const struct AshFactPair *i
 static void make_key(Build *b, char ret[static 65]) {
         _str_ AshStr text = {};
         const AshImageFacts *f = &b->facts;
-        ash_str_appendf(&text, "ashlar %s writers 1\n%s %lld %s\n", ASHLAR_VERSION, f->name, (long long) f->time, ash_compression_name(f->compression));
+        ash_str_appendf(&text, "ashlar %s writers 2\n%s %lld %s\n", ASHLAR_VERSION, f->name, (long long) f->time, ash_compression_name(f->compression));
         key_texts(&text, "entrypoint", f->entrypoint, f->n_entrypoint);
         key_texts(&text, "command", f->command, f->n_command);
         key_texts(&text, "environment", f->environment, f->n_environment);
@@ -331,7 +331,7 @@ static int failed(Build *b, int r, const char *path) { return ash_fail(b->flow->
 
 static int write_layout(Build *b, int fd, const AshLayout *l, AshWritten *ret) {
         ash_progress_begin(b->flow->progress, "writing the archive", l->size, ASH_UNIT_BYTES);
-        int r = ash_layout_write(l, fd, b->facts.compression, 0, false, b->flow->threads, b->flow->progress, ret, b->flow->diags);
+        int r = ash_layout_write(l, fd, &(AshWriteOptions){ .compression = b->facts.compression, .threads = b->flow->threads, .store = b->flow->store, .progress = b->flow->progress }, ret, b->flow->diags);
         ash_progress_end(b->flow->progress);
         return r;
 }

@@ -121,7 +121,7 @@ static int put_layer(int dirfd, const AshTree *t, const AshImageFacts *f, AshWri
         if (fd < 0)
                 return failed(diags, -errno, "the layer");
         ash_progress_begin(f->progress, "writing the layer", l->size, ASH_UNIT_BYTES);
-        r = ash_layout_write(l, fd, f->compression, f->level, true, f->threads, f->progress, ret, diags);
+        r = ash_layout_write(l, fd, &(AshWriteOptions){ .compression = f->compression, .level = f->level, .digest = true, .threads = f->threads, .store = f->store, .progress = f->progress }, ret, diags);
         ash_progress_end(f->progress);
         if (r < 0)
                 return r;
@@ -272,13 +272,12 @@ int ash_docker_write(int fd, const AshTree *t, const AshImageFacts *f, AshWritte
         ash_json_end(&j, ']');
         add_file(l, config_name, ash_str_slice(&config), f->time);
         ash_layout_tar_file(l, layer_name, layer->size, f->time);
-        ash_array_foreach(&layer->parts, p)
-                ash_layout_add(l, *p);
+        ash_layout_append(l, layer);
         ash_layout_tar_pad(l, layer->size);
         add_file(l, "manifest.json", ash_str_slice(&manifest), f->time);
         ash_layout_tar_end(l);
         ash_progress_begin(f->progress, "writing the archive", l->size, ASH_UNIT_BYTES);
-        r = ash_layout_write(l, fd, ASH_COMP_NONE, 0, true, f->threads, f->progress, ret, diags);
+        r = ash_layout_write(l, fd, &(AshWriteOptions){ .digest = true, .threads = f->threads, .progress = f->progress }, ret, diags);
         ash_progress_end(f->progress);
         return r;
 }

@@ -88,6 +88,7 @@ static void pax_number(AshStr *out, const char *key, int64_t value) {
 static void emit(AshLayout *l, const Member *m, const AshXattr *xattrs, uint32_t n_xattrs) {
         _str_ AshStr pax = {};
         Ustar probe;
+        ash_layout_mark(l, m->name);
         if (!fit_name(&probe, m->name))
                 pax_record(&pax, ASH_S("path"), m->name);
         if (m->link.len > sizeof probe.link)
@@ -155,14 +156,12 @@ static int tar_node(Emitter *e, AshNode n, AshSlice name) {
                 emit(e->l, &m, NULL, 0);
                 return 0;
         }
-        AshSlice bytes = ash_image_bytes(e->t, n);
-        if (bytes.len != ash_tree_node(e->t, body)->content.length)
-                return ash_fail(e->diags, -EIO, ASH_NOWHERE, "the content of %.*s is not at hand", ASH_F(name));
         e->first[body] = ash_arena_slice(e->l->arena, name);
-        m.size = bytes.len;
+        m.size = ash_tree_node(e->t, body)->content.length;
         emit(e->l, &m, node->xattrs, node->n_xattrs);
-        ash_layout_add(e->l, bytes);
-        pad(e->l, bytes.len, BLOCK);
+        if (ash_layout_content(e->l, e->t, n) < 0)
+                return ash_fail(e->diags, -EIO, ASH_NOWHERE, "the content of %.*s is not at hand", ASH_F(name));
+        pad(e->l, m.size, BLOCK);
         return 0;
 }
 
@@ -220,19 +219,18 @@ static int cpio_node(Emitter *e, AshNode n, AshSlice name) {
                 name.len--;
         AshSlice bytes = S_ISLNK(node->mode) ? node->link : ASH_NOSLICE;
         bool again = S_ISREG(node->mode) && e->inos[body];
-        if (S_ISREG(node->mode) && !again) {
-                bytes = ash_image_bytes(e->t, n);
-                if (bytes.len != ash_tree_node(e->t, body)->content.length)
-                        return ash_fail(e->diags, -EIO, ASH_NOWHERE, "the content of %.*s is not at hand", ASH_F(name));
-                if (bytes.len > UINT32_MAX)
-                        return ash_fail(e->diags, -ASH_ERR_LIMIT, ASH_NOWHERE, "%.*s has 4 GiB or more: cpio cannot hold it", ASH_F(name));
-        }
+        uint64_t size = S_ISREG(node->mode) && !again ? ash_tree_node(e->t, body)->content.length : bytes.len;
+        if (size > UINT32_MAX)
+                return ash_fail(e->diags, -ASH_ERR_LIMIT, ASH_NOWHERE, "%.*s has 4 GiB or more: cpio cannot hold it", ASH_F(name));
         if (!again)
                 e->inos[body] = ++e->ino;
         /* The first name carries the bytes: readers keep them for those that follow, which come empty. */
-        cpio_header(e->l, name, node, e->inos[body], S_ISDIR(node->mode) ? 2 : e->nlinks[body] + 1, bytes.len);
+        ash_layout_mark(e->l, name);
+        cpio_header(e->l, name, node, e->inos[body], S_ISDIR(node->mode) ? 2 : e->nlinks[body] + 1, size);
         ash_layout_add(e->l, bytes);
-        ash_layout_zeros(e->l, ash_align_up(bytes.len, 4) - bytes.len);
+        if (S_ISREG(node->mode) && !again && ash_layout_content(e->l, e->t, n) < 0)
+                return ash_fail(e->diags, -EIO, ASH_NOWHERE, "the content of %.*s is not at hand", ASH_F(name));
+        ash_layout_zeros(e->l, ash_align_up(size, 4) - size);
         return 0;
 }
 

@@ -1,23 +1,36 @@
 /* image: a tree to the bytes of an output. Sees a tree, its opened packs and an output's description; knows no package. docs/images.md shows the formats.
  *
- * A stream (tar, cpio) is laid out before a byte is written: headers in memory, contents where they are mapped. Its pieces are then digested, compressed and written on all processors, in chunks
- * at fixed places, so that the result does not depend on the number of threads. */
+ * A stream (tar, cpio) is laid out before a byte is written: headers in memory, contents where they are mapped. It is then digested, compressed and written on all processors, in chunks. Where a
+ * chunk ends follows from the members around it and nothing else: the number of threads changes nothing, and the same run of files is the same chunk in every stream that has it. */
 #pragma once
-#include "io.h"
 #include "model-tree.h"
+#include "store.h"
 
 /* ---- streams ---- */
+typedef struct AshPart {
+        AshSlice bytes;              /* borrowed from the arena, the tree and its packs */
+        const uint8_t *sha256;       /* of them, where it is known: content of packages, mapped */
+} AshPart;
+typedef struct AshMark {
+        size_t part;                 /* the first of a member */
+        uint64_t offset;             /* where that is in the stream */
+        uint32_t hash;               /* of its name */
+} AshMark;
 typedef struct AshLayout {
         AshArena *arena;
-        ASH_ARRAY(AshSlice) parts;   /* in order; borrowed from the arena, the tree and its packs */
+        ASH_ARRAY(AshPart) parts;    /* in order */
+        ASH_ARRAY(AshMark) marks;    /* where members begin: only there may chunks of small members end */
         uint64_t size;               /* bytes of all */
 } AshLayout;
 AshLayout *ash_layout_new(void);
 void ash_layout_free(AshLayout *l);
 ASH_DEFINE_CLEANUP(AshLayout *, ash_layout_free)
 void ash_layout_add(AshLayout *l, AshSlice bytes);                 /* borrowed */
+int ash_layout_content(AshLayout *l, const AshTree *t, AshNode n);    /* a regular file's bytes; -EIO when they are not at hand */
 void ash_layout_copy(AshLayout *l, AshSlice bytes);                /* into the arena */
 void ash_layout_zeros(AshLayout *l, uint64_t n);
+void ash_layout_mark(AshLayout *l, AshSlice name);                 /* a member begins */
+void ash_layout_append(AshLayout *l, const AshLayout *other);      /* borrowed: other must live as long */
 /* POSIX.1-2001 pax, plain ustar headers where they suffice; xattrs as SCHILY.xattr.*; owners by number. skip_root leaves the root directory out (container layers). Sockets are left out. */
 int ash_layout_tar(AshLayout *l, const AshTree *t, bool skip_root, AshDiags *diags);
 /* cpio "newc" (SVR4 without checksum), as an initramfs is. It has no xattrs, and no file of 4 GiB: -ASH_ERR_LIMIT. */
@@ -31,8 +44,16 @@ typedef struct AshWritten {
         uint64_t size, compressed_size;
         uint8_t sha256[32], compressed_sha256[32]; /* of the stream, and of what was written; equal without compression */
 } AshWritten;
-/* Writes to a descriptor. level 0: the default. digest false: sha256 (of the uncompressed stream) is not needed. */
-int ash_layout_write(const AshLayout *l, int fd, AshCompression compression, int level, bool digest, unsigned threads, AshProgress *progress, AshWritten *ret, AshDiags *diags);
+typedef struct AshWriteOptions {
+        AshCompression compression;
+        int level;                   /* 0: the default */
+        bool digest;                 /* sha256 (of the uncompressed stream) is wanted */
+        unsigned threads;            /* 0: as many as there are processors */
+        AshStore *store;             /* where compressed chunks are kept for the next time; may be NULL */
+        AshProgress *progress;
+} AshWriteOptions;
+/* Writes to a descriptor. Pages of packages are given back on the way, so that memory does not grow with the stream. */
+int ash_layout_write(const AshLayout *l, int fd, const AshWriteOptions *options, AshWritten *ret, AshDiags *diags);
 int ash_layout_digest(const AshLayout *l, uint8_t ret[static 32]);
 
 /* ---- outputs ---- */
@@ -43,6 +64,7 @@ typedef struct AshImageFacts {
         AshCompression compression;  /* of layers and archives */
         int level;
         unsigned threads;
+        AshStore *store;             /* of compressed chunks; may be NULL */
         AshSlice *entrypoint, *command, *environment /* "KEY=value" */, *ports, *volumes, *tags;
         size_t n_entrypoint, n_command, n_environment, n_ports, n_volumes, n_tags;
         struct AshFactPair { AshSlice key, value; } *labels, *annotations;

@@ -19,6 +19,16 @@ static const struct {
 const char *ash_compression_name(AshCompression c) { return (unsigned) c < ASH_COMP_MAX_ ? kinds[c].name : NULL; }
 const char *ash_compression_suffix(AshCompression c) { return (unsigned) c < ASH_COMP_MAX_ ? kinds[c].suffix : NULL; }
 
+const char *ash_compression_version(AshCompression c) {
+        switch (c) {
+        case ASH_COMP_GZIP: return zlibVersion();
+        case ASH_COMP_BZIP2: return BZ2_bzlibVersion();
+        case ASH_COMP_XZ: case ASH_COMP_LZMA: return lzma_version_string();
+        case ASH_COMP_ZSTD: return ZSTD_versionString();
+        default: return "";
+        }
+}
+
 AshCompression ash_compression_from_name(AshSlice name) {
         for (size_t i = 0; i < ASH_N(kinds); i++)
                 if (ash_slice_eq_nocase(name, ash_slice_str(kinds[i].name)) || (i && ash_slice_eq_nocase(name, ash_slice_str(kinds[i].suffix + 1))))
@@ -443,4 +453,43 @@ int ash_compress(AshSlice data, AshCompression c, int level, AshStr *out) {
                 ZSTD_CCtx_setPledgedSrcSize(((Encoder *) w)->zstd, data.len);
         ash_writer_slice(w, data);
         return ash_writer_finish(w);
+}
+
+/* ---- many buffers ---- */
+struct AshPacker {
+        AshCompression kind;
+        int level;
+        ZSTD_CCtx *zstd;
+};
+
+AshPacker *ash_packer_new(AshCompression c, int level) {
+        AshPacker *p = ash_calloc(1, sizeof *p);
+        *p = (AshPacker){ .kind = c, .level = level ? level : (unsigned) c < ASH_COMP_MAX_ ? encoders[c].default_level : 0 };
+        if (c == ASH_COMP_ZSTD && (p->zstd = ZSTD_createCCtx())) {
+                ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel, p->level);
+                ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_checksumFlag, 1);
+        }
+        return p;
+}
+
+void ash_packer_free(AshPacker *p) {
+        if (!p)
+                return;
+        ZSTD_freeCCtx(p->zstd);
+        free(p);
+}
+
+int ash_packer_run(AshPacker *p, AshSlice data, AshStr *out) {
+        ash_str_clear(out);
+        if (p->kind != ASH_COMP_ZSTD)
+                return ash_compress(data, p->kind, p->level, out);
+        if (!p->zstd)
+                return -ENOMEM;
+        ash_str_reserve(out, ZSTD_compressBound(data.len));
+        size_t n = ZSTD_compress2(p->zstd, out->ptr, out->cap - 1, data.ptr, data.len);
+        if (ZSTD_isError(n))
+                return -EIO;
+        out->len = n;
+        out->ptr[n] = 0;
+        return 0;
 }

@@ -72,6 +72,12 @@ int ash_file_map(int dirfd, const char *path, AshBytes *ret) {
         return 0;
 }
 
+void ash_file_unload(AshSlice part) {
+        uintptr_t page = (uintptr_t) sysconf(_SC_PAGESIZE), start = (uintptr_t) part.ptr & ~(page - 1);
+        if (part.len)
+                (void) madvise((void *) start, part.len + ((uintptr_t) part.ptr - start), MADV_DONTNEED);
+}
+
 /* ---- paths that stay below a directory ---- */
 /* For kernels (and sandboxes) without openat2: one part after the other, none of them a link. */
 static int open_beneath_by_parts(int dirfd, const char *path, int flags, mode_t mode) {

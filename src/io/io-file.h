@@ -24,6 +24,8 @@ int ash_file_read(int dirfd, const char *path, size_t limit, AshBytes *ret);
 int ash_file_read_fd(int fd, size_t limit, AshBytes *ret);
 /* Maps a file read-only. An empty file gives an empty slice. */
 int ash_file_map(int dirfd, const char *path, AshBytes *ret);
+/* A part of a mapped file that is not looked at for now: its pages leave this process, and come back when they are read. Not for memory of other kinds: that would be zeroed. */
+void ash_file_unload(AshSlice part);
 
 /* Opens a path that must stay below dirfd: no "..", absolute path or symbolic link on the way (openat2 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).
  * -EXDEV or -ELOOP for an escape. Returns the descriptor. */

@@ -341,7 +341,8 @@ static int run_write(AshCli *cli) {
         r = ash_atomic_open(AT_FDCWD, cli->args[1], 0644, false, &atomic);
         if (r < 0)
                 return ash_fail_file(cli->diags, r, cli->args[1], "cannot write: %s", ash_strerror(r));
-        r = ash_layout_write(l, ash_atomic_fd(atomic), packed ? ash_compression_from_name(ash_slice_str(packed)) : ASH_COMP_ZSTD, 0, false, cli->jobs, cli->progress, &written, cli->diags);
+        r = ash_layout_write(l, ash_atomic_fd(atomic), &(AshWriteOptions){ .compression = packed ? ash_compression_from_name(ash_slice_str(packed)) : ASH_COMP_ZSTD, .threads = cli->jobs, .store = cli->store,
+                                                                            .progress = cli->progress }, &written, cli->diags);
         if (r >= 0 && (r = ash_atomic_commit(atomic)) < 0)
                 return ash_fail_file(cli->diags, r, cli->args[1], "cannot write: %s", ash_strerror(r));
         return r < 0 ? r : 0;
