@@ -252,6 +252,8 @@ static const AshRecord channel = { "channel", "A repository that the project pub
         TEXT_("path", OWN, AshChannel, path, "its directory below the output directory", FORM(subpath), .standard = "its name"),
         TEXTS_("arches", OWN, AshChannel, architectures, "its architectures", .standard = "the machine's"),
         TEXTS_("packages", OWN, AshChannel, packages, "imported packages that it carries beside those that are built (names or globs)"),
+        TEXTS_("upstreams", OWN, AshChannel, upstreams, "upstreams that its packages may come from: both those that it asks for and those that publishing rules send here", REF(UPSTREAM), .standard = "the chosen one; rules send packages of any"),
+        TEXTS_("repos", OWN, AshChannel, repos, "further repositories", REF(REPO)),
         TEXTS_("requires", OWN, AshChannel, requires_channels, "channels in which its dependencies may be", REF(CHANNEL)),
         TEXTS_("groups", OWN, AshChannel, groups, "package groups that clients see (comps)", REF(PACKAGE_GROUP)),
         PATH_("comps", OWN, AshChannel, comps, "a ready comps.xml, in place of `groups`"),

@@ -15,7 +15,8 @@ typedef struct Locker {
         ASH_ARRAY(AshLockPackage) packages;
         ASH_ARRAY(AshLockUpstream) upstreams;
         ASH_ARRAY(AshLockSet) locked;
-        AshMap by_nevra;             /* NEVRA -> this */
+        AshMap by_nevra;             /* "NEVRA REPOSITORY": is wanted already */
+        AshMap locked_nevras;        /* NEVRA -> 1 + index in packages */
         uint64_t date;
 } Locker;
 
@@ -27,13 +28,15 @@ static void locker_done(Locker *l) {
         ash_array_done(&l->upstreams);
         ash_array_done(&l->locked);
         ash_map_done(&l->by_nevra);
+        ash_map_done(&l->locked_nevras);
         ash_arena_free(l->arena);
 }
 
-static int choose_upstream(Locker *l) {
+/* --upstream, else the project's default. None at all is a mistake once something needs it: sets may name their own. */
+static int choose_upstream(Locker *l, bool needed) {
         AshSlice name = l->o->upstream ? ash_slice_str(l->o->upstream) : ASH_NOSLICE;
         l->upstream = ash_config_upstream(l->flow->config, name);
-        if (l->upstream)
+        if (l->upstream || (!name.len && !needed))
                 return 0;
         int r = ash_fail(l->flow->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, name.len ? "the project has no upstream '%.*s'" : "the project has no upstream to take packages from%.*s", ASH_F(name));
         ash_hint(l->flow->diags, "declare one: [upstreams.NAME] with type = \"apt\" or \"rpm-md\"");
@@ -155,21 +158,74 @@ static int open_part(Locker *l, const AshUpstream *part, AshSlice arch, Sources 
         return open_source(l, part, arch, NULL, sources);
 }
 
-static int open_sources(Locker *l, AshSlice arch, Sources *sources, AshUniverse *universe) {
-        size_t n;
-        const AshUpstream **parts = ash_flow_upstream_parts(l->flow, l->upstream, arch, l->arena, &n);
-        if (!n) {
-                int r = ash_fail(l->flow->diags, -ASH_ERR_CONFIG, l->upstream->repo.name.at, "upstream '%.*s' has nothing for %.*s", ASH_F(l->upstream->repo.name.s), ASH_F(arch));
-                ash_hint(l->flow->diags, "'arches' of the upstream and of images and channels must fit");
-                return r;
+/* ---- groups: the sets of an architecture that take packages from the same repositories are solved against one universe ---- */
+typedef struct Group {
+        char *key;                   /* names of its repositories */
+        const AshUpstream **parts;
+        size_t n_parts;
+        AshUniverse *universe;
+} Group;
+typedef ASH_ARRAY(Group) Groups;
+
+static void groups_done(Groups *groups) {
+        ash_array_foreach(groups, g) {
+                ash_universe_free(g->universe);
+                free(g->key);
         }
-        for (size_t i = 0; i < n; i++) {
-                int r = open_part(l, parts[i], arch, sources);
+        ash_array_done(groups);
+}
+
+static bool is_open(const Sources *sources, const AshUpstream *part) {
+        ash_array_foreach(sources, s)
+                if (ash_slice_eq(s->part->repo.name.s, part->repo.name.s))
+                        return true;
+        return false;
+}
+
+static int no_parts(Locker *l, const AshFlowSet *set) {
+        int r;
+        if (!l->upstream && !set->upstreams->n)
+                return choose_upstream(l, true);
+        r = ash_fail(l->flow->diags, -ASH_ERR_CONFIG, set->at, "the upstreams of %s '%.*s' have nothing for %.*s", set->kind, ASH_F(set->name), ASH_F(set->arch));
+        ash_hint(l->flow->diags, "'arches' of the upstream and of images and channels must fit");
+        return r;
+}
+
+/* The group of a set, made with the first of its sets; each repository is opened once. An index: the array moves. */
+static int find_group(Locker *l, const AshFlowSet *set, Sources *sources, Groups *groups, size_t *ret) {
+        Group g = {};
+        _str_ AshStr key = {};
+        g.parts = ash_flow_set_parts(l->flow, set, l->upstream, l->arena, &g.n_parts);
+        if (!g.n_parts)
+                return no_parts(l, set);
+        for (size_t i = 0; i < g.n_parts; i++)
+                ash_str_appendf(&key, "%.*s\n", ASH_F(g.parts[i]->repo.name.s));
+        for (*ret = 0; *ret < groups->n; ++*ret)
+                if (!strcmp(groups->items[*ret].key, key.ptr))
+                        return 0;
+        for (size_t i = 0; i < g.n_parts; i++) {
+                int r = is_open(sources, g.parts[i]) ? 0 : open_part(l, g.parts[i], set->arch, sources);
                 if (r < 0)
                         return r;
         }
+        g.key = ash_str_take(&key);
+        ash_array_push(groups, g);
+        return 0;
+}
+
+static bool is_of(const Source *s, const Group *g) {
+        for (size_t i = 0; i < g->n_parts; i++)
+                if (ash_slice_eq(s->part->repo.name.s, g->parts[i]->repo.name.s))
+                        return true;
+        return false;
+}
+
+/* Sources are all open by now. */
+static int fill_group(Group *g, AshSlice arch, Sources *sources) {
+        _free_ char *arch_name = ash_slice_dup(arch);
+        g->universe = ash_universe_new(arch_name);
         ash_array_foreach(sources, s) {
-                int r = ash_flow_upstream_add(s->upstream, s->label, universe);
+                int r = is_of(s, g) ? ash_flow_upstream_add(s->upstream, s->label, g->universe) : 0;
                 if (r < 0)
                         return r;
         }
@@ -177,43 +233,66 @@ static int open_sources(Locker *l, AshSlice arch, Sources *sources, AshUniverse 
 }
 
 /* The first that has it: the newest state stands before older ones. */
-static void want(Sources *sources, const AshChosen *chosen) {
+static Source *source_of(Sources *sources, const AshChosen *chosen) {
         Source *from = NULL;
         ash_array_foreach(sources, s)
                 if (ash_slice_eqs(chosen->origin, s->label))
                         from = s;
         ash_array_foreach(sources, s)
-                if (from && s < from && s->part == from->part && ash_flow_upstream_has(s->upstream, chosen->package)) {
-                        from = s;
-                        break;
-                }
-        if (from)
+                if (from && s < from && s->part == from->part && ash_flow_upstream_has(s->upstream, chosen->package))
+                        return s;
+        return from;
+}
+
+/* Each package once for each repository: what two repositories call the same must be the same, which is seen when both are here. */
+static void want(Locker *l, Sources *sources, const AshChosen *chosen) {
+        bool fresh;
+        Source *from = source_of(sources, chosen);
+        AshSlice nevra = ash_package_nevra(chosen->package, l->arena);
+        if (!from)
+                return;
+        ash_map_ensure(&l->by_nevra, ash_slice_str(ash_arena_printf(l->arena, "%.*s %.*s", ASH_F(nevra), ASH_F(from->part->repo.name.s))), &fresh);
+        if (fresh)
                 ash_array_push(&from->wanted, chosen->package);
 }
 
-static int solve_sets(Locker *l, AshSlice arch, Sources *sources, AshUniverse *universe, AshPkgSet ***chosen) {
+static int solve_set(Locker *l, AshFlowSet *set, Sources *sources, const Group *group, AshPkgSet **ret) {
+        keep_locked(l, set->arch, set);
+        int r = ash_solve(group->universe, set->requests.items, set->requests.n, &(AshSolveOptions){ .weak = set->weak }, ret, l->flow->diags);
+        if (r < 0) {
+                ash_note(l->flow->diags, set->at, "needed for %s '%.*s' on %.*s", set->kind, ASH_F(set->name), ASH_F(set->arch));
+                return r;
+        }
+        record_set(l, set, *ret);
+        for (size_t i = 0; i < (*ret)->n; i++)
+                want(l, sources, &(*ret)->items[i]);
+        return 0;
+}
+
+/* Every set, so that all problems of a run are told at once. */
+static int solve_sets(Locker *l, AshSlice arch, Sources *sources, Groups *groups, AshPkgSet ***chosen) {
         int r = 0;
         size_t n = 0;
+        size_t *group_of = ash_arena_new_items(l->arena, size_t, l->sets.items.n + 1);
         *chosen = ash_arena_new_items(l->arena, AshPkgSet *, l->sets.items.n + 1);
-        ash_array_foreach(&l->sets.items, set) {
+        for (size_t i = 0; i < l->sets.items.n; i++) {
+                const AshFlowSet *set = &l->sets.items.items[i];
                 if (!ash_slice_eq(set->arch, arch))
                         continue;
-                keep_locked(l, arch, set);
-                AshPkgSet *one = NULL;
-                int solved = ash_solve(universe, set->requests.items, set->requests.n, &(AshSolveOptions){ .weak = set->weak }, &one, l->flow->diags);
-                if (solved < 0) {
-                        ash_note(l->flow->diags, set->at, "needed for %s '%.*s' on %.*s", set->kind, ASH_F(set->name), ASH_F(arch));
-                        r = solved;
-                        continue;
-                }
-                (*chosen)[n++] = one;
-                record_set(l, set, one);
-                for (size_t i = 0; i < one->n; i++) {
-                        bool fresh;
-                        ash_map_ensure(&l->by_nevra, ash_package_nevra(one->items[i].package, l->fresh->arena), &fresh);
-                        if (fresh)
-                                want(sources, &one->items[i]);
-                }
+                r = find_group(l, set, sources, groups, &group_of[i]);
+                if (r < 0)
+                        return r;
+        }
+        ash_array_foreach(groups, g) {
+                r = fill_group(g, arch, sources);
+                if (r < 0)
+                        return r;
+        }
+        for (size_t i = 0; i < l->sets.items.n; i++) {
+                AshFlowSet *set = &l->sets.items.items[i];
+                int solved = ash_slice_eq(set->arch, arch) ? solve_set(l, set, sources, &groups->items[group_of[i]], &(*chosen)[n]) : 1;
+                n += solved == 0;
+                r = solved < 0 ? solved : r;
         }
         return r;
 }
@@ -225,6 +304,24 @@ static void foresee(Locker *l, const Source *s, AshLockPackage *got) {
                 const AshLockPackage *was = l->old ? ash_lock_package(l->old, nevra) : NULL;
                 got[i] = (AshLockPackage){ .nevra = nevra, .sha256 = was ? ash_arena_slice(l->fresh->arena, was->sha256) : ASH_NOSLICE };
         }
+}
+
+/* A NEVRA stands for one content in the whole lock, and with it in every channel and image. */
+static int note_package(Locker *l, const AshLockPackage *got) {
+        bool fresh;
+        AshMapEntry *e = ash_map_ensure(&l->locked_nevras, got->nevra, &fresh);
+        if (fresh) {
+                e->value = (void *) (l->packages.n + 1);
+                ash_array_push(&l->packages, *got);
+                return 0;
+        }
+        const AshLockPackage *other = &l->packages.items[(size_t) e->value - 1];
+        if (ash_slice_eq(other->sha256, got->sha256))
+                return 0;
+        int r = ash_fail(l->flow->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "upstreams '%.*s' and '%.*s' both have %.*s, with different content", ASH_F(other->upstream), ASH_F(got->upstream), ASH_F(got->nevra));
+        ash_note(l->flow->diags, ASH_NOWHERE, "SHA-256 %.*s, and %.*s", ASH_F(other->sha256), ASH_F(got->sha256));
+        ash_hint(l->flow->diags, "a lock has one package of a name, version and architecture: take it from one of them only ('exclude-packages', 'upstreams' or 'repos' of the image)");
+        return r;
 }
 
 /* Brings the packages of one source into the store and notes them. A state that gives nothing is not pinned, unless it is the only one. */
@@ -245,7 +342,9 @@ static int realize(Locker *l, const Source *s, bool only) {
                 got[i].upstream = state->name;
                 if (!got[i].key.len)
                         got[i].key = state->key;
-                ash_array_push(&l->packages, got[i]);
+                r = note_package(l, &got[i]);
+                if (r < 0)
+                        return r;
         }
         l->date = ASH_MAX(l->date, ash_flow_upstream_date(s->upstream));
         return 0;
@@ -259,15 +358,12 @@ static bool is_only(const Sources *sources, const Source *s) {
         return true;
 }
 
-/* All sets of one architecture against one universe. */
+/* All sets of one architecture. */
 static int lock_arch(Locker *l, AshSlice arch) {
-        _free_ char *arch_name = ash_slice_dup(arch);
-        _cleanup_(ash_universe_free_p) AshUniverse *universe = ash_universe_new(arch_name);
         _cleanup_(sources_done) Sources sources = {};
+        _cleanup_(groups_done) Groups groups = {};
         AshPkgSet **chosen = NULL;
-        int r = open_sources(l, arch, &sources, universe);
-        if (r >= 0)
-                r = solve_sets(l, arch, &sources, universe, &chosen);
+        int r = solve_sets(l, arch, &sources, &groups, &chosen);
         ash_array_foreach(&sources, s)
                 if (r >= 0)
                         r = realize(l, s, is_only(&sources, s));
@@ -332,7 +428,7 @@ int ash_flow_lock(AshFlow *flow, const AshFlowLockOptions *options, AshFlowLockR
         Locker l __attribute__((__cleanup__(locker_done))) = { .flow = flow, .o = options, .arena = ash_arena_new(), .fresh = ash_lock_new() };
         AshSlice arches[16];
         *ret = (AshFlowLockResult){};
-        int r = choose_upstream(&l);
+        int r = choose_upstream(&l, false);
         if (r >= 0)
                 r = ash_lock_read(options->path, &l.old, flow->diags);
         if (r == -ENOENT)
@@ -347,6 +443,8 @@ int ash_flow_lock(AshFlow *flow, const AshFlowLockOptions *options, AshFlowLockR
         for (size_t i = 0; i < n_arches; i++) {
                 int one = lock_arch(&l, arches[i]);
                 r = r < 0 ? r : one;
+                if (one < 0 && one != -ASH_ERR_UNSOLVABLE) /* what keeps one architecture from being read keeps the others from it as well: it is said once */
+                        return one;
         }
         if (r >= 0)
                 r = finish(&l);
@@ -400,7 +498,7 @@ static int check_importer(Locker *l, const AshLockUpstream *locked) {
 
 int ash_flow_lock_check(AshFlow *flow, const AshFlowLockOptions *options) {
         Locker l __attribute__((__cleanup__(locker_done))) = { .flow = flow, .o = options, .arena = ash_arena_new() };
-        int r = choose_upstream(&l), bad = 0;
+        int r = choose_upstream(&l, false), bad = 0;
         if (r >= 0)
                 r = ash_lock_read(options->path, &l.old, flow->diags);
         if (r == -ENOENT)

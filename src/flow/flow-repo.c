@@ -16,13 +16,28 @@ typedef struct Publisher {
         AshFlowRepoResult *ret;
 } Publisher;
 
+/* Does a channel that names its upstreams or repositories name that one? */
+static bool comes_from(const Publisher *p, const AshChannel *channel, AshSlice upstream) {
+        for (size_t i = 0; i < channel->upstreams.n; i++) {
+                size_t n;
+                const AshUpstream *u = ash_config_upstream(p->flow->config, channel->upstreams.items[i].s), **parts = u ? ash_flow_upstream_parts(p->flow, u, ASH_NOSLICE, p->arena, &n) : NULL;
+                for (size_t k = 0; parts && k < n; k++)
+                        if (ash_slice_eq(parts[k]->repo.name.s, upstream))
+                                return true;
+        }
+        for (size_t i = 0; i < channel->repos.n; i++)
+                if (ash_slice_eq(channel->repos.items[i].s, upstream))
+                        return true;
+        return !channel->upstreams.n;
+}
+
 /* A package belongs to a channel when the channel asked for it (itself or through a dependency), or when the project's publishing rules say so. */
 static bool belongs(const Publisher *p, const AshChannel *channel, const AshLockPackage *package, const AshPackage *nevra, AshSlice arch) {
         const AshLockSet *set = ash_lock_set(p->lock, "channel", channel->name.s, arch);
         for (size_t i = 0; set && i < set->n_packages; i++)
                 if (ash_slice_eq(set->packages[i], package->nevra))
                         return true;
-        return ash_slice_eq(ash_config_package_channel(p->flow->config, NULL, nevra->name, false).s, channel->name.s);
+        return comes_from(p, channel, package->upstream) && ash_slice_eq(ash_config_package_channel(p->flow->config, NULL, nevra->name, false).s, channel->name.s);
 }
 
 /* Packages of an architecture: its own, and those without one that something of this architecture needs. */

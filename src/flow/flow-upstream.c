@@ -581,6 +581,11 @@ const AshUpstream **ash_flow_upstream_parts(AshFlow *flow, const AshUpstream *up
         return parts;
 }
 
+const AshUpstream *ash_flow_upstream_of_repo(AshFlow *flow, AshSlice name, AshArena *arena) {
+        const AshRepo *repo = ash_config_repo(flow->config, name);
+        return repo ? make_part(&(AshUpstream){}, repo, arena) : NULL;
+}
+
 const AshUpstream *ash_flow_upstream_by_name(AshFlow *flow, AshSlice name, AshArena *arena) {
         const AshUpstreams *all = &ash_config_project(flow->config)->upstreams;
         for (size_t i = 0; i < all->n; i++) {
@@ -590,7 +595,7 @@ const AshUpstream *ash_flow_upstream_by_name(AshFlow *flow, AshSlice name, AshAr
                         if (ash_slice_eq(parts[k]->repo.name.s, name))
                                 return parts[k];
         }
-        return NULL;
+        return ash_flow_upstream_of_repo(flow, name, arena);
 }
 
 int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) {

@@ -33,7 +33,9 @@ int ash_flow_upstream_add(AshFlowUpstream *u, const char *label, AshUniverse *un
 bool ash_flow_upstream_has(AshFlowUpstream *u, const AshPackage *package);
 /* The repositories of an upstream that names several, or the upstream itself: each is opened, locked and named for itself. arch: those of other architectures are left out; empty: all. In the arena. */
 const AshUpstream **ash_flow_upstream_parts(AshFlow *flow, const AshUpstream *upstream, AshSlice arch, AshArena *arena, size_t *ret_n);
-/* The upstream, or the part of one, that a lock calls so. NULL: the project has none. */
+/* A repository of resources.rpm-repos as an upstream of its own; NULL: the project has none of that name. In the arena. */
+const AshUpstream *ash_flow_upstream_of_repo(AshFlow *flow, AshSlice name, AshArena *arena);
+/* The upstream, the part of one, or the repository that a lock calls so. NULL: the project has none. */
 const AshUpstream *ash_flow_upstream_by_name(AshFlow *flow, AshSlice name, AshArena *arena);
 /* Brings packages (as the solver gave them) into the store; ret has n places. What was brought before is not fetched again. */
 int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret);

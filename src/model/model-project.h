@@ -246,6 +246,7 @@ typedef struct AshChannel {
         AshText name, description, kind; /* "binary" (also when unset), "debug", "source" */
         AshText path;             /* below the output directory; unset: the channel's name */
         AshTexts architectures, packages, requires_channels;
+        AshTexts upstreams, repos; /* where its packages may come from; none: the chosen upstream */
         AshTexts groups;          /* package groups that clients see as groups */
         AshText comps;            /* path of a comps.xml, in place of groups */
         AshText compression;      /* of its metadata: "zstd" (also when unset) or "gzip" */

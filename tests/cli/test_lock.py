@@ -246,6 +246,117 @@ disable-gpg-check = true
         shutil.rmtree(self.dir / "store")
         self.ashlar("repo", "build")
 
+    # ---- several upstreams in one lock ----
+    def second(self, name="second", packages=None, at=1700000000):
+        up = self.dir / name
+        up.mkdir(exist_ok=True)
+        self.publish(packages or [self.kit.build("app", version="9.0"), self.kit.build("tool", tags="Requires: lib9"), self.kit.build("lib9")], up=up, at=at)
+        return up
+
+    def two_upstreams(self, *edits):
+        up = self.second()
+        self.configure(edit=edits)
+        with (self.project / "ashlar.toml").open("a") as f:
+            f.write(f'upstreams = ["other"]\n[upstreams.other]\nbase-uri = "file://{up}"\ndisable-gpg-check = true\n')
+        return up
+
+    def by_upstream(self):
+        return sorted((p["upstream"], p["nevra"]) for p in self.read()["packages"])
+
+    def test_an_image_with_an_upstream_of_its_own(self):
+        up = self.two_upstreams(('packages = ["shell"]', 'packages = ["app", "tool"]'))
+        self.ashlar("lock")
+        self.assertEqual(self.by_upstream(), [("other", "app-9.0-1.noarch"), ("other", "lib9-1.0-1.noarch"), ("other", "tool-1.0-1.noarch"), ("up", "app-1.0-1.noarch"), ("up", "extra-1.0-1.noarch"), ("up", "lib-1.0-1.noarch")])
+        self.assertEqual(self.set("small")["packages"], ["app-9.0-1.noarch", "lib9-1.0-1.noarch", "tool-1.0-1.noarch"])
+        self.assertEqual(self.set("small")["requests"], ["@other", "app", "tool"])
+        self.assertEqual(self.set("base")["packages"], ["app-1.0-1.noarch", "extra-1.0-1.noarch", "lib-1.0-1.noarch"])
+        self.assertEqual([u["name"] for u in self.read()["upstreams"]], ["other", "up"])
+        before = self.lock.read_bytes()
+        self.ashlar("lock")
+        self.assertEqual(self.lock.read_bytes(), before)
+        self.ashlar("lock", "--check")
+        # The newest of one package: only its upstream moves.
+        self.publish([self.kit.build("tool", version="2.0", tags="Requires: lib9")], up=up, at=1700200000)
+        self.ashlar("lock", "--update", "tool")
+        self.assertIn(("other", "tool-2.0-1.noarch"), self.by_upstream())
+        self.assertIn(("up", "app-1.0-1.noarch"), self.by_upstream())
+        shutil.rmtree(self.dir / "store")
+        self.ashlar("repo", "build")  # each from where it comes
+        self.ashlar("image", "build", "small")
+        # Another choice is another question.
+        (self.project / "ashlar.toml").write_text((self.project / "ashlar.toml").read_text().replace('upstreams = ["other"]\n', 'upstreams = ["other", "up"]\n'))
+        self.assertIn("small", self.ashlar("lock", "--check", status=1).stderr)
+        self.ashlar("lock")
+        self.ashlar("lock", "--check")
+
+    def test_upstream_option_chooses_the_default_only(self):
+        self.two_upstreams(('packages = ["shell"]', 'packages = ["tool"]'))
+        text = (self.project / "ashlar.toml").read_text()
+        (self.project / "ashlar.toml").write_text(text.replace('packages = ["tool"]\nupstreams = ["other"]', 'packages = ["shell"]\nupstreams = ["up"]'))
+        self.ashlar("--upstream", "other", "lock")
+        self.assertEqual(self.by_upstream(), [("other", "app-9.0-1.noarch"), ("up", "shell-1.0-1.noarch")])
+
+    def test_no_default_is_needed_when_all_name_theirs(self):
+        self.two_upstreams(("default = true\n", ""), ('packages = ["shell"]', 'packages = ["tool"]'), ('[channels.base]\n', '[channels.base]\nupstreams = ["up"]\n'))
+        self.ashlar("lock")
+        self.assertEqual(self.by_upstream(), [("other", "lib9-1.0-1.noarch"), ("other", "tool-1.0-1.noarch"), ("up", "app-1.0-1.noarch"), ("up", "extra-1.0-1.noarch"), ("up", "lib-1.0-1.noarch")])
+        (self.project / "ashlar.toml").write_text((self.project / "ashlar.toml").read_text().replace('upstreams = ["up"]\n', ""))
+        self.assertIn("no upstream to take packages from", self.ashlar("lock", status=3).stderr)
+
+    def test_further_repositories_of_an_image(self):
+        up = self.second(packages=[self.kit.build("plugin", tags="Requires: shell"), self.kit.build("app", version="9.0")])
+        self.configure(edit=[('packages = ["shell"]', 'packages = ["plugin"]\nrepos = ["more"]')])
+        with (self.project / "ashlar.toml").open("a") as f:
+            f.write(f'[resources.rpm-repos.more]\nbase-uri = "file://{up}"\ndisable-gpg-check = true\n')
+        self.ashlar("lock")
+        self.assertEqual(self.by_upstream(), [("more", "plugin-1.0-1.noarch"), *[("up", f"{n}-1.0-1.noarch") for n in ("app", "extra", "lib", "shell")]])
+        before = self.lock.read_bytes()
+        shutil.rmtree(self.dir / "store")
+        self.ashlar("lock")
+        self.assertEqual(self.lock.read_bytes(), before)
+        self.ashlar("repo", "build")
+        self.ashlar("image", "build", "small")
+
+    def test_one_name_for_two_contents(self):
+        ours = (self.up / "app-1.0-1.noarch.rpm").read_bytes()
+        twin = self.kit.build("app", tags="Provides: the-other-one")
+        up = self.second(packages=[twin])
+        twin.write_bytes(ours)  # the kit has one file of a name, too
+        (self.project / "ashlar.toml").write_text(PROJECT.format(url=f"file://{self.up}", check="disable-gpg-check = true").replace('packages = ["shell"]', 'packages = ["app"]\nupstreams = ["other"]')
+                                                  + f'[upstreams.other]\nbase-uri = "file://{up}"\ndisable-gpg-check = true\n')
+        out = self.ashlar("lock", status=5).stderr
+        for word in ("app-1.0-1.noarch", "'up'", "'other'", "different content"):
+            self.assertIn(word, out)
+        self.assertFalse(self.lock.exists())
+        shutil.copy2(self.up / "app-1.0-1.noarch.rpm", up)  # and the same in both is one
+        shutil.copy2(self.up / "lib-1.0-1.noarch.rpm", up)
+        shutil.copy2(self.up / "extra-1.0-1.noarch.rpm", up)
+        self.publish([], up=up, at=1700000100)
+        self.ashlar("lock")
+        self.assertEqual(self.nevras(), [f"{n}-1.0-1.noarch" for n in ("app", "extra", "lib")])
+
+    def test_channels_keep_to_their_upstreams(self):
+        self.two_upstreams(('packages = ["shell"]', 'packages = ["tool"]'))
+        with (self.project / "ashlar.toml").open("a") as f:
+            f.write('[default-package-config]\npublish = { rpm-channel = "base" }\n')
+        self.ashlar("lock")
+        published = lambda: sorted(p.name.split("-")[0] for p in (self.project / "out/repos/base/x86_64/").rglob("*.rpm"))
+        self.ashlar("repo", "build")
+        self.assertEqual(published(), ["app", "extra", "lib", "lib9", "tool"])
+        (self.project / "ashlar.toml").write_text((self.project / "ashlar.toml").read_text().replace('[channels.base]\n', '[channels.base]\nupstreams = ["up"]\n'))
+        self.ashlar("lock")
+        shutil.rmtree(self.project / "out")  # what the generation before named stays reachable
+        self.ashlar("repo", "build")
+        self.assertEqual(published(), ["app", "extra", "lib"])
+
+    def test_what_is_wrong_with_an_upstream_is_said_once(self):
+        self.edit(('[channels.base]\narches = ["x86_64"]', '[channels.base]\narches = ["x86_64", "aarch64"]'), ("disable-gpg-check = true", 'gpg-key = "no/such/key"'))
+        out = self.ashlar("lock", status=1).stderr
+        self.assertEqual(out.count("no/such/key'"), 1, out)
+        self.edit(('[channels.base]\narches = ["x86_64"]', '[channels.base]\narches = ["x86_64", "aarch64"]'))
+        out = self.ashlar("lock").stderr
+        self.assertEqual(out.count("is used unsigned"), 1, out)
+
     # ---- what cannot be ----
     def test_unsolvable(self):
         for packages, words in ((['"nowhere"'], ("no package is called or provides 'nowhere'",)), (['"shel"'], ("did you mean 'shell'",)), (['"broken"'], ("no-such-thing", "'broken' is asked for")),

@@ -210,6 +210,24 @@ static void json_diag(AshJson *j, const AshDiag *d) {
 
 static bool shown(const AshCli *cli, const AshDiag *d) { return d->severity == ASH_ERROR || !cli->quiet; }
 
+static bool same_text(const char *a, const char *b) { return a == b || (a && b && !strcmp(a, b)); }
+
+static bool same_diag(const AshDiag *a, const AshDiag *b) {
+        bool same = a->severity == b->severity && a->place.line == b->place.line && a->place.column == b->place.column && a->notes.n == b->notes.n && same_text(a->file, b->file) && same_text(a->text, b->text) &&
+                    same_text(a->hint, b->hint);
+        for (size_t i = 0; same && i < a->notes.n; i++)
+                same = same_text(a->notes.items[i].file, b->notes.items[i].file) && same_text(a->notes.items[i].text, b->notes.items[i].text);
+        return same;
+}
+
+/* What is done for each architecture or image finds the same thing to say each time. */
+static bool said_before(const AshCli *cli, size_t i) {
+        for (size_t k = 0; k < i && i < 1000; k++)
+                if (same_diag(ash_diags_at(cli->diags, k), ash_diags_at(cli->diags, i)))
+                        return true;
+        return false;
+}
+
 void ash_cli_report(AshCli *cli) {
         size_t n = ash_diags_n(cli->diags);
         if (n == 0)
@@ -223,7 +241,7 @@ void ash_cli_report(AshCli *cli) {
         }
         for (size_t i = 0; i < n; i++) {
                 const AshDiag *d = ash_diags_at(cli->diags, i);
-                if (!shown(cli, d))
+                if (!shown(cli, d) || said_before(cli, i))
                         continue;
                 if (cli->json)
                         json_diag(&j, d);
