@@ -1,7 +1,7 @@
 #include "elf.h"
 
-enum { PT_LOAD_ = 1, PT_DYNAMIC_ = 2, PT_INTERP_ = 3, MAX_ITEMS = 65536 };
-enum { T_NULL = 0, T_NEEDED = 1, T_HASH = 4, T_STRTAB = 5, T_STRSZ = 10, T_SONAME = 14, T_DEBUG = 21 };
+enum { PT_LOAD_ = 1, PT_DYNAMIC_ = 2, PT_INTERP_ = 3, PT_NOTE_ = 4, MAX_ITEMS = 65536, NOTE_DLOPEN = 0x407c0c0a };
+enum { T_NULL = 0, T_NEEDED = 1, T_HASH = 4, T_STRTAB = 5, T_STRSZ = 10, T_SONAME = 14, T_RPATH = 15, T_DEBUG = 21, T_RUNPATH = 29 };
 #define T_GNU_HASH 0x6ffffef5u
 #define T_VERDEF 0x6ffffffcu
 #define T_VERDEFNUM 0x6ffffffdu
@@ -152,7 +152,7 @@ static int read_wants(Reader *r, AshElf *e) {
 }
 
 typedef struct Dynamic { /* as collected, before strings can be looked up */
-        uint64_t strtab, strsz, soname;
+        uint64_t strtab, strsz, soname, rpath, runpath; /* offset 0 is the empty string: none */
         bool has_strtab, has_soname, has_verdef, has_verneed;
         ASH_ARRAY(uint64_t) needed;
 } Dynamic;
@@ -176,6 +176,8 @@ static int collect(Reader *r, const Segment *s, Dynamic *d, AshElf *e) {
                 case T_STRTAB: d->strtab = value; d->has_strtab = true; break;
                 case T_STRSZ: d->strsz = value; break;
                 case T_SONAME: d->soname = value; d->has_soname = true; break;
+                case T_RPATH: d->rpath = value; break;
+                case T_RUNPATH: d->runpath = value; break;
                 case T_VERDEF: d->has_verdef = file_offset(r, value, &r->verdef); break;
                 case T_VERDEFNUM: r->n_verdef = value; break;
                 case T_VERNEED: d->has_verneed = file_offset(r, value, &r->verneed); break;
@@ -192,7 +194,7 @@ static int resolve(Reader *r, const Dynamic *d, AshElf *e) {
         if (!file_offset(r, d->strtab, &at) || at > r->bytes.len)
                 return -ASH_ERR_SYNTAX;
         r->strings = ash_slice_sub(r->bytes, (size_t) at, (size_t) ASH_MIN(d->strsz, (uint64_t) r->bytes.len));
-        if (d->has_soname && !string_at(r, d->soname, &e->soname))
+        if ((d->has_soname && !string_at(r, d->soname, &e->soname)) || (d->rpath && !string_at(r, d->rpath, &e->rpath)) || (d->runpath && !string_at(r, d->runpath, &e->runpath)))
                 return -ASH_ERR_SYNTAX;
         e->needed = ash_arena_new_items(r->arena, AshSlice, d->needed.n + 1);
         for (size_t i = 0; i < d->needed.n; i++)
@@ -200,6 +202,28 @@ static int resolve(Reader *r, const Dynamic *d, AshElf *e) {
                         return -ASH_ERR_SYNTAX;
         int x = d->has_verdef ? read_offers(r, e) : 0;
         return x < 0 || !d->has_verneed ? x : read_wants(r, e);
+}
+
+/* Notes: length of the name, of the description, type; name and description each padded to the segment's alignment, which for these is 4. Notes that do not fit end the reading. */
+static void read_dlopens(Reader *r, AshElf *e) {
+        ASH_ARRAY(AshSlice) list = {};
+        for (size_t i = 0; i < r->n_segments; i++) {
+                const Segment *s = &r->segments[i];
+                AshSlice notes = s->offset < r->bytes.len ? ash_slice_sub(r->bytes, (size_t) s->offset, (size_t) ASH_MIN(s->size, (uint64_t) r->bytes.len)) : ASH_S("");
+                uint64_t base = s->offset, at = 0, name = 0, length = 0, type = 0;
+                while (s->type == PT_NOTE_ && at + 12 <= notes.len && list.n < MAX_ITEMS && get(r, base + at, 4, &name) && get(r, base + at + 4, 4, &length) && get(r, base + at + 8, 4, &type)) {
+                        uint64_t body = at + 12 + ash_align_up(name, 4);
+                        if (body + length > notes.len)
+                                break;
+                        if (type == NOTE_DLOPEN && name == 4 && !memcmp(notes.ptr + at + 12, "FDO", 4))
+                                ash_array_push(&list, ash_slice(notes.ptr + body, strnlen(notes.ptr + body, (size_t) length)));
+                        at = body + ash_align_up(length, 4);
+                }
+        }
+        e->dlopens = ash_arena_new_items(r->arena, AshSlice, list.n + 1);
+        memcpy(e->dlopens, list.items ? list.items : e->dlopens, list.n * sizeof(AshSlice));
+        e->n_dlopens = list.n;
+        ash_array_done(&list);
 }
 
 int ash_elf_read(AshSlice bytes, AshArena *arena, AshElf *ret) {
@@ -222,6 +246,7 @@ int ash_elf_read(AshSlice bytes, AshArena *arena, AshElf *ret) {
         int x = read_segments(&r);
         if (x < 0)
                 return x;
+        read_dlopens(&r, &e);
         const Segment *interp = find_segment(&r, PT_INTERP_), *dynamic = find_segment(&r, PT_DYNAMIC_);
         if (interp && interp->offset < bytes.len && interp->size > 0 && interp->size <= bytes.len - interp->offset)
                 e.interpreter = ash_slice(bytes.ptr + interp->offset, strnlen(bytes.ptr + interp->offset, (size_t) interp->size));

@@ -14,8 +14,11 @@ typedef struct AshElf {
         bool debug_tag;          /* DT_DEBUG: a program, position-independent or not */
         bool hash, gnu_hash;     /* DT_HASH, DT_GNU_HASH */
         AshSlice soname, interpreter;
+        AshSlice rpath, runpath; /* DT_RPATH, DT_RUNPATH: directories with ':' between, as written ("$ORIGIN/../lib"); empty: none */
         AshSlice *needed;
         size_t n_needed;
+        AshSlice *dlopens;       /* what it may open while it runs: JSON of each .note.dlopen note (uapi-group.org, "ELF dlopen metadata") */
+        size_t n_dlopens;
         AshElfVersion *wants, *offers;
         size_t n_wants, n_offers;
 } AshElf;
