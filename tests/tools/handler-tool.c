@@ -1,5 +1,6 @@
-/* Handlers from a test's hand: handler-tool [--dir DIR] [--rpm FILE...] [--store STORE] [--project DIR --image NAME] [--lock FILE] [--time N] [--arch ARCH] [--out DIR] [--drop PATH] [--timings] HANDLER...
- * Makes a tree of DIR and of the packages' files, runs the handlers over it, writes what they made below OUT and lists it: path, octal mode, user:group, uid:gid, target of a link. */
+/* Handlers from a test's hand: handler-tool [--dir DIR] [--rpm FILE...] [--store STORE] [--project DIR --image NAME] [--lock FILE] [--time N] [--arch ARCH] [--out DIR] [--drop PATH] [--all] [--timings] HANDLER...
+ * Makes a tree of DIR and of the packages' files, runs the handlers over it, writes what they made below OUT and lists it: path, octal mode, user:group, uid:gid, target of a link.
+ * --all: lists and writes all that is in the tree; extended attributes as lines "xattr PATH NAME VALUE". */
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@ typedef struct Tool {
         AshStore *store;
         const char *out;
         uint32_t origin;
+        bool all;
         ASH_ARRAY(AshComposePackage) packages;
 } Tool;
 
@@ -118,6 +120,8 @@ static int put_out(Tool *t, AshNode n, const char *path) {
                 _free_ char *target = ash_slice_dup(node->link);
                 return symlink(target, to) < 0 ? -errno : 0;
         }
+        if (!S_ISREG(node->mode))
+                return 0;
         FILE *f = fopen(to, "w");
         AshSlice b = ash_compose_bytes(t->tree, n);
         if (!f)
@@ -131,8 +135,10 @@ static int show(void *context, const AshTree *tree, AshNode n) {
         const AshTreeNode *node = ash_tree_node(tree, n);
         _str_ AshStr path = {};
         ash_tree_path(tree, n, &path);
-        if (tree->origins.items[node->origin].kind != ASH_ORIGIN_HANDLER)
+        if (!t->all && tree->origins.items[node->origin].kind != ASH_ORIGIN_HANDLER)
                 return 0;
+        for (uint32_t i = 0; t->all && i < node->n_xattrs; i++)
+                printf("xattr %s %.*s %.*s\n", path.ptr, ASH_F(node->xattrs[i].name), ASH_F(node->xattrs[i].value));
         printf("%s %o %.*s:%.*s %u:%u %.*s\n", path.ptr, node->mode, ASH_F(node->user), ASH_F(node->group), node->uid, node->gid, ASH_F(node->link));
         return t->out ? put_out(t, n, path.ptr) : 0;
 }
@@ -165,6 +171,8 @@ int main(int argc, char **argv) {
                 const AshHandler *h;
                 if (!strcmp(a, "--timings"))
                         timings = true;
+                else if (!strcmp(a, "--all"))
+                        t.all = true;
                 else if (a[0] != '-') {
                         h = ash_handler_find(ash_slice_str(a));
                         if (!h || n_rows + 1 == ASH_N(rows))

@@ -17,6 +17,8 @@ bool ash_wants_resolv(const AshHandlerContext *c);
 int ash_handle_resolv(AshHandlerContext *c);
 bool ash_wants_shells(const AshHandlerContext *c);
 int ash_handle_shells(AshHandlerContext *c);
+bool ash_wants_tmpfiles(const AshHandlerContext *c);
+int ash_handle_tmpfiles(AshHandlerContext *c);
 bool ash_wants_depmod(const AshHandlerContext *c);
 int ash_handle_depmod(AshHandlerContext *c);
 int ash_handle_owners(AshHandlerContext *c);

@@ -6,6 +6,7 @@ static const char *const ca_inputs[] = { "/etc/ca-certificates.conf", "/usr/shar
 static const char *const rpmdb_inputs[] = { "/usr/lib/rpm/macros", "/usr/lib/rpm/platform/*/macros", "/etc/rpm/macros*", NULL };
 static const char *const presets_inputs[] = { "/usr/lib/systemd/{system,user}-preset/*.preset", "/etc/systemd/{system,user}-preset/*.preset", "/usr/lib/systemd/{system,user}/**", "/etc/systemd/{system,user}/**", NULL };
 static const char *const shells_inputs[] = { "/etc/shells", "/usr/bin/bash", NULL };
+static const char *const tmpfiles_inputs[] = { "/etc/tmpfiles.d/*.conf", "/usr/local/lib/tmpfiles.d/*.conf", "/usr/lib/tmpfiles.d/*.conf", "/usr/share/factory/**", "/etc/passwd", "/etc/group", "/usr/lib/os-release", NULL };
 static const char *const depmod_inputs[] = { "/usr/lib/modules/**", "/etc/depmod.d/*.conf", "/usr/lib/depmod.d/*.conf", NULL };
 static const char *const owners_inputs[] = { "/etc/passwd", "/etc/group", NULL };
 
@@ -18,6 +19,7 @@ const AshHandler ash_handlers[] = {
         { "machine-id", "/etc/machine-id says that every host makes its own (systemd's %post)",                 NULL,            1, ash_wants_machine_id, ash_handle_machine_id },
         { "resolv",    "/etc/resolv.conf is resolved's where that is on (systemd-resolved's %posttrans)",        NULL,            1, ash_wants_resolv, ash_handle_resolv },
         { "shells",    "/etc/shells has bash and sh (bash's %post)",                                            shells_inputs,   1, ash_wants_shells, ash_handle_shells },
+        { "tmpfiles",  "files and directories of tmpfiles.d that do not wait for a boot (systemd-tmpfiles --create)", tmpfiles_inputs, 1, ash_wants_tmpfiles, ash_handle_tmpfiles },
         { "depmod",    "indices of each kernel's modules: modules.dep and its companions (depmod)",             depmod_inputs,   1, ash_wants_depmod, ash_handle_depmod },
         { "rpmdb",     "the database of installed packages (rpm -i --justdb)",                                  rpmdb_inputs,    1, ash_wants_rpmdb, ash_handle_rpmdb },
         { "owners",    "numbers for the names of owners; has to be the last that makes files",                   owners_inputs,   1, NULL, ash_handle_owners },
