@@ -336,6 +336,7 @@ typedef struct AshImage {
         struct { AshImageLink *items; size_t n; } links;
         AshImageOci oci;
         AshText size, boot_loader, login; /* size: "auto" or bytes; boot_loader: "systemd-boot", "none"; login: "required", "none" */
+        AshText kernel;           /* which one starts by default: a glob over versions */
         AshTexts kernel_command_line, kernel_modules;
         struct { AshImagePartition *items; size_t n; } partitions;
         struct { AshImageCheck *items; size_t n; } checks;

@@ -21,6 +21,10 @@ bool ash_wants_tmpfiles(const AshHandlerContext *c);
 int ash_handle_tmpfiles(AshHandlerContext *c);
 bool ash_wants_depmod(const AshHandlerContext *c);
 int ash_handle_depmod(AshHandlerContext *c);
+bool ash_wants_boot(const AshHandlerContext *c);
+int ash_handle_boot(AshHandlerContext *c);
+bool ash_wants_login(const AshHandlerContext *c);
+int ash_handle_login(AshHandlerContext *c);
 int ash_handle_owners(AshHandlerContext *c);
 
 /* ---- the account files: passwd(5), group(5), shadow(5), gshadow(5) ---- */

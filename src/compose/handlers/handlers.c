@@ -21,6 +21,8 @@ const AshHandler ash_handlers[] = {
         { "shells",    "/etc/shells has bash and sh (bash's %post)",                                            shells_inputs,   1, ash_wants_shells, ash_handle_shells },
         { "tmpfiles",  "files and directories of tmpfiles.d that do not wait for a boot (systemd-tmpfiles --create)", tmpfiles_inputs, 1, ash_wants_tmpfiles, ash_handle_tmpfiles },
         { "depmod",    "indices of each kernel's modules: modules.dep and its companions (depmod)",             depmod_inputs,   1, ash_wants_depmod, ash_handle_depmod },
+        { "boot",      "boot loader, kernels, initrds and menu entries in the boot partition (bootctl install, kernel-install add)", NULL, 1, ash_wants_boot, ash_handle_boot },
+        { "login",     "is there a way in? An error when not, unless the definition says login = \"none\"",      NULL,            1, ash_wants_login, ash_handle_login },
         { "rpmdb",     "the database of installed packages (rpm -i --justdb)",                                  rpmdb_inputs,    1, ash_wants_rpmdb, ash_handle_rpmdb },
         { "owners",    "numbers for the names of owners; has to be the last that makes files",                   owners_inputs,   1, NULL, ash_handle_owners },
         {},
