@@ -113,7 +113,7 @@ static void sources_done(Sources *sources) {
 static int open_source(Locker *l, const AshUpstream *part, AshSlice arch, const AshLockUpstream *pinned, Sources *sources) {
         AshFlowUpstream *u = NULL;
         AshLockUpstream state;
-        int r = ash_flow_upstream_open(l->flow, part, arch, pinned, &u);
+        int r = pinned ? ash_flow_upstream_open(l->flow, part, arch, pinned, &u) : ash_flow_upstream_sync(l->flow, part, arch, &u);
         if (r < 0)
                 return r;
         ash_flow_upstream_lock(u, l->arena, &state);

@@ -3,8 +3,22 @@
 #include <time.h>
 #include "flow-upstream.h"
 
+/* What a kind of upstream can do. */
+typedef struct UpstreamOps {
+        const char *type;
+        int (*open)(AshFlowUpstream *u, const AshLockUpstream *pinned);
+        int (*add)(AshFlowUpstream *u, const char *label, AshUniverse *universe);
+        bool (*has)(AshFlowUpstream *u, const AshPackage *package);
+        int (*realize)(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret);
+        uint64_t (*date)(const AshFlowUpstream *u);
+        void (*lock)(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret);
+        int (*count)(AshFlowUpstream *u, size_t *ret);
+        void (*package)(AshFlowUpstream *u, size_t i, AshArena *arena, AshPackage *ret);
+} UpstreamOps;
+
 struct AshFlowUpstream {
         AshFlow *flow;
+        const UpstreamOps *ops;
         const AshUpstream *config;
         AshSlice name, arch, type;
         AshArena *arena;
@@ -157,8 +171,6 @@ static int build_universe(AshFlowUpstream *u, const AshId *indices, size_t n, co
         return r;
 }
 
-static bool is_apt(const AshFlowUpstream *u) { return u->indices != NULL; }
-
 static int need_universe(AshFlowUpstream *u) {
         AshBytes bytes = {};
         if (u->apt)
@@ -228,7 +240,6 @@ static int open_apt(AshFlowUpstream *u, const AshLockUpstream *pinned) {
                 ash_array_foreach(&u->snapshot->indices, i)
                         if (!i->is_sources)
                                 memcpy(ids[n++].sha256, i->sha256, 32);
-        u->pinned = pinned;
         u->apt_key = apt_universe_key(u, u->snapshot ? NULL : pinned);
         u->indices = ids;
         u->n_indices = n;
@@ -283,16 +294,21 @@ static AshId import_id(AshFlowUpstream *u, size_t index, AshAptImport *ret) {
         return id;
 }
 
-/* What an earlier import of the same gave: "SHA256 SIZE". */
-static bool recall(AshFlowUpstream *u, const AshId *key, AshLockPackage *ret, AshArena *arena) {
+/* What an earlier import of the same gave: "SHA256 SIZE SCRIPTS HANDLED". */
+static bool recall(AshFlowUpstream *u, const AshId *key, AshLockPackage *ret, AshFlowScripts *scripts, AshArena *arena) {
         _bytes_ AshBytes bytes = {};
         AshId id;
         uint64_t size;
         if (ash_store_cache_get(u->flow->store, "apt-import", key, &bytes) < 0)
                 return false;
-        AshSlice rest = ash_bytes_slice(&bytes), hex, number;
+        AshSlice rest = ash_bytes_slice(&bytes), hex, number, had, handled;
+        uint64_t had_bits, handled_bits;
         if (!ash_slice_next_word(&rest, &hex) || !ash_slice_next_word(&rest, &number) || ash_id_parse(hex, &id) < 0 || ash_slice_to_u64(number, 10, &size) < 0 || !ash_store_has_blob(u->flow->store, &id))
                 return false;
+        if (!ash_slice_next_word(&rest, &had) || !ash_slice_next_word(&rest, &handled) || ash_slice_to_u64(had, 10, &had_bits) < 0 || ash_slice_to_u64(handled, 10, &handled_bits) < 0)
+                return false;
+        if (scripts)
+                *scripts = (AshFlowScripts){ (unsigned) had_bits, (unsigned) handled_bits };
         ret->sha256 = ash_arena_slice(arena, hex);
         ret->size = size;
         return true;
@@ -321,7 +337,7 @@ static int convert(void *context, size_t i) {
         if (r < 0)
                 return r;
         ash_id_hex(&id, hex);
-        ash_str_appendf(&record, "%s %zu", hex, rpm.len);
+        ash_str_appendf(&record, "%s %zu %u %u", hex, rpm.len, report.scripts, report.handled);
         ash_store_cache_put(u->flow->store, "apt-import", &key, ash_str_slice(&record));
         m->ret[i].size = rpm.len;
         memcpy((char *) m->ret[i].sha256.ptr, hex, 64);
@@ -348,6 +364,30 @@ static int find_all(Import *m, size_t n) {
         return 0;
 }
 
+/* What only apt can read (cdrom:, mirror+file:) it downloads itself; each package is checked by its digest all the same. */
+static int fetch_by_apt(Import *m, size_t n) {
+        AshFlowUpstream *u = m->u;
+        _cleanup_(ash_tempdir_free_p) AshTempDir *tmp = NULL;
+        _dirlist_ AshDirList list = {};
+        const char **specs = ash_arena_new_items(u->arena, const char *, n);
+        size_t k = 0;
+        int r = ash_tempdir_new(ash_store_path(u->flow->store), &tmp);
+        for (size_t i = 0; i < n; i++) {
+                AshAptPackage p;
+                ash_apt_package(u->apt, (size_t) m->index[i], &p);
+                if (!m->known[i])
+                        specs[k++] = ash_arena_printf(u->arena, "%.*s=%.*s", ASH_F(p.name), ASH_F(p.version));
+        }
+        if (r >= 0)
+                r = ash_apt_download(&u->archive, specs, k, tmp->path, u->flow->progress, u->flow->diags);
+        if (r >= 0)
+                r = ash_dir_list(tmp->fd, ".", &list);
+        ash_array_foreach(&list.entries, e)
+                if (r >= 0)
+                        r = ash_store_put_file(u->flow->store, tmp->fd, e->name, NULL, NULL, u->flow->diags);
+        return r;
+}
+
 static int fetch_debs(Import *m, size_t n) {
         AshFlowUpstream *u = m->u;
         _free_ char *mirror = NULL, *keyring = NULL;
@@ -364,7 +404,9 @@ static int fetch_debs(Import *m, size_t n) {
                 AshId *id = ash_arena_new_item(u->arena, AshId);
                 memcpy(id->sha256, p.sha256, sizeof id->sha256);
                 const char **urls = ash_arena_new_items(u->arena, const char *, 2);
-                urls[0] = ash_arena_printf(u->arena, "%s%.*s", mirror, ASH_F(p.filename));
+                urls[0] = ash_apt_url(mirror, p.filename, u->arena);
+                if (!urls[0])
+                        return fetch_by_apt(m, n);
                 wants[n_wants++] = (AshStoreWant){ .urls = urls, .id = id, .size = p.size, .label = ash_arena_strndup(u->arena, p.filename.ptr, p.filename.len) };
         }
         if (!n_wants)
@@ -389,7 +431,7 @@ static int realize_apt(AshFlowUpstream *u, const AshPackage *const *packages, si
                 ash_apt_package(u->apt, (size_t) m.index[i], &p);
                 ash_hex(p.sha256, sizeof p.sha256, hex);
                 ret[i] = (AshLockPackage){ .nevra = ash_package_nevra(packages[i], arena), .upstream = u->name, .origin = ash_arena_slice(arena, p.filename), .origin_sha256 = ash_arena_slice(arena, ash_slice_str(hex)) };
-                m.known[i] = recall(u, &key, &ret[i], arena);
+                m.known[i] = recall(u, &key, &ret[i], NULL, arena);
                 if (!m.known[i])
                         ret[i].sha256 = ash_arena_slice(arena, ash_slice_str(hex)); /* room for the RPM's */
                 missing += !m.known[i];
@@ -512,6 +554,155 @@ static int realize_rpmmd(AshFlowUpstream *u, const AshPackage *const *packages, 
         return r;
 }
 
+/* ---- both kinds: questions ---- */
+static bool has_apt(AshFlowUpstream *u, const AshPackage *package) {
+        if (need_universe(u) < 0)
+                return false;
+        for (size_t i = 0; i < ash_apt_count(u->apt); i++) {
+                AshAptPackage p;
+                ash_apt_package(u->apt, i, &p);
+                if (ash_slice_eq(p.filename, package->location))
+                        return true;
+        }
+        return false;
+}
+
+static bool has_rpmmd(AshFlowUpstream *u, const AshPackage *package) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        AshRpmmdFound f;
+        char hex[ASH_ID_HEX];
+        if (ash_rpmmd_find(u->rpmmd, ash_package_nevra(package, arena), &f) < 0)
+                return false;
+        ash_id_hex(&f.id, hex);
+        return !f.has_id || !package->sha256.len || ash_slice_eqs(package->sha256, hex);
+}
+
+static uint64_t date_apt(const AshFlowUpstream *u) {
+        struct tm tm = {};
+        const char *date = u->snapshot ? u->snapshot->date : u->pinned->date.ptr;
+        const char *end = date ? strptime(date, "%a, %d %b %Y %H:%M:%S", &tm) : NULL;
+        return end ? (uint64_t) timegm(&tm) : 0;
+}
+
+static uint64_t date_rpmmd(const AshFlowUpstream *u) { return ash_rpmmd_repomd(u->rpmmd)->timestamp; }
+
+static void lock_rpmmd(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret) {
+        const AshSigResult *signature = ash_rpmmd_signature(u->rpmmd);
+        char hex[65];
+        ash_id_hex(ash_rpmmd_repomd_id(u->rpmmd), hex);
+        ret->snapshot = ash_arena_slice(arena, ash_slice_str(hex));
+        ret->date = ash_slice_str(ash_arena_printf(arena, "%llu", (unsigned long long) date_rpmmd(u)));
+        if (signature)
+                ret->key = ash_arena_slice(arena, ash_slice_str(signature->fingerprint));
+        else if (u->pinned) /* from the store: checked when it was locked */
+                ret->key = ash_arena_slice(arena, u->pinned->key);
+}
+
+static AshLockUpstream *copy_state(const AshLockUpstream *from, AshArena *arena) {
+        AshLockUpstream *to = ash_arena_new_item(arena, AshLockUpstream);
+        *to = (AshLockUpstream){ .name = ash_arena_slice(arena, from->name), .arch = ash_arena_slice(arena, from->arch), .type = ash_arena_slice(arena, from->type), .snapshot = ash_arena_slice(arena, from->snapshot),
+                                 .date = ash_arena_slice(arena, from->date), .key = ash_arena_slice(arena, from->key), .importer = ash_arena_slice(arena, from->importer) };
+        to->indices = ash_arena_new_items(arena, AshSlice, from->n_indices + 1);
+        for (; to->n_indices < from->n_indices; to->n_indices++)
+                to->indices[to->n_indices] = ash_arena_slice(arena, from->indices[to->n_indices]);
+        return to;
+}
+
+static void lock_apt_pinned(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret) {
+        const AshLockUpstream *p = copy_state(u->pinned, arena);
+        ret->snapshot = p->snapshot;
+        ret->date = p->date;
+        ret->key = p->key;
+        ret->indices = p->indices;
+        ret->n_indices = p->n_indices;
+}
+
+static void lock_apt(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret) {
+        char hex[65];
+        importer_id(u->tables, hex);
+        ret->importer = ash_arena_slice(arena, ash_slice_str(hex));
+        if (!u->snapshot) {
+                lock_apt_pinned(u, arena, ret);
+                return;
+        }
+        ash_hex(u->snapshot->release_sha256, 32, hex);
+        ret->snapshot = ash_arena_slice(arena, ash_slice_str(hex));
+        ret->date = ash_arena_slice(arena, ash_slice_str(u->snapshot->date));
+        ret->key = ash_arena_slice(arena, ash_slice_str(u->snapshot->key));
+        ret->indices = ash_arena_new_items(arena, AshSlice, u->snapshot->indices.n);
+        ash_array_foreach(&u->snapshot->indices, i)
+                if (!i->is_sources) {
+                        ash_hex(i->sha256, 32, hex);
+                        ret->indices[ret->n_indices++] = ash_arena_slice(arena, ash_slice_str(hex));
+                }
+}
+
+void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret) {
+        *ret = (AshLockUpstream){ .name = ash_arena_slice(arena, u->name), .arch = ash_arena_slice(arena, u->arch), .type = ash_arena_slice(arena, u->type) };
+        u->ops->lock(u, arena, ret);
+}
+
+static int count_apt(AshFlowUpstream *u, size_t *ret) {
+        int r = need_universe(u);
+        if (r >= 0)
+                *ret = ash_apt_count(u->apt);
+        return r;
+}
+
+static int count_rpmmd(AshFlowUpstream *u, size_t *ret) {
+        *ret = ash_rpmmd_count(u->rpmmd);
+        return 0;
+}
+
+static void package_apt(AshFlowUpstream *u, size_t i, AshArena *arena, AshPackage *ret) {
+        AshAptPackage p;
+        ash_apt_package(u->apt, i, &p);
+        ash_apt_model(u->apt, i, arena, ret);
+        ret->source_rpm = ash_slice_str(ash_arena_printf(arena, "%.*s %.*s", ASH_F(p.source), ASH_F(p.source_version)));
+}
+
+static void package_rpmmd(AshFlowUpstream *u, size_t i, AshArena *arena, AshPackage *ret) {
+        const AshRpmmdPackage *p = ash_rpmmd_at(u->rpmmd, i);
+        char hex[ASH_HEX_MAX];
+        *ret = (AshPackage){ .name = p->name, .epoch = p->epoch, .version = p->version, .release = p->release, .arch = p->arch, .summary = p->summary, .source_rpm = p->sourcerpm, .size = p->size,
+                             .installed_size = p->installed_size, .build_time = p->build_time, .location = p->href };
+        if (p->checksum.kind != ASH_SHA256)
+                return;
+        ash_hex(p->checksum.digest, 32, hex);
+        ret->sha256 = ash_arena_slice(arena, ash_slice_str(hex));
+}
+
+bool ash_flow_upstream_scripts(AshFlowUpstream *u, AshSlice location, AshFlowScripts *ret) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        *ret = (AshFlowScripts){};
+        for (size_t i = 0; u->apt && i < ash_apt_count(u->apt); i++) {
+                AshAptPackage p;
+                AshAptImport in;
+                AshLockPackage got;
+                ash_apt_package(u->apt, i, &p);
+                if (!ash_slice_eq(p.filename, location))
+                        continue;
+                AshId key = import_id(u, i, &in);
+                return recall(u, &key, &got, ret, arena);
+        }
+        return false;
+}
+
+const AshAptTables *ash_flow_upstream_tables(const AshFlowUpstream *u) { return u->tables; }
+
+/* ---- the kinds ---- */
+static const UpstreamOps kinds[] = {
+        { "rpm-md", open_rpmmd, add_rpmmd, has_rpmmd, realize_rpmmd, date_rpmmd, lock_rpmmd, count_rpmmd, package_rpmmd }, /* the first is meant when none is said */
+        { "apt", open_apt, add_apt, has_apt, realize_apt, date_apt, lock_apt, count_apt, package_apt },
+};
+
+static const UpstreamOps *kind_of(const AshUpstream *config) {
+        for (size_t i = 0; i < ASH_N(kinds); i++)
+                if (ash_slice_eqs(config->repo.type.s, kinds[i].type))
+                        return &kinds[i];
+        return &kinds[0];
+}
+
 /* ---- either kind ---- */
 int ash_flow_upstream_open(AshFlow *flow, const AshUpstream *config, AshSlice arch, const AshLockUpstream *pinned, AshFlowUpstream **ret) {
         _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = ash_calloc(1, sizeof *u);
@@ -520,38 +711,22 @@ int ash_flow_upstream_open(AshFlow *flow, const AshUpstream *config, AshSlice ar
         u->arena = ash_arena_new();
         u->name = config->repo.name.s;
         u->arch = arch;
-        u->type = ash_text_set(config->repo.type) ? config->repo.type.s : ASH_S("rpm-md");
-        int r = ash_slice_eqs(u->type, "apt") ? open_apt(u, pinned) : open_rpmmd(u, pinned);
+        u->pinned = pinned ? copy_state(pinned, u->arena) : NULL;
+        u->ops = kind_of(config);
+        u->type = ash_slice_str(u->ops->type);
+        int r = u->ops->open(u, u->pinned);
         if (r >= 0)
                 *ret = ASH_TAKE(u);
         return r;
 }
 
-int ash_flow_upstream_add(AshFlowUpstream *u, const char *label, AshUniverse *universe) { return is_apt(u) ? add_apt(u, label, universe) : add_rpmmd(u, label, universe); }
-
-static bool apt_has(AshFlowUpstream *u, AshSlice location) {
-        if (need_universe(u) < 0)
-                return false;
-        for (size_t i = 0; i < ash_apt_count(u->apt); i++) {
-                AshAptPackage p;
-                ash_apt_package(u->apt, i, &p);
-                if (ash_slice_eq(p.filename, location))
-                        return true;
-        }
-        return false;
-}
-
-bool ash_flow_upstream_has(AshFlowUpstream *u, const AshPackage *package) {
-        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
-        AshRpmmdFound f;
-        char hex[ASH_ID_HEX];
-        if (is_apt(u))
-                return apt_has(u, package->location);
-        if (ash_rpmmd_find(u->rpmmd, ash_package_nevra(package, arena), &f) < 0)
-                return false;
-        ash_id_hex(&f.id, hex);
-        return !f.has_id || !package->sha256.len || ash_slice_eqs(package->sha256, hex);
-}
+int ash_flow_upstream_add(AshFlowUpstream *u, const char *label, AshUniverse *universe) { return u->ops->add(u, label, universe); }
+bool ash_flow_upstream_has(AshFlowUpstream *u, const AshPackage *package) { return u->ops->has(u, package); }
+int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) { return u->ops->realize(u, packages, n, arena, ret); }
+uint64_t ash_flow_upstream_date(const AshFlowUpstream *u) { return u->ops->date(u); }
+AshSlice ash_flow_upstream_revision(const AshFlowUpstream *u) { return u->rpmmd ? ash_rpmmd_repomd(u->rpmmd)->revision : ASH_NOSLICE; }
+int ash_flow_upstream_count(AshFlowUpstream *u, size_t *ret) { return u->ops->count(u, ret); }
+void ash_flow_upstream_package(AshFlowUpstream *u, size_t i, AshArena *arena, AshPackage *ret) { u->ops->package(u, i, arena, ret); }
 
 static bool has_arch(const AshRepo *repo, AshSlice arch) {
         for (size_t i = 0; i < repo->architectures.n; i++)
@@ -596,52 +771,4 @@ const AshUpstream *ash_flow_upstream_by_name(AshFlow *flow, AshSlice name, AshAr
                                 return parts[k];
         }
         return ash_flow_upstream_of_repo(flow, name, arena);
-}
-
-int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) {
-        return is_apt(u) ? realize_apt(u, packages, n, arena, ret) : realize_rpmmd(u, packages, n, arena, ret);
-}
-
-uint64_t ash_flow_upstream_date(const AshFlowUpstream *u) {
-        struct tm tm = {};
-        if (u->rpmmd)
-                return ash_rpmmd_repomd(u->rpmmd)->timestamp;
-        const char *date = u->snapshot ? u->snapshot->date : u->pinned->date.ptr;
-        const char *end = date ? strptime(date, "%a, %d %b %Y %H:%M:%S", &tm) : NULL;
-        return end ? (uint64_t) timegm(&tm) : 0;
-}
-
-void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret) {
-        char hex[65];
-        *ret = (AshLockUpstream){ .name = ash_arena_slice(arena, u->name), .arch = ash_arena_slice(arena, u->arch), .type = ash_arena_slice(arena, u->type) };
-        if (u->rpmmd) {
-                ash_id_hex(ash_rpmmd_repomd_id(u->rpmmd), hex);
-                ret->snapshot = ash_arena_slice(arena, ash_slice_str(hex));
-                ret->date = ash_slice_str(ash_arena_printf(arena, "%llu", (unsigned long long) ash_rpmmd_repomd(u->rpmmd)->timestamp));
-                if (ash_rpmmd_signature(u->rpmmd))
-                        ret->key = ash_arena_slice(arena, ash_slice_str(ash_rpmmd_signature(u->rpmmd)->fingerprint));
-                return;
-        }
-        importer_id(u->tables, hex);
-        ret->importer = ash_arena_slice(arena, ash_slice_str(hex));
-        if (!u->snapshot) {
-                const AshLockUpstream *p = u->pinned;
-                ret->snapshot = ash_arena_slice(arena, p->snapshot);
-                ret->date = ash_arena_slice(arena, p->date);
-                ret->key = ash_arena_slice(arena, p->key);
-                ret->indices = ash_arena_new_items(arena, AshSlice, p->n_indices);
-                for (; ret->n_indices < p->n_indices; ret->n_indices++)
-                        ret->indices[ret->n_indices] = ash_arena_slice(arena, p->indices[ret->n_indices]);
-                return;
-        }
-        ash_hex(u->snapshot->release_sha256, 32, hex);
-        ret->snapshot = ash_arena_slice(arena, ash_slice_str(hex));
-        ret->date = ash_arena_slice(arena, ash_slice_str(u->snapshot->date));
-        ret->key = ash_arena_slice(arena, ash_slice_str(u->snapshot->key));
-        ret->indices = ash_arena_new_items(arena, AshSlice, u->snapshot->indices.n);
-        ash_array_foreach(&u->snapshot->indices, i)
-                if (!i->is_sources) {
-                        ash_hex(i->sha256, 32, hex);
-                        ret->indices[ret->n_indices++] = ash_arena_slice(arena, ash_slice_str(hex));
-                }
 }

@@ -40,5 +40,21 @@ const AshUpstream *ash_flow_upstream_by_name(AshFlow *flow, AshSlice name, AshAr
 /* Brings packages (as the solver gave them) into the store; ret has n places. What was brought before is not fetched again. */
 int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret);
 
+/* ---- what an upstream has: its packages in its own order, with what its metadata says (relations only where it costs nothing); texts live as long as the upstream or the arena ---- */
+AshSlice ash_flow_upstream_revision(const AshFlowUpstream *u);                   /* rpm-md: as repomd.xml says; else empty */
+int ash_flow_upstream_count(AshFlowUpstream *u, size_t *ret);
+void ash_flow_upstream_package(AshFlowUpstream *u, size_t i, AshArena *arena, AshPackage *ret); /* after ash_flow_upstream_count() */
+typedef struct AshFlowScripts {
+        unsigned had, handled;       /* a bit for each AshDebScript: the package had it, and what import-overlays declares accounts for it */
+} AshFlowScripts;
+/* Of an imported package, by its location; false when it was not imported, or is an RPM already. */
+bool ash_flow_upstream_scripts(AshFlowUpstream *u, AshSlice location, AshFlowScripts *ret);
+const AshAptTables *ash_flow_upstream_tables(const AshFlowUpstream *u);          /* NULL: it imports nothing */
+
+/* The newest state, kept as the one that ash_flow_upstream_last() opens, for this one's name, address and architecture. */
+int ash_flow_upstream_sync(AshFlow *flow, const AshUpstream *upstream, AshSlice arch, AshFlowUpstream **ret);
+/* The state of the last sync, or the one called snapshot (64 hex digits; NULL: the last) that some sync saw, without asking the network. -ENOENT: there is none. */
+int ash_flow_upstream_last(AshFlow *flow, const AshUpstream *upstream, AshSlice arch, const char *snapshot, AshFlowUpstream **ret);
+
 /* Packages of the lock that the store does not have are brought back from their pinned upstream, each checked against the lock's digest. */
 int ash_flow_ensure_packages(AshFlow *flow, const AshLock *lock, const AshLockPackage *const *wanted, size_t n);

@@ -11,6 +11,7 @@
 #define OUTPUT_LIMIT_DEFAULT (16u << 20)
 #define AFTER_EXIT_MS 1000     /* how long a grandchild that outlives the child may hold its output open */
 #define POLL_WITHOUT_PIDFD 10  /* ms */
+#define EVERY_MS 200
 #define STDERR_LINES 8         /* of a failed program, quoted in the diagnostic */
 
 /* A pipe or a file, never on descriptors 0 to 2, which the child gives new meanings. */
@@ -113,6 +114,7 @@ typedef struct Running {
         AshStr out_text, err_text;
         size_t limit;
         uint64_t end;   /* ash_now_ns() at which to give up; UINT64_MAX: never */
+        uint64_t next;  /* when to call "every" again */
         bool timed_out, too_much;
 } Running;
 
@@ -195,12 +197,23 @@ static int ms_until(uint64_t end, int most) {
         return most >= 0 && ms > (uint64_t) most ? most : (int) ASH_MIN(ms, (uint64_t) 1000000000);
 }
 
+/* The longest wait for output or exit, in ms; -1: any. */
+static int longest_wait(const AshProcess *p, const Running *run) {
+        if (run->pidfd < 0 && !run->exited)
+                return POLL_WITHOUT_PIDFD;
+        return p->every ? EVERY_MS : -1;
+}
+
 /* One wait for output or exit. Returns false when there is nothing more to wait for. */
-static bool turn(Running *run) {
+static bool turn(const AshProcess *p, Running *run) {
         if (run->exited && run->out.read < 0 && run->err.read < 0)
                 return false;
         struct pollfd fds[3] = { { run->out.read, POLLIN, 0 }, { run->err.read, POLLIN, 0 }, { run->exited ? -1 : run->pidfd, POLLIN, 0 } };
-        int k = poll(fds, 3, ms_until(run->end, run->pidfd < 0 && !run->exited ? POLL_WITHOUT_PIDFD : -1));
+        int k = poll(fds, 3, ms_until(run->end, longest_wait(p, run)));
+        if (p->every && ash_now_ns() >= run->next) {
+                run->next = ash_now_ns() + EVERY_MS * UINT64_C(1000000);
+                p->every(p->every_data);
+        }
         if (k < 0 && errno != EINTR)
                 return false;
         if (k > 0 && fds[0].revents)
@@ -247,7 +260,7 @@ int ash_process_run(const AshProcess *p, AshProcessResult *ret) {
         int r = start(p, &run);
         if (r < 0)
                 return r;
-        while (turn(&run))
+        while (turn(p, &run))
                 ;
         return reap(&run, ret);
 }

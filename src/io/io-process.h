@@ -12,6 +12,8 @@ typedef struct AshProcess {
         size_t output_limit;         /* bytes kept of stdout and of stderr each (0: 16 MiB); more is -ASH_ERR_LIMIT for stdout, dropped for stderr */
         int stdout_fd, stderr_fd;    /* > 0: the child writes there, nothing is captured */
         int keep_fd;                 /* > 0: this descriptor stays open in the child */
+        void (*every)(void *);       /* called about five times a second while it runs: to see how far it is */
+        void *every_data;
         int (*before_exec)(void *);  /* in the child, after fork; async-signal-safe calls only; its negative result is reported as failure to start */
         void *before_exec_data;
 } AshProcess;

@@ -52,7 +52,7 @@ def main():
         start = time.time()
         must(importing)
         print("second run: %.2f s" % (time.time() - start))
-        shutil.rmtree(store + "/apt/rpms")
+        shutil.rmtree(store + "/cache/apt-import")
         must(importing + ["-j", "1", "-o", work + "/b"])
         if digests(work + "/a") != digests(work + "/b"):
             sys.exit("two imports gave different bytes")

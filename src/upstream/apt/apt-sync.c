@@ -218,7 +218,7 @@ static int prepare(const AshAptArchive *a, const char *mirror, const char *keyri
         return r;
 }
 
-static int run_apt(const AshAptArchive *a, const char *const *args, AshProcessResult *ret, AshDiags *diags) {
+static int run_apt(const AshAptArchive *a, const char *const *args, const AshProcess *how, AshProcessResult *ret, AshDiags *diags) {
         ASH_ARRAY(const char *) argv = {}, env = {};
         _free_ char *here = realpath(a->state_dir, NULL), *config = ash_asprintf("APT_CONFIG=%s/apt.conf", here ? here : a->state_dir);
         ash_array_push(&argv, "apt-get");
@@ -231,7 +231,11 @@ static int run_apt(const AshAptArchive *a, const char *const *args, AshProcessRe
         ash_array_push(&env, config);
         ash_array_push(&env, "LC_ALL=C.UTF-8");
         ash_array_push(&env, NULL);
-        int r = ash_process_run(&(AshProcess){ .argv = argv.items, .env = env.items, .timeout_ms = 900000 }, ret);
+        AshProcess process = *how;
+        process.argv = argv.items;
+        process.env = env.items;
+        process.timeout_ms = 900000;
+        int r = ash_process_run(&process, ret);
         ash_array_done(&argv);
         ash_array_done(&env);
         if (r == -ENOENT) {
@@ -316,7 +320,7 @@ static int collect(const AshAptArchive *a, int fd, const char *mirror, const cha
         _process_result_ AshProcessResult out = {};
         AshSlice rest, line;
         s->mirror = ash_strdup(mirror);
-        int r = run_apt(a, args, &out, diags);
+        int r = run_apt(a, args, &(AshProcess){}, &out, diags);
         if (r < 0)
                 return r;
         for (rest = ash_str_slice(&out.out); ash_slice_next_line(&rest, &line);)
@@ -345,6 +349,48 @@ static int open_archive(const AshAptArchive *a, char **ret_mirror, char **ret_ke
         return r;
 }
 
+/* ---- how far apt is: it tells only a terminal, but what it fetches grows in lists/partial until it is whole ---- */
+typedef struct Watch {
+        int dirfd;
+        AshProgress *progress;
+        AshMap sizes;            /* name -> most bytes seen */
+        AshArena *arena;
+} Watch;
+
+/* What comes over the wire; apt unpacks it beside. */
+static bool is_download(AshSlice name) {
+        static const char *const ends[] = { "_InRelease", "_Release", ".xz", ".gz", ".bz2", ".lzma", ".lz4", ".zst" };
+        for (size_t i = 0; i < ASH_N(ends); i++)
+                if (ash_slice_ends(name, ash_slice_str(ends[i])))
+                        return true;
+        return false;
+}
+
+static void watch_file(Watch *w, const char *name) {
+        _free_ char *path = ash_asprintf("lists/partial/%s", name);
+        struct stat st;
+        bool fresh;
+        if (!is_download(ash_slice_str(name)) || fstatat(w->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+                return;
+        AshMapEntry *e = ash_map_ensure(&w->sizes, ash_slice_str(ash_arena_strdup(w->arena, name)), &fresh);
+        if (fresh) {
+                const char *what = strstr(name, "_dists_");
+                ash_progress_message(w->progress, what ? what + 7 : name);
+        }
+        if ((uintptr_t) st.st_size <= (uintptr_t) e->value)
+                return;
+        ash_progress_advance(w->progress, (uint64_t) st.st_size - (uintptr_t) e->value);
+        e->value = (void *) (uintptr_t) st.st_size;
+}
+
+static void watch(void *data) {
+        Watch *w = data;
+        _dirlist_ AshDirList list = {};
+        if (ash_dir_list(w->dirfd, "lists/partial", &list) >= 0)
+                ash_array_foreach(&list.entries, e)
+                        watch_file(w, e->name);
+}
+
 int ash_apt_sync(const AshAptArchive *a, AshAptSnapshot **ret, AshProgress *progress, AshDiags *diags) {
         static const char *const args[] = { "update", "--error-on=any", "-q", NULL };
         _free_ char *mirror = NULL, *keyring = NULL;
@@ -356,9 +402,12 @@ int ash_apt_sync(const AshAptArchive *a, AshAptSnapshot **ret, AshProgress *prog
                 r = ash_lock_acquire(fd, ".lock", true, -1, &lock);
         if (r < 0)
                 return r;
-        ash_progress_begin(progress, "fetching the archive's indices", 0, ASH_UNIT_ITEMS);
-        r = run_apt(a, args, &out, diags);
+        Watch w = { .dirfd = fd, .progress = progress, .arena = ash_arena_new() };
+        ash_progress_begin(progress, "fetching the archive's indices", 0, ASH_UNIT_BYTES);
+        r = run_apt(a, args, &(AshProcess){ .every = watch, .every_data = &w }, &out, diags);
         ash_progress_end(progress);
+        ash_map_done(&w.sizes);
+        ash_arena_free(w.arena);
         if (r >= 0 && out.status != 0)
                 r = explain(a, &out, diags);
         return r < 0 ? r : collect(a, fd, mirror, keyring, ret, diags);
@@ -369,4 +418,34 @@ int ash_apt_last(const AshAptArchive *a, AshAptSnapshot **ret, AshDiags *diags) 
         _close_ int fd = -1;
         int r = open_archive(a, &mirror, &keyring, &fd, diags);
         return r < 0 ? r : collect(a, fd, mirror, keyring, ret, diags);
+}
+
+/* ---- packages ---- */
+static bool plain_scheme(AshSlice uri) {
+        return ash_slice_starts(uri, ASH_S("http://")) || ash_slice_starts(uri, ASH_S("https://")) || ash_slice_starts(uri, ASH_S("file:/")) || ash_slice_starts(uri, ASH_S("copy:/"));
+}
+
+const char *ash_apt_url(const char *mirror, AshSlice filename, AshArena *arena) {
+        AshSlice uri = ash_slice_str(mirror);
+        if (!plain_scheme(uri))
+                return NULL;
+        bool copy = ash_slice_starts(uri, ASH_S("copy:/"));
+        if (copy || (ash_slice_starts(uri, ASH_S("file:/")) && !ash_slice_starts(uri, ASH_S("file://"))))
+                return ash_arena_printf(arena, "file://%s%.*s", mirror + 5, ASH_F(filename));
+        return ash_arena_printf(arena, "%s%.*s", mirror, ASH_F(filename));
+}
+
+int ash_apt_download(const AshAptArchive *a, const char *const *specs, size_t n, const char *into, AshProgress *progress, AshDiags *diags) {
+        _process_result_ AshProcessResult out = {};
+        ASH_ARRAY(const char *) args = {};
+        ash_array_push(&args, "-q");
+        ash_array_push(&args, "download");
+        for (size_t i = 0; i < n; i++)
+                ash_array_push(&args, specs[i]);
+        ash_array_push(&args, NULL);
+        ash_progress_begin(progress, "apt fetches packages", 0, ASH_UNIT_ITEMS);
+        int r = run_apt(a, args.items, &(AshProcess){ .cwd = into }, &out, diags);
+        ash_progress_end(progress);
+        ash_array_done(&args);
+        return r >= 0 && out.status != 0 ? explain(a, &out, diags) : r;
 }

@@ -36,3 +36,7 @@ int ash_apt_sync(const AshAptArchive *archive, AshAptSnapshot **ret, AshProgress
 int ash_apt_last(const AshAptArchive *archive, AshAptSnapshot **ret, AshDiags *diags);
 /* The mirror (ending in '/') and keyring that would be used; malloc'ed. root: where etc/apt is ("/"; tests use another). */
 int ash_apt_find_mirror(const AshAptArchive *archive, const char *root, char **ret_mirror, char **ret_keyring, AshDiags *diags);
+/* Where libcurl finds a file of the archive (a package's file name); in the arena. NULL: only apt can read this mirror (cdrom:, mirror+file:). */
+const char *ash_apt_url(const char *mirror, AshSlice filename, AshArena *arena);
+/* apt itself downloads packages ("NAME=VERSION" each) into a directory; the caller checks what came. */
+int ash_apt_download(const AshAptArchive *archive, const char *const *specs, size_t n, const char *into, AshProgress *progress, AshDiags *diags);
