@@ -68,9 +68,9 @@ static bool is_foreign(const Filter *f, size_t i, AshSlice path) {
 
 static bool is_left_out(const Filter *f, size_t i, const AshPackEntry *e) {
         const AshImage *image = f->in->image;
-        if (image && image->documentation.value != ASH_YES && e->flags & ASH_RPMFILE_DOC && !(e->flags & ASH_RPMFILE_LICENSE) && !S_ISDIR(e->mode))
+        if (image && image->documentation.value != ASH_YES && e->flags & ASH_RPMFILE_DOC && !(e->flags & ASH_RPMFILE_LICENSE))
                 return true;
-        return !S_ISDIR(e->mode) && is_foreign(f, i, e->path);
+        return is_foreign(f, i, e->path);
 }
 
 static void filter_open(Filter *f, const Loader *l, const AshPack *pack) {
@@ -290,6 +290,37 @@ static int put_other(Loader *l, Package *pack, size_t i, const AshPackEntry *e) 
         return 0;
 }
 
+/* Which entries of a package stay out: what the filter says, and the package's directories that held nothing else (as rpm does; lib/transaction.c, skipInstallFiles). An empty directory stays. */
+static bool *entries_left_out(const Filter *filter, const AshPack *pack) {
+        size_t count = ash_pack_count(pack), n_out = 0;
+        bool *out = ash_calloc(count + 1, sizeof *out);
+        _map_ AshMap dirs = {};
+        AshPackEntry e;
+        for (size_t i = 0; i < count; i++) {
+                ash_pack_entry(pack, i, &e);
+                n_out += out[i] = is_left_out(filter, i, &e);
+        }
+        if (!n_out)
+                return out;
+        _free_ struct { size_t kept, out; } *held = ash_calloc(count + 1, sizeof *held);
+        for (size_t i = 0; i < count; i++) {
+                ash_pack_entry(pack, i, &e);
+                if (S_ISDIR(e.mode))
+                        ash_map_put(&dirs, e.path, &held[i], NULL);
+        }
+        for (size_t i = count; i-- > 0;) { /* headers are sorted: what a directory holds comes after it */
+                ash_pack_entry(pack, i, &e);
+                if (S_ISDIR(e.mode) && held[i].out && !held[i].kept)
+                        out[i] = true;
+                typeof(*held) *parent = ash_map_get(&dirs, dir_of(e.path));
+                if (parent && out[i])
+                        parent->out++;
+                else if (parent)
+                        parent->kept++;
+        }
+        return out;
+}
+
 static int put_package(Loader *l, const AshComposePackage *p) {
         size_t count = ash_pack_count(p->pack);
         _free_ AshNode *nodes = ash_calloc(count + 1, sizeof *nodes);
@@ -298,10 +329,11 @@ static int put_package(Loader *l, const AshComposePackage *p) {
         int r = 0;
         memset(nodes, 0xff, count * sizeof *nodes);
         filter_open(&filter, l, p->pack);
+        _free_ bool *out = entries_left_out(&filter, p->pack);
         for (size_t i = 0; r >= 0 && i < count; i++) {
                 AshPackEntry e;
                 ash_pack_entry(p->pack, i, &e);
-                if (is_left_out(&filter, i, &e))
+                if (out[i])
                         continue;
                 if (e.flags & ASH_RPMFILE_GHOST)
                         ash_ghosts_add(l->ghosts, &e, p);

@@ -1,0 +1,206 @@
+"""Images against dnf: the packages of a set through `dnf --installroot`, then what the real tools make of the root (imported Debian packages carry no scripts), and through Ashlar. Needs root (a
+mount namespace of its own) and the network for the sets of Debian's packages."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import tarfile
+import tomllib
+import unittest
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "lib"))
+import oracle  # noqa: E402
+from oracle import run  # noqa: E402
+
+ASHLAR = os.environ["ASHLAR"]
+DISTRO = pathlib.Path(os.environ["DISTRO"])
+RULES = HERE.parent / "oracle/differences.toml"
+
+# What the packages' maintainer scripts call at the end, in this order, as commands within the root; each only where its tool is in the root.
+TOOLS = [
+    ("/usr/bin/systemd-sysusers", []),
+    ("/usr/sbin/pwconv", []),
+    ("/usr/sbin/grpconv", []),
+    ("/usr/bin/systemd-hwdb", ["--usr", "update"]),
+    ("/usr/bin/journalctl", ["--update-catalog"]),
+    ("/usr/bin/systemctl", ["preset-all"]),
+    ("/usr/bin/systemctl", ["--global", "preset-all"]),
+    ("/usr/bin/systemd-tmpfiles", ["--create", "--exclude-prefix=/run", "--exclude-prefix=/tmp", "--exclude-prefix=/dev", "--exclude-prefix=/proc", "--exclude-prefix=/sys"]),
+]
+
+
+class Judge(unittest.TestCase):
+    """The comparison itself: it sees each kind of difference, and no rule hides more than it says."""
+    DUMP = """# ashlar tree 1
+/ dir 0755 0:0 root:root 1 implied:
+/a file 4755 0:5 root:tty 1 package:p-1-1.noarch size=1 sha256=11 xattr.security.capability=0100
+/b link 0777 0:0 root:root 1 package:p-1-1.noarch to=a\\x20b
+/c file 4755 0:5 root:tty 1 package:p-1-1.noarch hard=/a
+/d dir 0700 0:0 root:root 1 handler:h
+"""
+
+    def found(self, change, rules=""):
+        file = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "rules.toml"
+        file.write_text("difference = []\n" if not rules else rules)
+        return oracle.compare(oracle.of_dump(self.DUMP), oracle.of_dump(change(self.DUMP)), oracle.Rules(file, "s"))
+
+    def test_sees(self):
+        self.assertEqual(self.found(lambda d: d), [])
+        for old, new, what in (("/a file 4755", "/a file 0755", "/a: mode"), ("root:tty", "tty:tty", "/a: user"), ("root:tty", "root:root", "/a: group"), ("sha256=11", "sha256=12", "/a: content"),
+                               ("=0100", "=0200", "/a: capability"), ("to=a\\x20b", "to=ab", "/b: link"), (" hard=/a", " size=1 sha256=11", "/a: hardlinks"), ("/d dir 0700", "/d file 0700", "/d: type"),
+                               ("/d dir", "/e dir", "/d: not made by Ashlar")):
+            found = self.found(lambda d: d.replace(old, new))
+            self.assertTrue(any(f.startswith(what) for f in found), (what, found))
+
+    def test_rules(self):
+        rule = '[[difference]]\nsets = ["s"]\npaths = ["%s"]\n%s\nreason = "because it is so in this test"\n'
+        self.assertEqual(self.found(lambda d: d.replace("/d dir 0700", "/d dir 0755"), rule % ("/d", 'fields = ["mode"]')), [])
+        self.assertEqual(len(self.found(lambda d: d.replace("/d dir 0700", "/d dir 0755"), rule % ("/d", 'fields = ["link"]'))), 2)
+        self.assertIn("explains nothing", self.found(lambda d: d, rule % ("/d", 'only = "dnf"'))[0])
+        for path, what in (("/*", 'only = "dnf"'), ("/usr/**", 'only = "dnf"'), ("/d", 'only = "us"'), ("/d", 'fields = ["size"]'), ("/d", "")):
+            with self.assertRaises(AssertionError):
+                self.found(lambda d: d, rule % (path, what))
+
+
+@unittest.skipUnless(os.geteuid() == 0, "dnf --installroot with scripts needs root")
+class Oracle(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        cls.temp = tempfile.TemporaryDirectory(prefix="ashlar-oracle-", dir=base)
+        cls.dir = pathlib.Path(cls.temp.name)
+        cls.project = cls.dir / "distro"
+        shutil.copytree(DISTRO, cls.project, ignore=shutil.ignore_patterns("ashlar.lock"))
+        cls.store = os.environ.get("ASHLAR_TEST_STORE") or cls.dir / "store"
+        home = cls.dir / "home"
+        home.mkdir()
+        # Debian's rpm keeps its database in the home of whoever calls it.
+        (home / ".rpmmacros").write_text("%_dbpath /var/lib/rpm\n")
+        cls.env = {"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": "1700000000"}
+        cls.ashlar("lock")
+        cls.lock = tomllib.loads((cls.project / "ashlar.lock").read_text())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temp.cleanup()
+
+    @classmethod
+    def ashlar(cls, *args):
+        return run([ASHLAR, "-C", cls.project, "--store", cls.store, *args], env={**cls.env, "ASHLAR_APT_MIRROR": os.environ.get("ASHLAR_APT_MIRROR", "")} if os.environ.get("ASHLAR_APT_MIRROR") else cls.env).stdout
+
+    def packages(self, image):
+        """RPM files of the locked set, linked into a folder; their digests are the lock's."""
+        folder = self.dir / f"{image}-rpms"
+        folder.mkdir()
+        of = {p["nevra"]: p for p in self.lock["packages"]}
+        chosen = next(s for s in self.lock["sets"] if s["kind"] == "image" and s["name"] == image and s["arch"] == "x86_64")["packages"]
+        for nevra in chosen:
+            digest = of[nevra]["sha256"]
+            shutil.copy(pathlib.Path(self.store) / "blobs/sha256" / digest[:2] / digest, folder / f"{nevra.replace(':', '_')}.rpm")
+        run(["createrepo_c", "-q", folder], env=self.env)
+        return folder, chosen
+
+    def judge(self, image):
+        folder, chosen = self.packages(image)
+        root = self.dir / f"{image}-root"
+        root.mkdir()
+        os.chmod(root, 0o755)
+        (self.dir / "dnf-log").mkdir(exist_ok=True)
+        self.accounts(image, root)
+        script = self.dir / f"{image}.sh"
+        names = " ".join(f"'{folder}/{n.replace(':', '_')}.rpm'" for n in chosen)
+        lines = ["set -eu", "umask 022", f"dnf -q -y --noplugins --repofrompath=set,file://{folder} --repo set --nogpgcheck --installroot {root} --releasever 1 --setopt=install_weak_deps=0 "
+                 f"--setopt=tsflags=nodocs --setopt=cachedir={self.dir}/dnf-cache --setopt=logdir={self.dir}/dnf-log --setopt=persistdir=/var/lib/dnf --setopt=reposdir=/nonexistent install {names}",
+                 f"mkdir -p {root}/proc; [ ! -x {root}/usr/bin/true ] || mount -t proc proc {root}/proc"]
+        for tool, args in TOOLS:
+            command = " ".join([tool, *args])
+            lines.append(f"[ ! -x {root}{tool} ] || chroot {root} /usr/bin/env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 SYSTEMD_OFFLINE=1 SOURCE_DATE_EPOCH=1700000000 {command} >>{self.dir}/tools.log 2>&1 || echo 'failed: {command}' >&2")
+        # It calls openssl, which need not be in the root: the host's own over the root's directories.
+        ca = f"{root}/usr/share/ca-certificates"
+        lines += [f"if [ -d {ca} ]; then (cd {ca}; find . -name '*.crt' | sed 's,^[.]/,,' | LC_ALL=C sort) > {root}/etc/ca-certificates.conf; mkdir -p {root}/etc/ssl/certs {self.dir}/hooks",
+                  f"update-ca-certificates --certsconf {root}/etc/ca-certificates.conf --certsdir {ca} --localcertsdir {root}/usr/local/share/ca-certificates --etccertsdir {root}/etc/ssl/certs "
+                  f"--hooksdir {self.dir}/hooks >>{self.dir}/tools.log 2>&1",
+                  f"find {root}/etc/ssl/certs -type l -lname '{root}/*' | while read -r l; do t=$(readlink \"$l\"); ln -sfn \"${{t#{root}}}\" \"$l\"; done; fi"]
+        lines += [f"[ ! -e {root}/usr/lib/x86_64-linux-gnu/libc.so.6 ] || ldconfig -X -r {root}"]
+        # Owners by name: rpm looked them up while the accounts were still being made.
+        lines += [f"umount {root}/proc 2>/dev/null || true", f"rpm --root {root} --setugids -a >/dev/null 2>&1 || true", f"rpm --root {root} --setperms -a >/dev/null 2>&1 || true", f"rpm --root {root} --setcaps -a >/dev/null 2>&1 || true"]
+        script.write_text("\n".join(lines) + "\n")
+        p = run(["unshare", "--mount", "--pid", "--fork", "sh", script], env=self.env)
+        self.assertEqual(p.stderr.count("failed: "), 0, p.stderr)
+        return root
+
+    def accounts(self, image, root):
+        """The definition's accounts, by systemd-sysusers before anything else: rpm looks names up while it unpacks."""
+        conf = self.dir / f"{image}.conf"
+        definition = self.definition(image)
+        conf.write_text("".join(f'g {name} {g.get("gid", "-")}\n' for name, g in definition.get("groups", {}).items()) +
+                        "".join(f'u {name} {u.get("uid", "-")} "{u.get("comment", "")}" {u.get("home", "-")} {u.get("shell", "-")}\n' for name, u in definition.get("users", {}).items()))
+        (root / "etc").mkdir()
+        run(["systemd-sysusers", "--root", root, conf], env=self.env)
+
+    def definition(self, image):
+        """As it stands, with what it inherits of accounts."""
+        said = {}
+        for file in [self.project / "ashlar.toml", *(self.project / "images").glob("*.toml")]:
+            said.update(tomllib.loads(file.read_text()).get("images", {}))
+        whole = {"users": {}, "groups": {}}
+        for name in [*said[image].get("inherits", []), image]:
+            for kind in whole:
+                whole[kind].update(said[name].get(kind, {}))
+        return whole
+
+    def same(self, path, root, ours):
+        """Files whose bytes may differ, compared by what their tool reads in them. None: no such file."""
+        mine = self.dir / "mine"
+        theirs = root / path[1:]
+        if path in ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"):
+            # Numbers of sysusers.d that are not given are chosen otherwise (from the lock): the rest must be equal.
+            fixed = {"user": {i for i in oracle.accounts(root / "etc/passwd") if i < 100 or i == 65534}, "group": {i for i in oracle.accounts(root / "etc/group") if i < 100 or i == 65534}}
+            kind = path[5:]
+            return oracle.normal_accounts(kind, theirs.read_text(), fixed), oracle.normal_accounts(kind, ours.decode(), fixed)
+        mine.write_bytes(ours)
+        if path == "/etc/ld.so.cache":
+            # The first line says where the file is, the last which ldconfig made it.
+            return [run(["ldconfig", "-p", "-C", file]).stdout.splitlines()[1:-1] for file in (theirs, mine)]
+        if path == "/etc/ca-certificates.conf":
+            return [[line for line in file.read_text().splitlines() if not line.startswith("#")] for file in (theirs, mine)]
+        if path.endswith("/rpmdb.sqlite"):
+            db = self.dir / "db"
+            db.mkdir(exist_ok=True)
+            shutil.copy(mine, db / "rpmdb.sqlite")
+            query = "[%{NAME} %{EPOCH} %{VERSION}-%{RELEASE}.%{ARCH} %{SHA256HEADER} %{FILENAMES} %{FILESTATES} %{FILEFLAGS}\n]%{NAME} %{SHA256HEADER} %{PROVIDES} %{REQUIRES}\n"
+            return [sorted(run(["rpm", *where, "-qa", "--qf", query], env=self.env).stdout.splitlines()) for where in (["--root", root], ["--dbpath", db])]
+        return None
+
+    def compare(self, image):
+        root = self.judge(image)
+        text = self.ashlar("image", "dump", image, "--arch", "x86_64")
+        (self.dir / f"{image}.dump").write_text(text)
+        self.ashlar("image", "write", self.dir / f"{image}.dump", self.dir / f"{image}.tar", "--compression", "none")
+        theirs, ours = oracle.of_root(root), oracle.of_dump(text)
+        rules = oracle.Rules(RULES, image)
+        with tarfile.open(self.dir / f"{image}.tar") as tar:
+            for path in sorted(theirs.keys() & ours.keys()):
+                if theirs[path]["content"] and theirs[path]["content"] != ours[path]["content"]:
+                    both = self.same(path, root, tar.extractfile(path[1:]).read())
+                    if both:
+                        self.assertEqual(*both, path)
+                        theirs[path]["content"] = ours[path]["content"]
+        found = oracle.compare(theirs, ours, rules)
+        self.assertGreater(len(ours), 100)
+        if os.environ.get("ORACLE_KEEP"):
+            shutil.copytree(root, pathlib.Path(os.environ["ORACLE_KEEP"]) / image, symlinks=True)
+        self.assertEqual(found, [], f"{len(found)} differences without a reason:\n" + "\n".join(found[:400]))
+
+    def test_distroless(self):
+        self.compare("container-distroless-base")
+
+    def test_container_base(self):
+        self.compare("container-base")
+
+
+if __name__ == "__main__":
+    unittest.main()
