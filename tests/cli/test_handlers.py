@@ -471,17 +471,43 @@ class Presets(Case):
                 shutil.copytree("/usr/lib/systemd/" + d, self.root / "usr/lib/systemd" / d, symlinks=True)
         self.compare()
 
+    WANTS = "etc/systemd/system/multi-user.target.wants/"
+
+    def definition(self):
+        self.put("usr/bin/systemctl")
+        self.put("usr/lib/systemd/system-preset/90.preset", "enable on*.service\nenable also*\ndisable *\n")
+        for name in ("on.service", "off.service", "on-2.service", "on-3.service", "t@.service", "also.socket"):
+            self.unit(name, "WantedBy=multi-user.target\n" + ("Also=also.socket\nAlias=other-on.service\n" if name == "on-2.service" else ""))
+        self.unit("inst@.service", "WantedBy=multi-user.target\nDefaultInstance=one\nRequiredBy=r.target\n")
+        self.unit("static.service", "")
+        self.link("usr/lib/systemd/system/alias-of-off.service", "off.service")
+        self.link(self.WANTS + "packaged.service", "/usr/lib/systemd/system/packaged.service")
+        self.unit("packaged.service", "WantedBy=multi-user.target\n")
+
     def test_definition(self):
-        self.put("usr/lib/systemd/system-preset/90.preset", "enable on.service\ndisable *\n")
-        for name in ("on.service", "off.service", "t@.service"):
-            self.unit(name, "WantedBy=multi-user.target\n")
-        self.handle(*self.project('services = { enable = ["off", "t@x.service"], disable = ["on.service"], mask = ["on"] }\n'), "presets")
-        wants = "etc/systemd/system/multi-user.target.wants/"
-        self.assertEqual(self.links(self.out), {wants + "off.service": "/usr/lib/systemd/system/off.service", wants + "t@x.service": "/usr/lib/systemd/system/t@.service",
-                         "etc/systemd/system/on.service": "/dev/null"})
-        self.handle(*self.project('services = { enable = ["nope"] }\n'), "presets", fails=True)
-        self.assertIn("no package of this image has the unit 'nope.service'", self.err)
-        self.assertIn("ashlar.toml:5:", self.err)
+        self.definition()
+        enable, disable, masked = ["alias-of-off", "t@x.service", "inst@", "also.socket"], ["on-2", "packaged.service", "on-3.service"], ["on", "not-there.service"]
+        judge = self.dir / "judge"
+        shutil.copytree(self.root, judge, symlinks=True)
+        for verb, names in (("mask", masked), ("preset-all", ["--preset-mode=enable-only"]), ("disable", disable), ("enable", enable)):
+            subprocess.run(["systemctl", verb, *[n if "." in n or n.startswith("-") else n + ".service" for n in names], "--root", judge], check=True, capture_output=True)
+        self.handle("--all", *self.project(f"services = {{ enable = {enable}, disable = {disable}, mask = {masked} }}\n".replace("'", '"')), "presets")
+        self.assertEqual(self.links(self.out), self.links(judge))
+        self.assertEqual(sorted(str(p.relative_to(judge)) for p in (judge / "etc/systemd").rglob("*.wants")), sorted(str(p.relative_to(self.out)) for p in (self.out / "etc/systemd").rglob("*.wants")))
+        self.assertIn("the unit 'not-there.service', which is masked, is in no package", self.err)
+
+    def test_definition_mistakes(self):
+        self.definition()
+        self.link("etc/systemd/system/on-3.service", "/dev/null")
+        self.put("etc/systemd/system/mine.service", "[Service]\n")
+        for text, message in (('enable = ["nope"]', "no package of this image has the unit 'nope.service'"), ('enable = ["statik"]', "did you mean 'static.service'?"),
+                              ('disable = ["ofg.service"]', "did you mean 'off.service'?"), ('enable = ["on-3"]', "the unit 'on-3.service' is masked"),
+                              ('mask = ["mine"]', "the unit 'mine.service' cannot be masked: /etc/systemd/system/mine.service is there")):
+            self.handle(*self.project("services = { " + text + " }\n"), "presets", fails=True)
+            self.assertIn(message, self.err)
+            self.assertIn("ashlar.toml:5:", self.err)
+        self.handle(*self.project('services = { enable = ["static"] }\n'), "presets")
+        self.assertIn("says nothing about how it is enabled", self.err)
 
 
 class System(Case):

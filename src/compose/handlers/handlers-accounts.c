@@ -403,6 +403,7 @@ int ash_handle_accounts(AshHandlerContext *c) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         Accounts a = { .c = c, .arena = arena };
         ash_pwdb_read(&a.db, c->tree, arena);
+        ash_pwdb_take_masters(&a.db, c->tree);
         int r = read_sysusers(&a);
         reserve(&a);
         if (r >= 0)

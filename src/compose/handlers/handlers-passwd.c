@@ -128,6 +128,55 @@ void ash_pwdb_done(AshPwDb *db) {
         ash_map_done(&db->group_names);
 }
 
+/* ---- Debian's masters ---- */
+/* Numbers of those that are there become the masters'; those that are missing come behind, as they stand there. */
+static void take_users(AshPwDb *db, AshSlice rest) {
+        AshSlice line;
+        while (ash_slice_next_line(&rest, &line)) {
+                uint32_t uid, gid;
+                AshSlice name = field(&line), password = field(&line);
+                if (!name.len || !number(field(&line), &uid) || !number(field(&line), &gid))
+                        continue;
+                AshPwUser *u = ash_pwdb_user(db, name);
+                if (u) {
+                        u->uid = uid;
+                        u->gid = gid;
+                        continue;
+                }
+                u = ash_pwdb_add_user(db, name, uid, gid);
+                u->password = ash_arena_slice(db->arena, password);
+                u->gecos = ash_arena_slice(db->arena, field(&line));
+                u->home = ash_arena_slice(db->arena, field(&line));
+                u->shell = ash_arena_slice(db->arena, field(&line));
+                u->fresh = false;
+        }
+}
+
+static void take_groups(AshPwDb *db, AshSlice rest) {
+        AshSlice line;
+        while (ash_slice_next_line(&rest, &line)) {
+                uint32_t gid;
+                AshSlice name = field(&line), password = field(&line);
+                if (!name.len || !number(field(&line), &gid))
+                        continue;
+                AshPwGroup *g = ash_pwdb_group(db, name);
+                if (g) {
+                        g->gid = gid;
+                        continue;
+                }
+                g = ash_pwdb_add_group(db, name, gid);
+                g->password = ash_arena_slice(db->arena, password);
+                g->fresh = false;
+        }
+}
+
+void ash_pwdb_take_masters(AshPwDb *db, const AshTree *t) {
+        AshSlice users = ash_compose_read(t, ASH_S("/usr/share/base-passwd/passwd.master")), groups = ash_compose_read(t, ASH_S("/usr/share/base-passwd/group.master"));
+        db->has_users |= users.ptr != NULL;
+        take_users(db, users);
+        take_groups(db, groups);
+}
+
 /* ---- writing ---- */
 typedef struct Aging { /* login.defs(5); pwconv's own defaults are "not set" */
         int64_t min, max, warn;

@@ -246,9 +246,22 @@ static int apply_rule(Presets *p, AshSlice name) {
 /* ---- the definition ---- */
 static AshSlice unit_name(Presets *p, AshText t) { return is_unit_name(t.s) ? t.s : text(p, "%.*s.service%.*s", t.s, ASH_S("")); }
 
-static bool listed(Presets *p, AshTexts list, AshSlice name) {
-        for (size_t i = 0; i < list.n; i++)
-                if (ash_slice_eq(unit_name(p, list.items[i]), name))
+/* With the units of near names, where the name is nearly right. */
+static int unknown_unit(Presets *p, AshSlice name, AshSpan at) {
+        size_t n;
+        AshSlice **units = collect(p, "/*", &n), *names = ash_arena_new_items(p->arena, AshSlice, n + 1);
+        for (size_t i = 0; i < n; i++)
+                names[i] = ash_path_base(*units[i]);
+        ptrdiff_t near = ash_slice_nearest(name, names, n);
+        int r = ash_fail(p->c->diags, -ENOENT, at, "no package of this image has the unit '%.*s'", ASH_F(name));
+        if (near >= 0)
+                ash_hint(p->c->diags, "did you mean '%.*s'?", ASH_F(names[near]));
+        return r;
+}
+
+static bool is_there(Presets *p, AshSlice name) {
+        for (size_t i = 0; i < ASH_N(unit_dirs); i++)
+                if (ash_tree_lookup(p->c->tree, ash_slice_str(ash_arena_printf(p->arena, "%s%s/%.*s", unit_dirs[i], p->scope, ASH_F(name))), false) != ASH_NO_NODE)
                         return true;
         return false;
 }
@@ -257,12 +270,84 @@ static int check(Presets *p, AshTexts list) {
         int r = 0;
         for (size_t i = 0; i < list.n; i++) {
                 AshSlice name = unit_name(p, list.items[i]);
-                if (!find_unit(p, name).len && !find_unit(p, template_of(p, name)).len)
-                        r = ash_fail(p->c->diags, -ENOENT, list.items[i].at, "no package of this image has the unit '%.*s'", ASH_F(name));
+                if (!is_there(p, name) && !is_there(p, template_of(p, name)))
+                        r = unknown_unit(p, name, list.items[i].at);
         }
         return r;
 }
 
+/* A name that no package has may be masked, as systemctl does it: the unit may come later. */
+static int mask(Presets *p, AshText unit) {
+        AshSlice name = unit_name(p, unit), path = ash_slice_str(ash_arena_printf(p->arena, "/etc/systemd/%s/%.*s", p->scope, ASH_F(name)));
+        AshNode n = ash_tree_lookup(p->c->tree, path, false);
+        if (!is_there(p, name) && !is_there(p, template_of(p, name)))
+                ash_warn(p->c->diags, unit.at, "the unit '%.*s', which is masked, is in no package of this image", ASH_F(name));
+        if (n == ASH_NO_NODE)
+                return ash_handler_symlink(p->c, path, ASH_S("/dev/null"));
+        if (S_ISLNK(ash_tree_node(p->c->tree, n)->mode) && ash_slice_eqs(ash_tree_node(p->c->tree, n)->link, "/dev/null"))
+                return 0;
+        return ash_fail(p->c->diags, -EEXIST, unit.at, "the unit '%.*s' cannot be masked: %.*s is there", ASH_F(name), ASH_F(path));
+}
+
+static int enable_wanted(Presets *p, AshText unit) {
+        AshSlice name = unit_name(p, unit), path = find_unit(p, name);
+        Install in = {};
+        if (!path.len)
+                path = find_unit(p, template_of(p, name));
+        if (!path.len)
+                return ash_fail(p->c->diags, -EPERM, unit.at, "the unit '%.*s' is masked: it cannot be enabled", ASH_F(name));
+        install_of(p, ash_path_base(path), path, &in);
+        if (!(in.alias.n + in.also.n + in.wanted_by.n + in.required_by.n + in.upheld_by.n))
+                ash_warn(p->c->diags, unit.at, "the unit '%.*s' says nothing about how it is enabled ([Install]): other units start it, or nothing does", ASH_F(name));
+        install_done(&in);
+        return enable(p, name, 0);
+}
+
+/* ---- disabling: links named like the unit, or leading to it, go; with those that it has in Also= ---- */
+static void add_with_also(Presets *p, AshSlice name, AshMap *names, unsigned depth) {
+        AshSlice path = find_unit(p, name);
+        bool fresh;
+        Install in = {};
+        (void) ash_map_ensure(names, ash_arena_slice(p->arena, name), &fresh);
+        if (!path.len)
+                path = find_unit(p, template_of(p, name));
+        if (!fresh || !path.len || depth > ALSO_DEPTH)
+                return;
+        install_of(p, ash_path_base(path), path, &in);
+        for (size_t i = 0; i < in.also.n; i++)
+                add_with_also(p, replaced(p, in.also.items[i], name), names, depth + 1);
+        install_done(&in);
+}
+
+static bool is_named(Presets *p, const AshMap *names, AshSlice name) { return ash_map_find(names, name) || ash_map_find(names, template_of(p, name)); }
+
+static void remove_links(Presets *p, const AshMap *names, AshNode dir) {
+        AshTree *t = p->c->tree;
+        for (uint32_t i = ash_tree_node(t, dir)->n_children; i-- > 0;) {
+                AshNode n = ash_tree_node(t, dir)->children[i];
+                const AshTreeNode *node = ash_tree_node(t, n);
+                bool definition = t->origins.items[node->origin].kind == ASH_ORIGIN_DEFINITION;
+                if (S_ISDIR(node->mode)) {
+                        bool full = node->n_children;
+                        remove_links(p, names, n);
+                        if (full && !ash_tree_node(t, n)->n_children && !definition)
+                                ash_tree_remove(t, n);
+                } else if (S_ISLNK(node->mode) && !definition && !ash_slice_eqs(node->link, "/dev/null") && (is_named(p, names, node->name) || is_named(p, names, ash_path_base(node->link))))
+                        ash_tree_remove(t, n);
+        }
+}
+
+static void disable(Presets *p, AshTexts list) {
+        _map_ AshMap names = {};
+        AshNode dir = ash_tree_lookup(p->c->tree, ash_slice_str(ash_arena_printf(p->arena, "/etc/systemd/%s", p->scope)), false);
+        for (size_t i = 0; i < list.n; i++)
+                add_with_also(p, unit_name(p, list.items[i]), &names, 0);
+        if (names.live && dir != ASH_NO_NODE)
+                remove_links(p, &names, dir);
+        ash_map_clear(&p->done); /* may be enabled again */
+}
+
+/* Masks first: what is masked is not enabled by a preset. */
 static int run_scope(AshHandlerContext *c, const char *scope) {
         static const AshImage nothing;
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
@@ -272,17 +357,19 @@ static int run_scope(AshHandlerContext *c, const char *scope) {
         int r = check(&p, image->enable), s = check(&p, image->disable);
         r = r < 0 ? r : s;
         for (size_t i = 0; r >= 0 && i < image->mask.n; i++)
-                r = put_link(&p, unit_name(&p, image->mask.items[i]), ASH_S("/dev/null"));
+                r = mask(&p, image->mask.items[i]);
         read_rules(&p);
         AshSlice **units = collect(&p, "/*", &n);
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 AshSlice name = ash_path_base(*units[i]);
                 AshNode node = ash_tree_lookup(c->tree, *units[i], false);
-                if (is_unit_name(name) && S_ISREG(ash_tree_node(c->tree, node)->mode) && !listed(&p, image->disable, name))
+                if (is_unit_name(name) && S_ISREG(ash_tree_node(c->tree, node)->mode))
                         r = apply_rule(&p, name);
         }
+        if (r >= 0)
+                disable(&p, image->disable);
         for (size_t i = 0; r >= 0 && i < image->enable.n; i++)
-                r = enable(&p, unit_name(&p, image->enable.items[i]), 0);
+                r = enable_wanted(&p, image->enable.items[i]);
         ash_array_done(&p.rules);
         ash_map_done(&p.files);
         ash_map_done(&p.done);

@@ -19,6 +19,8 @@ bool ash_wants_shells(const AshHandlerContext *c);
 int ash_handle_shells(AshHandlerContext *c);
 bool ash_wants_tmpfiles(const AshHandlerContext *c);
 int ash_handle_tmpfiles(AshHandlerContext *c);
+bool ash_wants_pam(const AshHandlerContext *c);
+int ash_handle_pam(AshHandlerContext *c);
 bool ash_wants_depmod(const AshHandlerContext *c);
 int ash_handle_depmod(AshHandlerContext *c);
 bool ash_wants_boot(const AshHandlerContext *c);
@@ -49,6 +51,8 @@ typedef struct AshPwDb {
         bool has_users;              /* /etc/passwd was there */
 } AshPwDb;
 void ash_pwdb_read(AshPwDb *db, const AshTree *t, AshArena *arena);
+/* Debian's base accounts, where the tree has their masters (update-passwd of base-passwd). */
+void ash_pwdb_take_masters(AshPwDb *db, const AshTree *t);
 void ash_pwdb_done(AshPwDb *db);
 AshPwUser *ash_pwdb_user(const AshPwDb *db, AshSlice name);
 AshPwUser *ash_pwdb_uid(const AshPwDb *db, uint32_t uid);

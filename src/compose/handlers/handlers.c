@@ -1,18 +1,19 @@
 #include "handlers-private.h"
 
-static const char *const accounts_inputs[] = { "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/usr/lib/sysusers.d/*.conf", "/etc/sysusers.d/*.conf", NULL };
+static const char *const accounts_inputs[] = { "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/usr/lib/sysusers.d/*.conf", "/etc/sysusers.d/*.conf", "/usr/share/base-passwd/*", NULL };
 static const char *const ldcache_inputs[] = { "/etc/ld.so.conf", "/etc/ld.so.conf.d/*.conf", "/usr/lib/**/*.so*", "/usr/lib64/**/*.so*", NULL };
 static const char *const ca_inputs[] = { "/etc/ca-certificates.conf", "/usr/share/ca-certificates/**", "/usr/local/share/ca-certificates/**", "/etc/ssl/certs/*", NULL };
 static const char *const rpmdb_inputs[] = { "/usr/lib/rpm/macros", "/usr/lib/rpm/platform/*/macros", "/etc/rpm/macros*", NULL };
 static const char *const presets_inputs[] = { "/usr/lib/systemd/{system,user}-preset/*.preset", "/etc/systemd/{system,user}-preset/*.preset", "/usr/lib/systemd/{system,user}/**", "/etc/systemd/{system,user}/**", NULL };
 static const char *const shells_inputs[] = { "/etc/shells", "/usr/bin/bash", NULL };
 static const char *const tmpfiles_inputs[] = { "/etc/tmpfiles.d/*.conf", "/usr/local/lib/tmpfiles.d/*.conf", "/usr/lib/tmpfiles.d/*.conf", "/usr/share/factory/**", "/etc/passwd", "/etc/group", "/usr/lib/os-release", NULL };
+static const char *const pam_inputs[] = { "/usr/share/pam-configs/*", "/usr/share/pam/common-*", "/etc/pam.d/common-*", NULL };
 static const char *const depmod_inputs[] = { "/usr/lib/modules/**", "/etc/depmod.d/*.conf", "/usr/lib/depmod.d/*.conf", NULL };
 static const char *const owners_inputs[] = { "/etc/passwd", "/etc/group", NULL };
 
 const AshHandler ash_handlers[] = {
         /* name        doc                                                                                       inputs           version wanted run */
-        { "accounts",  "users and groups of sysusers.d and of the definition (systemd-sysusers, pwconv)",        accounts_inputs, 1, NULL, ash_handle_accounts },
+        { "accounts",  "users and groups of sysusers.d and of the definition (systemd-sysusers, pwconv, update-passwd)", accounts_inputs, 2, NULL, ash_handle_accounts },
         { "ldcache",   "/etc/ld.so.cache and links of sonames (ldconfig)",                                       ldcache_inputs,  1, ash_wants_ldcache, ash_handle_ldcache },
         { "ca",        "/etc/ssl/certs: the bundle of trusted certificates and links to each (update-ca-certificates)",     ca_inputs,       1, ash_wants_ca, ash_handle_ca },
         { "presets",   "which units are on: presets, and what the definition says (systemctl preset-all)",        presets_inputs,  1, ash_wants_presets, ash_handle_presets },
@@ -20,6 +21,7 @@ const AshHandler ash_handlers[] = {
         { "resolv",    "/etc/resolv.conf is resolved's where that is on (systemd-resolved's %posttrans)",        NULL,            1, ash_wants_resolv, ash_handle_resolv },
         { "shells",    "/etc/shells has bash and sh (bash's %post)",                                            shells_inputs,   1, ash_wants_shells, ash_handle_shells },
         { "tmpfiles",  "files and directories of tmpfiles.d that do not wait for a boot (systemd-tmpfiles --create)", tmpfiles_inputs, 1, ash_wants_tmpfiles, ash_handle_tmpfiles },
+        { "pam",       "/etc/pam.d/common-*: Debian's PAM stacks (pam-auth-update)",                            pam_inputs,      1, ash_wants_pam, ash_handle_pam },
         { "depmod",    "indices of each kernel's modules: modules.dep and its companions (depmod)",             depmod_inputs,   1, ash_wants_depmod, ash_handle_depmod },
         { "boot",      "boot loader, kernels, initrds and menu entries in the boot partition (bootctl install, kernel-install add)", NULL, 1, ash_wants_boot, ash_handle_boot },
         { "login",     "is there a way in? An error when not, unless the definition says login = \"none\"",      NULL,            1, ash_wants_login, ash_handle_login },

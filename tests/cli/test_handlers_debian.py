@@ -1,0 +1,137 @@
+"""Handlers that do what maintainer scripts of Debian's packages do, against the programs that those call."""
+import os, pathlib, shutil, subprocess, sys, unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+from handlerkit import Case, have  # noqa: E402
+
+STACKS = ("auth", "account", "password", "session", "session-noninteractive")
+TEMPLATES = pathlib.Path("/usr/share/pam")
+UNIX = """Name: Unix authentication
+Default: yes
+Priority: 256
+Auth-Type: Primary
+Auth:
+	[success=end default=ignore]	pam_unix.so nullok try_first_pass
+Auth-Initial:
+	[success=end default=ignore]	pam_unix.so nullok
+Account-Type: Primary
+Account:
+	[success=end new_authtok_reqd=done default=ignore]	pam_unix.so
+Session-Type: Additional
+Session:
+	required	pam_unix.so
+Password-Type: Primary
+Password:
+	[success=end default=ignore]	pam_unix.so obscure use_authtok try_first_pass yescrypt
+Password-Initial:
+	[success=end default=ignore]	pam_unix.so obscure yescrypt
+"""
+OTHER = """Name: Other
+Default: yes
+Priority: 700
+Conflicts: cracklib
+Auth-Type: Primary
+Auth-Final:
+	[success=end default=ignore]	pam_other.so   a  b
+	[success=end default=ignore]	pam_second.so try_first_pass
+
+Account-Type: Primary
+Account:
+	[success=end default=ignore]	pam_other.so
+Session-Type: Additional
+Session-Interactive-Only: yes
+Session:
+	optional	pam_other.so
+Auth-Final-Unused: x
+"""
+
+
+@unittest.skipUnless(have("pam-auth-update") and TEMPLATES.is_dir() and have("bwrap") and os.geteuid() == 0, "no pam-auth-update, or not root")
+class Pam(Case):
+    def setUp(self):
+        super().setUp()
+        shutil.copytree(TEMPLATES, self.root / "usr/share/pam")
+        (self.root / "var/lib/pam").mkdir(parents=True)
+        (self.root / "etc/pam.d").mkdir()
+
+    def profile(self, name, text):
+        self.put("usr/share/pam-configs/" + name, text)
+
+    def compare(self):
+        judge = self.dir / "judge"
+        shutil.copytree(self.root, judge, symlinks=True)
+        debconf = self.dir / "debconf"
+        shutil.copytree("/var/cache/debconf", debconf)
+        subprocess.run([have("bwrap"), "--dev-bind", "/", "/", "--bind", debconf, "/var/cache/debconf", have("pam-auth-update"), "--root", judge, "--package", "--force"],
+                       check=True, capture_output=True, env={"PATH": os.environ["PATH"], "DEBIAN_FRONTEND": "noninteractive"}, stdin=subprocess.DEVNULL)
+        self.handle("pam")
+        for path in [f"etc/pam.d/common-{s}" for s in STACKS] + [f"var/lib/pam/{s}" for s in (*STACKS, "seen")]:
+            self.assertEqual(self.made(path).decode(), (judge / path).read_text(), path)
+
+    def test_of_the_host(self):
+        shutil.copytree("/usr/share/pam-configs", self.root / "usr/share/pam-configs")
+        self.compare()
+
+    def test_several(self):
+        self.profile("unix", UNIX)
+        self.profile("other", OTHER)
+        self.profile("cracklib", "Name: c\nDefault: yes\nPriority: 1024\nPassword-Type: Primary\nPassword:\n\trequisite pam_cracklib.so retry=3\n")
+        self.profile("same", "Name: s\nDefault: yes\nPriority: 256\nAuth-Type: Additional\nAuth:\n\t[success=end] pam_blend.so x\n\toptional pam_y.so\n")
+        self.profile("off", "Name: o\nDefault: no\nPriority: 9999\nAuth-Type: Primary\nAuth:\n\trequired pam_off.so\n")
+        self.profile("old~", "Name: backup\nDefault: yes\nPriority: 1\nAuth-Type: Primary\nAuth:\n\trequired pam_backup.so\n")
+        self.profile("tally", "Name: t\nDefault: yes\nPriority: 1\nAuth-Type: Primary\nAuth:\n\trequired pam_tally.so\n")
+        self.compare()
+        self.assertNotIn(b"cracklib", self.made("etc/pam.d/common-password"))
+
+    def test_no_primary(self):
+        self.profile("only", "Name: o\nDefault: yes\nPriority: 0\nSession-Type: Additional\nSession:\n\toptional\tpam_x.so\n")
+        self.compare()
+
+    def test_template_is_kept(self):
+        self.profile("unix", UNIX)
+        for s in STACKS:
+            self.put(f"etc/pam.d/common-{s}", "# mine\n" + (TEMPLATES / f"common-{s}").read_text() + "# behind\n")
+        self.compare()
+        self.assertTrue(self.made("etc/pam.d/common-auth").startswith(b"# mine\n"))
+
+    def test_foreign(self):
+        self.profile("unix", UNIX)
+        self.put("etc/pam.d/common-auth", "auth required pam_permit.so\n")
+        self.handle("pam")
+        self.assertEqual(self.listing, {})
+        self.assertIn("common-auth is somebody's own", self.err)
+
+
+MASTERS = pathlib.Path("/usr/share/base-passwd")
+
+
+@unittest.skipUnless(have("update-passwd") and MASTERS.is_dir() and have("pwconv"), "no update-passwd")
+class BasePasswd(Case):
+    def compare(self, passwd, group):
+        shutil.copytree(MASTERS, self.root / "usr/share/base-passwd")
+        judge = self.dir / "judge"
+        judge.mkdir()
+        files = {"passwd": passwd, "group": group, "shadow": ""}
+        for name, text in files.items():
+            (judge / name).write_text(text or "")
+            if text:
+                self.put("etc/" + name, text)
+        subprocess.run([have("update-passwd"), "-L", "-p", MASTERS / "passwd.master", "-g", MASTERS / "group.master", "-P", judge / "passwd", "-G", judge / "group", "-S", judge / "shadow"],
+                       check=True, capture_output=True)
+        self.handle("accounts")
+        for name in ("passwd", "group"):  # passwords move to shadow files behind it
+            want = [line.split(":") for line in (judge / name).read_text().splitlines()]
+            self.assertEqual(self.made("etc/" + name).decode(), "".join(":".join([f[0], "x", *f[2:]]) + "\n" for f in want))
+        self.assertTrue(all(line.split(":")[1] == "*" for line in self.made("etc/shadow").decode().splitlines() if not line.startswith(("root:", "foo:"))))
+        self.assertEqual((self.listing["/etc/shadow"][0], self.listing["/etc/shadow"][1]), ("100640", "root:shadow"))
+
+    def test_fresh(self):
+        self.compare(None, None)
+
+    def test_some_are_there(self):
+        self.compare("root:x:0:0:Me:/root:/bin/zsh\nbin:*:2:2:bin:/bin:/usr/sbin/nologin\nfoo:*:500:500::/:/bin/sh\nmail:*:88:88:mail:/var/mail:/usr/sbin/nologin\n",
+                     "root:x:0:\nadm:x:44:foo\nfoo:x:500:\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
