@@ -145,3 +145,32 @@ int ash_unhex(AshSlice hex, uint8_t *ret, size_t n) {
                 ret[i] = (uint8_t) (nibble(hex.ptr[2 * i]) << 4 | nibble(hex.ptr[2 * i + 1]));
         return 0;
 }
+
+/* Eight lanes, so that the processor multiplies several at once; each step is a bijection of its lane, so a lane never forgets a difference. */
+uint64_t ash_checksum(AshSlice data) {
+        uint64_t lanes[8], word, sum = data.len;
+        const char *p = data.ptr;
+        size_t n = data.len;
+        for (int i = 0; i < 8; i++)
+                lanes[i] = 0x9e3779b97f4a7c15u * (uint64_t) (i + 1);
+        for (; n >= sizeof lanes; p += sizeof lanes, n -= sizeof lanes)
+                for (int i = 0; i < 8; i++) {
+                        memcpy(&word, p + 8 * i, sizeof word);
+                        lanes[i] = (lanes[i] ^ word) * 0xd6e8feb86659fd93u;
+                        lanes[i] ^= lanes[i] >> 32;
+                }
+        for (int i = 0; n > 0; i++) {
+                size_t part = ASH_MIN(n, sizeof word);
+                word = 0;
+                memcpy(&word, p, part);
+                lanes[i] = (lanes[i] ^ word) * 0xd6e8feb86659fd93u;
+                lanes[i] ^= lanes[i] >> 32;
+                p += part;
+                n -= part;
+        }
+        for (int i = 0; i < 8; i++) {
+                sum = (sum ^ lanes[i]) * 0xa0761d6478bd642fu;
+                sum ^= sum >> 29;
+        }
+        return sum;
+}

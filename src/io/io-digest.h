@@ -20,6 +20,8 @@ void ash_digest_of(AshDigestKind kind, AshSlice data, uint8_t *ret);
 /* Lower-case hex of a whole slice; "ret" has room for 2 * size + 1. */
 void ash_digest_hex_of(AshDigestKind kind, AshSlice data, char *ret);
 int ash_digest_file(AshDigestKind kind, int dirfd, const char *path, uint8_t *ret, uint64_t *ret_size);
+/* No digest: finds accidental damage to what we wrote ourselves, at the speed of memory. Any change within one eight-byte word is found for certain, others but for one in 2^64. */
+uint64_t ash_checksum(AshSlice data);
 void ash_hex(const void *data, size_t n, char *ret);              /* 2n + 1 bytes, NUL-terminated, lower case */
 int ash_unhex(AshSlice hex, uint8_t *ret, size_t n);              /* exactly 2n digits, any case; -EINVAL */
 #define ASH_HEX_MAX (2 * ASH_DIGEST_SIZE_MAX + 1)

@@ -11,7 +11,7 @@
 
 void ash_bytes_done(AshBytes *b) {
         if (b->mapped)
-                munmap(b->ptr, b->len);
+                munmap(b->ptr, b->mapped);
         else
                 free(b->ptr);
         *b = (AshBytes){};
@@ -49,7 +49,7 @@ int ash_file_read_fd(int fd, size_t limit, AshBytes *ret) {
                         data = ash_realloc(data, cap *= 2, 1);
         }
         data[len] = 0;
-        *ret = (AshBytes){ ASH_TAKE(data), len, false };
+        *ret = (AshBytes){ ASH_TAKE(data), len, 0 };
         return 0;
 }
 
@@ -68,7 +68,7 @@ int ash_file_map(int dirfd, const char *path, AshBytes *ret) {
         void *p = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED)
                 return errno == ENODEV ? ash_file_read_fd(fd, 0, ret) : -errno;
-        *ret = (AshBytes){ p, (size_t) st.st_size, true };
+        *ret = (AshBytes){ p, (size_t) st.st_size, (size_t) st.st_size };
         return 0;
 }
 

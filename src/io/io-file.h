@@ -12,7 +12,7 @@ static inline void ash_close_p(int *fd) { if (*fd >= 0) { int e = errno; close(*
 typedef struct AshBytes {
         char *ptr;
         size_t len;
-        bool mapped;
+        size_t mapped; /* length of the map, which may be more than len; 0: allocated */
 } AshBytes;
 void ash_bytes_done(AshBytes *b);
 #define _bytes_ _cleanup_(ash_bytes_done)

@@ -78,7 +78,7 @@ int ash_store_expand(AshStore *s, const AshId *rpm, AshPack **ret, AshDiags *dia
 int ash_store_expand_all(AshStore *s, const AshId *rpms, size_t n, unsigned threads, AshPack **ret, AshProgress *progress, AshDiags *diags);
 
 /* ---- derived objects: anything that can be computed again (handler results, parsed metadata, solv files) ---- */
-/* kind: [a-z0-9-]+. key: digest of everything the object depends on, the program's version included. Content is protected by a digest of its own: a damaged one counts as missing.
+/* kind: [a-z0-9-]+. key: digest of everything the object depends on, the program's version included. Content is protected by a checksum: a damaged one counts as missing. A NUL follows what get gives; it is read-only.
  * get: -ENOENT when it is not there. */
 int ash_store_cache_get(AshStore *s, const char *kind, const AshId *key, AshBytes *ret);
 int ash_store_cache_put(AshStore *s, const char *kind, const AshId *key, AshSlice data);

@@ -409,6 +409,24 @@ static void test_lock(void **state) {
 }
 
 /* ---- digests ---- */
+/* Every single bit and every length counts. */
+static void test_checksum(void **state) {
+        (void) state;
+        char data[200];
+        for (size_t i = 0; i < sizeof data; i++)
+                data[i] = (char) (i * 7);
+        for (size_t len = 0; len <= sizeof data; len += len < 20 ? 1 : 45) {
+                uint64_t sum = ash_checksum(ash_slice(data, len));
+                for (size_t bit = 0; bit < 8 * len; bit++) {
+                        data[bit / 8] ^= (char) (1 << bit % 8);
+                        assert_true(ash_checksum(ash_slice(data, len)) != sum);
+                        data[bit / 8] ^= (char) (1 << bit % 8);
+                }
+                assert_true(ash_checksum(ash_slice(data, len)) == sum);
+                assert_true(len == sizeof data || ash_checksum(ash_slice(data, len + 1)) != sum);
+        }
+}
+
 static void test_digest(void **state) {
         (void) state;
         static const struct {
@@ -796,7 +814,8 @@ int main(void) {
                 cmocka_unit_test(test_read), cmocka_unit_test(test_open_beneath), cmocka_unit_test(test_mkdir_remove), cmocka_unit_test(test_remove_deep),
                 cmocka_unit_test(test_copy), cmocka_unit_test(test_glob_files), cmocka_unit_test(test_atomic), cmocka_unit_test(test_update),
                 cmocka_unit_test(test_dir_replace), cmocka_unit_test(test_atomic_killed), cmocka_unit_test(test_full_disk), cmocka_unit_test(test_lock),
-                cmocka_unit_test(test_digest), cmocka_unit_test(test_digest_file), cmocka_unit_test(test_streams), cmocka_unit_test(test_compression),
+                cmocka_unit_test(test_digest),
+                cmocka_unit_test(test_checksum), cmocka_unit_test(test_digest_file), cmocka_unit_test(test_streams), cmocka_unit_test(test_compression),
                 cmocka_unit_test(test_truncated), cmocka_unit_test(test_compression_details), cmocka_unit_test(test_process), cmocka_unit_test(test_process_descriptors),
                 cmocka_unit_test(test_process_closed_stdio), cmocka_unit_test(test_process_large), cmocka_unit_test(test_process_timeout),
                 cmocka_unit_test(test_process_before_exec), cmocka_unit_test(test_process_check), cmocka_unit_test(test_parallel),
