@@ -49,8 +49,10 @@ static void relations(AshStr *out, const AshPackage *p, AshDepKind kind) {
 }
 
 static void package(AshStr *out, const AshPackage *p, size_t i) {
-        ash_str_appendf(out, "<package type=\"rpm\"><name>%.*s</name><arch>%.*s</arch><version epoch=\"%u\" ver=\"%.*s\" rel=\"%.*s\"/><checksum type=\"sha256\" pkgid=\"YES\">%064zx</checksum><summary>", ASH_F(p->name),
-                        ASH_F(p->arch), p->epoch, ASH_F(p->version), ASH_F(p->release), i);
+        char id[65]; /* as evenly spread as real ones: readers hash by them */
+        ash_digest_hex_of(ASH_SHA256, ash_slice((const char *) &i, sizeof i), id);
+        ash_str_appendf(out, "<package type=\"rpm\"><name>%.*s</name><arch>%.*s</arch><version epoch=\"%u\" ver=\"%.*s\" rel=\"%.*s\"/><checksum type=\"sha256\" pkgid=\"YES\">%s</checksum><summary>", ASH_F(p->name),
+                        ASH_F(p->arch), p->epoch, ASH_F(p->version), ASH_F(p->release), id);
         escaped(out, p->summary);
         ash_str_appendf(out, "</summary><description/><packager/><url/><time file=\"0\" build=\"0\"/><size package=\"1000\" installed=\"%llu\" archive=\"0\"/><location href=\"p/%zu.rpm\"/><format>\n",
                         (unsigned long long) p->installed_size, i);

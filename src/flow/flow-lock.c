@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <sys/random.h>
+#include "flow-choice.h"
 #include "flow-lock.h"
 #include "flow-sets.h"
 
@@ -163,13 +164,13 @@ typedef struct Group {
         char *key;                   /* names of its repositories */
         const AshUpstream **parts;
         size_t n_parts;
-        AshUniverse *universe;
+        AshFlowChoice *choice;
 } Group;
 typedef ASH_ARRAY(Group) Groups;
 
 static void groups_done(Groups *groups) {
         ash_array_foreach(groups, g) {
-                ash_universe_free(g->universe);
+                ash_flow_choice_free(g->choice);
                 free(g->key);
         }
         ash_array_done(groups);
@@ -220,16 +221,23 @@ static bool is_of(const Source *s, const Group *g) {
         return false;
 }
 
-/* Sources are all open by now. */
-static int fill_group(Group *g, AshSlice arch, Sources *sources) {
-        _free_ char *arch_name = ash_slice_dup(arch);
-        g->universe = ash_universe_new(arch_name);
-        ash_array_foreach(sources, s) {
-                int r = is_of(s, g) ? ash_flow_upstream_add(s->upstream, s->label, g->universe) : 0;
-                if (r < 0)
-                        return r;
+/* Sources are all open by now. group_of: the group of each set. */
+static int fill_group(Locker *l, Groups *groups, size_t group, const size_t *group_of, AshSlice arch, Sources *sources) {
+        Group *g = &groups->items[group];
+        ASH_ARRAY(AshRequest) requests = {};
+        ASH_ARRAY(AshFlowLabelled) labelled = {};
+        ash_array_foreach(sources, s)
+                if (is_of(s, g))
+                        ash_array_push(&labelled, ((AshFlowLabelled){ s->upstream, s->label }));
+        for (size_t i = 0; i < l->sets.items.n; i++) {
+                const AshFlowSet *set = &l->sets.items.items[i];
+                if (ash_slice_eq(set->arch, arch) && group_of[i] == group)
+                        ash_array_foreach(&set->requests, request) ash_array_push(&requests, *request);
         }
-        return 0;
+        int r = ash_flow_choice_new(l->flow, arch, labelled.items, labelled.n, requests.items, requests.n, &g->choice);
+        ash_array_done(&requests);
+        ash_array_done(&labelled);
+        return r;
 }
 
 /* The first that has it: the newest state stands before older ones. */
@@ -257,8 +265,7 @@ static void want(Locker *l, Sources *sources, const AshChosen *chosen) {
 }
 
 static int solve_set(Locker *l, AshFlowSet *set, Sources *sources, const Group *group, AshPkgSet **ret) {
-        keep_locked(l, set->arch, set);
-        int r = ash_solve(group->universe, set->requests.items, set->requests.n, &(AshSolveOptions){ .weak = set->weak }, ret, l->flow->diags);
+        int r = ash_flow_choice_solve(group->choice, set->requests.items, set->requests.n, &(AshSolveOptions){ .weak = set->weak }, ret);
         if (r < 0) {
                 ash_note(l->flow->diags, set->at, "needed for %s '%.*s' on %.*s", set->kind, ASH_F(set->name), ASH_F(set->arch));
                 return r;
@@ -276,15 +283,16 @@ static int solve_sets(Locker *l, AshSlice arch, Sources *sources, Groups *groups
         size_t *group_of = ash_arena_new_items(l->arena, size_t, l->sets.items.n + 1);
         *chosen = ash_arena_new_items(l->arena, AshPkgSet *, l->sets.items.n + 1);
         for (size_t i = 0; i < l->sets.items.n; i++) {
-                const AshFlowSet *set = &l->sets.items.items[i];
+                AshFlowSet *set = &l->sets.items.items[i];
                 if (!ash_slice_eq(set->arch, arch))
                         continue;
+                keep_locked(l, arch, set);
                 r = find_group(l, set, sources, groups, &group_of[i]);
                 if (r < 0)
                         return r;
         }
-        ash_array_foreach(groups, g) {
-                r = fill_group(g, arch, sources);
+        for (size_t i = 0; i < groups->n; i++) {
+                r = fill_group(l, groups, i, group_of, arch, sources);
                 if (r < 0)
                         return r;
         }

@@ -246,13 +246,18 @@ static int open_apt(AshFlowUpstream *u, const AshLockUpstream *pinned) {
         return 0;
 }
 
+AshId ash_flow_upstream_solver_key(const AshFlowUpstream *u) {
+        Key k = key_new("solv");
+        key_add(&k, u->rpmmd ? ash_rpmmd_repomd_id(u->rpmmd)->sha256 : u->apt_key.sha256, 32);
+        key_add(&k, u->arch.ptr, u->arch.len);
+        key_add(&k, ash_solv_version(), strlen(ash_solv_version()));
+        return key_done(&k);
+}
+
 /* The universe as libsolv keeps it, made once for each state. */
 static int add_apt(AshFlowUpstream *u, const char *label, AshUniverse *universe) {
-        Key k = key_new("solv");
         _bytes_ AshBytes bytes = {};
-        key_add(&k, u->apt_key.sha256, sizeof u->apt_key.sha256);
-        key_add(&k, ash_solv_version(), strlen(ash_solv_version()));
-        AshId key = key_done(&k);
+        AshId key = ash_flow_upstream_solver_key(u);
         ash_universe_add_repo(universe, label, 0);
         if (ash_store_cache_get(u->flow->store, "solv", &key, &bytes) >= 0 && ash_universe_add_solv(universe, ash_bytes_slice(&bytes), NULL) >= 0)
                 return 0;
@@ -484,19 +489,17 @@ static int open_rpmmd(AshFlowUpstream *u, const AshLockUpstream *pinned) {
 }
 
 /* Of several repositories the lowest number wins in the configuration, the highest in libsolv. */
-static int priority(const AshFlowUpstream *u) { return u->config->repo.priority.set ? 99 - (int) u->config->repo.priority.value : 0; }
+int ash_flow_upstream_priority(const AshFlowUpstream *u) { return u->rpmmd && u->config->repo.priority.set ? 99 - (int) u->config->repo.priority.value : 0; }
 
 static int add_rpmmd(AshFlowUpstream *u, const char *label, AshUniverse *universe) {
-        Key k = key_new("solv");
         _bytes_ AshBytes bytes = {};
-        key_add(&k, ash_rpmmd_repomd_id(u->rpmmd)->sha256, 32);
-        key_add(&k, u->arch.ptr, u->arch.len);
-        key_add(&k, ash_solv_version(), strlen(ash_solv_version()));
-        AshId key = key_done(&k);
-        ash_universe_add_repo(universe, label, priority(u));
+        AshId key = ash_flow_upstream_solver_key(u);
+        ash_universe_add_repo(universe, label, ash_flow_upstream_priority(u));
         if (ash_store_cache_get(u->flow->store, "solv", &key, &bytes) >= 0 && ash_universe_add_solv(universe, ash_bytes_slice(&bytes), NULL) >= 0)
                 return 0;
-        int r = ash_universe_add_rpmmd(universe, ash_rpmmd_file(u->rpmmd, "primary", NULL), ash_rpmmd_file(u->rpmmd, "filelists", NULL), NULL, u->flow->diags);
+        int r = ash_rpmmd_load(u->rpmmd, u->flow->diags);
+        if (r >= 0)
+                r = ash_universe_add_rpmmd(universe, ash_rpmmd_file(u->rpmmd, "primary", NULL), ash_rpmmd_file(u->rpmmd, "filelists", NULL), NULL, u->flow->diags);
         if (r < 0)
                 return r;
         _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
@@ -534,6 +537,9 @@ static int check_signature(AshFlowUpstream *u, const AshId *id, AshSlice nevra, 
 static int realize_rpmmd(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) {
         const AshRpmmdPackage **found = ash_arena_new_items(u->arena, const AshRpmmdPackage *, n);
         AshId *ids = ash_arena_new_items(u->arena, AshId, n);
+        int r = ash_rpmmd_load(u->rpmmd, u->flow->diags);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < n; i++) {
                 AshRpmmdFound f;
                 AshSlice nevra = ash_package_nevra(packages[i], arena);
@@ -542,7 +548,7 @@ static int realize_rpmmd(AshFlowUpstream *u, const AshPackage *const *packages, 
                         return ash_fail(u->flow->diags, -ENOENT, ASH_NOWHERE, "upstream '%.*s' does not have %.*s", ASH_F(u->name), ASH_F(nevra));
                 found[i] = f.package;
         }
-        int r = ash_rpmmd_fetch(u->rpmmd, u->flow->store, found, n, ids, u->flow->progress, u->flow->diags);
+        r = ash_rpmmd_fetch(u->rpmmd, u->flow->store, found, n, ids, u->flow->progress, u->flow->diags);
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 char hex[ASH_ID_HEX];
                 ash_id_hex(&ids[i], hex);
@@ -571,7 +577,7 @@ static bool has_rpmmd(AshFlowUpstream *u, const AshPackage *package) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         AshRpmmdFound f;
         char hex[ASH_ID_HEX];
-        if (ash_rpmmd_find(u->rpmmd, ash_package_nevra(package, arena), &f) < 0)
+        if (ash_rpmmd_load(u->rpmmd, u->flow->diags) < 0 || ash_rpmmd_find(u->rpmmd, ash_package_nevra(package, arena), &f) < 0)
                 return false;
         ash_id_hex(&f.id, hex);
         return !f.has_id || !package->sha256.len || ash_slice_eqs(package->sha256, hex);
@@ -650,8 +656,9 @@ static int count_apt(AshFlowUpstream *u, size_t *ret) {
 }
 
 static int count_rpmmd(AshFlowUpstream *u, size_t *ret) {
+        int r = ash_rpmmd_load(u->rpmmd, u->flow->diags);
         *ret = ash_rpmmd_count(u->rpmmd);
-        return 0;
+        return r;
 }
 
 static void package_apt(AshFlowUpstream *u, size_t i, AshArena *arena, AshPackage *ret) {

@@ -29,6 +29,9 @@ int ash_flow_importer_id(AshFlow *flow, const AshUpstream *upstream, char ret[st
 void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret);
 /* Adds all its packages as one repository, called label. */
 int ash_flow_upstream_add(AshFlowUpstream *u, const char *label, AshUniverse *universe);
+/* Digest of everything that what the solver sees of it depends on; and its rank among several (in libsolv's sense: the highest wins). */
+AshId ash_flow_upstream_solver_key(const AshFlowUpstream *u);
+int ash_flow_upstream_priority(const AshFlowUpstream *u);
 /* Does it have exactly this package (as the solver gave it)? */
 bool ash_flow_upstream_has(AshFlowUpstream *u, const AshPackage *package);
 /* The repositories of an upstream that names several, or the upstream itself: each is opened, locked and named for itself. arch: those of other architectures are left out; empty: all. In the arena. */

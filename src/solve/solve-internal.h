@@ -11,7 +11,14 @@ struct AshUniverse {
         Repo *repo;         /* the one being filled */
         Repodata *data;     /* its attributes */
         bool prepared;      /* file provides and the whatprovides index are up to date */
+        const AshIndex *index; /* a part of this one: what the solver does not look at stays there, or NULL */
+        uint32_t *rows;     /* solvable id -> row in the index */
 };
+
+/* The row of a package in the index, as far as the solver's own data do not have it; arena may keep borrowed slices only as long as the index lives, so they are copied. */
+void ash_index_package(const AshUniverse *u, Id id, AshPackage *p, AshArena *arena);
+/* What libsolv keeps of where a package is. */
+AshSlice ash_universe_location(Solvable *s, AshArena *arena);
 
 void ash_universe_prepare(AshUniverse *u);
 Id ash_universe_dep_id(AshUniverse *u, const AshDep *dep);

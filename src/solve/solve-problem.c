@@ -2,7 +2,8 @@
 #include "solve-internal.h"
 #include <solv/problems.h>
 
-static const char *nevra(Pool *pool, Id p) { return p ? pool_solvid2str(pool, p) : "nothing"; }
+/* Not every kind of rule has a package where most have one. */
+static const char *nevra(Pool *pool, Id p) { return p > 0 && p < pool->nsolvables && pool_id2solvable(pool, p)->repo ? pool_solvid2str(pool, p) : "nothing"; }
 
 void ash_solve_hint_near(AshUniverse *u, AshSlice what, AshDiags *diags) {
         Pool *pool = u->pool;

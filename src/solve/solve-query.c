@@ -55,7 +55,7 @@ static const Id dep_keys[ASH_DEP_MAX_] = {
         [ASH_DEP_SUPPLEMENTS] = SOLVABLE_SUPPLEMENTS, [ASH_DEP_ENHANCES] = SOLVABLE_ENHANCES,
 };
 
-static AshSlice location(Solvable *s, AshArena *arena) {
+AshSlice ash_universe_location(Solvable *s, AshArena *arena) {
         const char *dir, *file = solvable_lookup_str(s, SOLVABLE_MEDIAFILE);
         unsigned media;
         if (file && !solvable_lookup_str(s, SOLVABLE_MEDIADIR) && !solvable_lookup_void(s, SOLVABLE_MEDIADIR))
@@ -72,6 +72,12 @@ const AshPackage *ash_universe_package(AshUniverse *u, uint32_t id, AshArena *ar
         p->arch = ash_arena_slice(arena, ash_universe_str(u, s->arch));
         split_evr(ash_arena_slice(arena, ash_universe_str(u, s->evr)), p);
         p->vendor = s->vendor ? ash_arena_slice(arena, ash_universe_str(u, s->vendor)) : ASH_NOSLICE;
+        for (int kind = 0; kind < ASH_DEP_MAX_; kind++)
+                package_deps(u, s, kind, dep_keys[kind], p, arena);
+        if (u->index) {
+                ash_index_package(u, (Id) id, p, arena);
+                return p;
+        }
         p->summary = text(s, SOLVABLE_SUMMARY, arena);
         p->url = text(s, SOLVABLE_URL, arena);
         p->license = text(s, SOLVABLE_LICENSE, arena);
@@ -80,7 +86,7 @@ const AshPackage *ash_universe_package(AshUniverse *u, uint32_t id, AshArena *ar
                 const char *src = solvable_lookup_sourcepkg(s);
                 p->source_rpm = src ? ash_arena_slice(arena, ash_slice_str(src)) : p->source_rpm;
         }
-        p->location = location(s, arena);
+        p->location = ash_universe_location(s, arena);
         p->size = solvable_lookup_num(s, SOLVABLE_DOWNLOADSIZE, 0);
         p->installed_size = solvable_lookup_num(s, SOLVABLE_INSTALLSIZE, 0);
         p->build_time = solvable_lookup_num(s, SOLVABLE_BUILDTIME, 0);
@@ -88,8 +94,6 @@ const AshPackage *ash_universe_package(AshUniverse *u, uint32_t id, AshArena *ar
         const char *sum = solvable_lookup_checksum(s, SOLVABLE_CHECKSUM, &type);
         if (sum && type == REPOKEY_TYPE_SHA256)
                 p->sha256 = ash_arena_slice(arena, ash_slice_str(sum));
-        for (int kind = 0; kind < ASH_DEP_MAX_; kind++)
-                package_deps(u, s, kind, dep_keys[kind], p, arena);
         return p;
 }
 

@@ -25,6 +25,7 @@ void ash_universe_free(AshUniverse *u) {
         if (!u)
                 return;
         pool_free(u->pool);
+        free(u->rows);
         free(u);
 }
 
@@ -177,7 +178,7 @@ int ash_universe_add_rpmmd(AshUniverse *u, const char *primary, const char *file
         return r;
 }
 
-const char *ash_solv_version(void) { return "ashlar-2 libsolv-" LIBSOLV_VERSION_STRING; }
+const char *ash_solv_version(void) { return "ashlar-3 libsolv-" LIBSOLV_VERSION_STRING; }
 
 /* Texts for people are left out: nothing asks the cache for them, and reading costs time. */
 static int solver_keys(Repo *repo, Repokey *key, void *context) {

@@ -37,6 +37,18 @@ typedef struct AshSolveOptions {
 /* Solves for an empty system. -ASH_ERR_UNSOLVABLE with a diagnostic for each problem: what asked for it, what stands against it, what is near. */
 int ash_solve(AshUniverse *u, const AshRequest *requests, size_t n, const AshSolveOptions *options, AshPkgSet **ret, AshDiags *diags);
 
+/* ---- the index: a whole universe in a form that is mapped, and of which a solve touches only what its requests can reach ----
+ * For one architecture, all repositories with their names and priorities in one. The caller keys it by all of that and by ash_solv_version(). Native byte order: it stays on this machine. */
+typedef struct AshIndex AshIndex;
+int ash_universe_write_index(AshUniverse *u, AshStr *out);
+/* bytes must be aligned as a map or malloc gives them, and live as long. -ASH_ERR_SYNTAX: it is none of this version. */
+int ash_index_open(AshSlice bytes, AshIndex **ret);
+void ash_index_free(AshIndex *x);
+ASH_DEFINE_CLEANUP(AshIndex *, ash_index_free)
+/* A universe of only those packages that can matter for any of the requests: ash_solve() gives the same answer over it as over the whole, when there is one. (When there is none the whole
+ * universe explains better.) It borrows the index. -ENODATA: a request can only be answered by the whole universe (a path, a name that nothing has). */
+int ash_index_part(const AshIndex *x, const char *arch, const AshRequest *requests, size_t n, AshUniverse **ret);
+
 /* ---- queries: each gives indices into the universe, sorted by name and EVR ---- */
 typedef struct AshPkgIds {
         ASH_ARRAY(uint32_t) ids;

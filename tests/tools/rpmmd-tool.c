@@ -176,6 +176,8 @@ int main(int argc, char **argv) {
         int r = ash_store_open(argv[1], &store, diags);
         if (r >= 0)
                 r = ash_rpmmd_open(store, &source, want.items, NULL, &repo, diags);
+        if (r >= 0)
+                r = ash_rpmmd_load(repo, diags);
         if (r >= 0) {
                 print_repo(repo, list);
                 r = fetch(repo, store, &names, diags);

@@ -1,7 +1,7 @@
 /* Runs the text cases of tests/solver/: a universe, requests, and what must come out. Every line is one of
  *   repo NAME [PRIORITY] | pkg NEVRA | <dep kind> DEP | file PATH | install|exclude|keep WHAT | weak | best
  *   chosen NEVRA REASON [BECAUSE-NAME]   the whole answer, in order | error TEXT | note TEXT | hint TEXT   parts of diagnostics, in order
- * Each case is solved twice: from the packages, and from the .solv file written of them. */
+ * Each case is solved three times: from the packages, from the .solv file written of them, and from the part of the index that the requests reach. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 typedef struct Case {
         AshArena *arena;
         AshUniverse *u;
-        bool through_solv;
+        enum { DIRECT, THROUGH_SOLV, THROUGH_INDEX } way;
         AshPackage package;
         ASH_ARRAY(AshDep) deps[ASH_DEP_MAX_];
         ASH_ARRAY(AshSlice) files;
@@ -98,10 +98,23 @@ static void line(Case *c, AshSlice text) {
                 ash_str_appendf(&c->want, "%.*s %.*s\n", ASH_F(word), ASH_F(a));
 }
 
+/* As a lock does it: what has no answer in the part is asked of the whole. */
+static int solve_part(Case *c, AshPkgSet **ret) {
+        _cleanup_(ash_universe_free_p) AshUniverse *part = NULL;
+        _cleanup_(ash_index_free_p) AshIndex *index = NULL;
+        _str_ AshStr bytes = {};
+        assert_int_equal(ash_universe_write_index(c->u, &bytes), 0);
+        assert_int_equal(ash_index_open(ash_str_slice(&bytes), &index), 0);
+        int r = ash_index_part(index, "x86_64", c->requests.items, c->requests.n, &part);
+        return r < 0 ? r : ash_solve(part, c->requests.items, c->requests.n, &c->options, ret, NULL);
+}
+
 static void answer(Case *c) {
         _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
         _cleanup_(ash_pkgset_free_p) AshPkgSet *set = NULL;
-        int r = ash_solve(c->u, c->requests.items, c->requests.n, &c->options, &set, diags);
+        int r = c->way == THROUGH_INDEX ? solve_part(c, &set) : -1;
+        if (r < 0)
+                r = ash_solve(c->u, c->requests.items, c->requests.n, &c->options, &set, diags);
         if (r >= 0)
                 for (size_t i = 0; i < set->n; i++) {
                         const AshChosen *x = &set->items[i];
@@ -121,23 +134,23 @@ static void answer(Case *c) {
         }
 }
 
-static void run_case(const char *path, bool through_solv) {
+static void run_case(const char *path, int way) {
         static char text[1 << 16];
         FILE *f = fopen(path, "r");
         assert_non_null(f);
         size_t n = fread(text, 1, sizeof text, f);
         fclose(f);
-        Case c = { .arena = ash_arena_new(), .u = ash_universe_new("x86_64") };
+        Case c = { .way = way, .arena = ash_arena_new(), .u = ash_universe_new("x86_64") };
         ash_universe_add_repo(c.u, "main", 0);
         AshSlice rest = ash_slice(text, n), one;
         while (ash_slice_next_line(&rest, &one))
                 line(&c, one);
         flush_package(&c);
-        if (through_solv)
+        if (way == THROUGH_SOLV)
                 reload(&c);
         answer(&c);
         if (strcmp(c.got.ptr ? c.got.ptr : "", c.want.ptr ? c.want.ptr : ""))
-                fail_msg("%s%s:\n--- wanted\n%s--- got\n%s", path, through_solv ? " (through .solv)" : "", c.want.ptr, c.got.ptr);
+                fail_msg("%s%s:\n--- wanted\n%s--- got\n%s", path, (const char *[]){ "", " (through .solv)", " (through an index)" }[way], c.want.ptr, c.got.ptr);
         for (int k = 0; k < ASH_DEP_MAX_; k++)
                 ash_array_done(&c.deps[k]);
         ash_array_done(&c.files);
@@ -159,9 +172,10 @@ static void test_cases(void **state) {
                 if (!ash_slice_ends(ash_slice_str(e->d_name), ASH_S(".case")))
                         continue;
                 _free_ char *path = ash_path_join(dir, e->d_name);
-                run_case(path, false);
+                run_case(path, DIRECT);
+                run_case(path, THROUGH_INDEX);
                 if (strncmp(e->d_name, "repos-", 6) != 0)
-                        run_case(path, true);
+                        run_case(path, THROUGH_SOLV);
                 n++;
         }
         closedir(d);

@@ -125,21 +125,26 @@ static AshId open_key(const AshRpmmdFile *f) {
         return ash_id_of(ash_str_slice(&text));
 }
 
-static int verify_file(AshRpmmdRepo *r, AshRpmmdFile *f, AshDiags *diags) {
+static int check_blob(AshRpmmdRepo *r, AshRpmmdFile *f, AshBytes *ret, AshDiags *diags) {
         char path[ASH_BLOB_PATH_MAX];
-        _bytes_ AshBytes bytes = {}, known = {};
-        AshId key = open_key(f);
-        int k = ash_store_map_blob(r->store, &f->id, true, &bytes, diags);
+        int k = ash_store_map_blob(r->store, &f->id, true, ret, diags);
         if (k < 0)
                 return k == -ENOENT ? ash_fail(diags, -ASH_ERR_AGAIN, r->source.at, "metadata file '%.*s' is gone from the store: try again", ASH_F(f->data->href)) : k;
-        if (f->data->size != UINT64_MAX && f->data->size != bytes.len)
-                return ash_fail(diags, -ASH_ERR_VERIFY, r->source.at, "metadata file '%.*s' has %zu bytes, repomd.xml says %llu", ASH_F(f->data->href), bytes.len,
+        if (f->data->size != UINT64_MAX && f->data->size != ret->len)
+                return ash_fail(diags, -ASH_ERR_VERIFY, r->source.at, "metadata file '%.*s' has %zu bytes, repomd.xml says %llu", ASH_F(f->data->href), ret->len,
                                 (unsigned long long) f->data->size);
-        f->compression = ash_compression_detect(ash_bytes_slice(&bytes));
+        f->compression = ash_compression_detect(ash_bytes_slice(ret));
         ash_store_blob_path(&f->id, path);
         f->path = ash_arena_printf(r->arena, "%s/%s", ash_store_path(r->store), path);
-        if (ash_store_cache_get(r->store, "rpmmd-open", &key, &known) >= 0)
-                return 0;
+        return 0;
+}
+
+static int verify_file(AshRpmmdRepo *r, AshRpmmdFile *f, AshDiags *diags) {
+        _bytes_ AshBytes bytes = {}, known = {};
+        AshId key = open_key(f);
+        int k = check_blob(r, f, &bytes, diags);
+        if (k < 0 || ash_store_cache_get(r->store, "rpmmd-open", &key, &known) >= 0)
+                return k;
         k = digest_open(r, f, ash_bytes_slice(&bytes), diags);
         if (k >= 0)
                 ash_store_cache_put(r->store, "rpmmd-open", &key, ASH_S("ok"));
@@ -316,18 +321,69 @@ static int choose_files(AshRpmmdRepo *r, const char *const *want, AshDiags *diag
         return 0;
 }
 
+/* All that decides whether the files as they are declared are good, and the list of packages in them. */
+static AshId good_key(const AshRpmmdRepo *r) {
+        _str_ AshStr text = {};
+        ash_str_append_str(&text, "rpmmd-good-1");
+        for (size_t i = 0; r->source.arches && r->source.arches[i]; i++)
+                ash_str_appendf(&text, " %s", r->source.arches[i]);
+        ash_array_foreach(&r->files, f) {
+                AshId id = open_key(f);
+                ash_str_append(&text, ash_slice((const char *) id.sha256, sizeof id.sha256));
+                ash_str_append(&text, ash_slice((const char *) &f->data->size, sizeof f->data->size));
+        }
+        return ash_id_of(ash_str_slice(&text));
+}
+
+static int verify_files(AshRpmmdRepo *r, AshDiags *diags) {
+        int k = 0;
+        for (size_t i = 0; i < r->files.n && k >= 0; i++)
+                k = verify_file(r, &r->files.items[i], diags);
+        return k;
+}
+
+/* What the store had damaged is fetched again. */
+static int heal(AshRpmmdRepo *r, AshDiags *diags) {
+        int k = ash_rpmmd_need_mirrors(r, diags);
+        if (k >= 0)
+                k = fetch_files(r, NULL, diags);
+        return k < 0 ? k : verify_files(r, diags);
+}
+
+int ash_rpmmd_load(AshRpmmdRepo *r, AshDiags *diags) {
+        _cleanup_(ash_diags_free_p) AshDiags *first = ash_diags_new();
+        if (r->loaded)
+                return 0;
+        int k = verify_files(r, first);
+        if (k == -ASH_ERR_AGAIN)
+                k = heal(r, diags);
+        else
+                ash_diags_merge(diags, first);
+        if (k >= 0)
+                k = read_primary(r, &r->files.items[0], diags);
+        r->loaded = k >= 0;
+        return k;
+}
+
 int ash_rpmmd_fetch_metadata(AshRpmmdRepo *r, const char *const *want, AshProgress *progress, AshDiags *diags) {
         char path[ASH_BLOB_PATH_MAX];
+        _bytes_ AshBytes known = {};
+        r->loaded = false;
         int k = choose_files(r, want, diags);
         if (k >= 0)
                 k = fetch_files(r, progress, diags);
-        for (size_t i = 0; i < r->files.n && k >= 0; i++)
-                k = verify_file(r, &r->files.items[i], diags);
         if (k < 0)
                 return k;
         ash_store_blob_path(&r->repomd_id, path);
         r->repomd_path = ash_arena_printf(r->arena, "%s/%s", ash_store_path(r->store), path);
-        return read_primary(r, &r->files.items[0], diags);
+        /* What was found good once is looked at again (its digests, too) when it is read, and not before: who has kept what was made of it does not read it. */
+        AshId key = good_key(r);
+        if (ash_store_cache_get(r->store, "rpmmd-good", &key, &known) >= 0)
+                return 0;
+        k = ash_rpmmd_load(r, diags);
+        if (k >= 0)
+                ash_store_cache_put(r->store, "rpmmd-good", &key, ASH_S("ok"));
+        return k;
 }
 
 bool ash_rpmmd_have_metadata(AshRpmmdRepo *r, const char *const *want) {

@@ -22,12 +22,13 @@ struct AshRpmmdRepo {
         const char *repomd_path;
         AshRepomd md;
         ASH_ARRAY(AshRpmmdFile) files;
+        bool loaded;                 /* files are verified, and what follows is filled */
         AshPrimary primary;
         AshBytes rows;               /* what the strings of primary point into when it came from the store's cache */
         AshMap by_nevra;             /* "name-[epoch:]version-release.arch" */
 };
 
-/* Everything behind repomd.xml: fetched, verified, primary read. */
+/* Everything behind repomd.xml: fetched; and loaded (ash_rpmmd_load), unless the same was loaded before. */
 int ash_rpmmd_fetch_metadata(AshRpmmdRepo *r, const char *const *want, AshProgress *progress, AshDiags *diags);
 bool ash_rpmmd_have_metadata(AshRpmmdRepo *r, const char *const *want);
 int ash_rpmmd_need_mirrors(AshRpmmdRepo *r, AshDiags *diags);

@@ -27,6 +27,8 @@ int ash_rpmmd_open(AshStore *store, const AshRpmmdSource *source, const char *co
 void ash_rpmmd_free(AshRpmmdRepo *r);
 ASH_DEFINE_CLEANUP(AshRpmmdRepo *, ash_rpmmd_free)
 
+/* What follows but the first three needs this: metadata files are in the store and were found good at some time; here they are digested and read. Does nothing the second time. */
+int ash_rpmmd_load(AshRpmmdRepo *r, AshDiags *diags);
 const AshId *ash_rpmmd_repomd_id(const AshRpmmdRepo *r);          /* for the lock */
 const AshRepomd *ash_rpmmd_repomd(const AshRpmmdRepo *r);
 const AshSigResult *ash_rpmmd_signature(const AshRpmmdRepo *r);   /* of repomd.xml; NULL when it was not asked for */

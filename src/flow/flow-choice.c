@@ -1,0 +1,79 @@
+#include "flow-choice.h"
+
+struct AshFlowChoice {
+        AshFlow *flow;
+        char *arch;
+        ASH_ARRAY(AshFlowLabelled) sources;
+        AshBytes bytes;              /* what the index is mapped from */
+        AshIndex *index;
+        AshUniverse *part, *whole;   /* either is there when it was needed */
+};
+
+void ash_flow_choice_free(AshFlowChoice *c) {
+        if (!c)
+                return;
+        ash_universe_free(c->part);
+        ash_universe_free(c->whole);
+        ash_index_free(c->index);
+        ash_bytes_done(&c->bytes);
+        ash_array_done(&c->sources);
+        free(c->arch);
+        free(c);
+}
+
+/* Everything that the index depends on: states, in their order, with labels and priorities. */
+static AshId index_key(const AshFlowChoice *c) {
+        _str_ AshStr text = {};
+        ash_str_appendf(&text, "universe %s %s", c->arch, ash_solv_version());
+        ash_array_foreach(&c->sources, s) {
+                AshId state = ash_flow_upstream_solver_key(s->upstream);
+                ash_str_appendf(&text, "\n%s\n%d ", s->label, ash_flow_upstream_priority(s->upstream));
+                ash_str_append(&text, ash_slice((const char *) state.sha256, sizeof state.sha256));
+        }
+        return ash_id_of(ash_str_slice(&text));
+}
+
+static int need_whole(AshFlowChoice *c) {
+        if (c->whole)
+                return 0;
+        _cleanup_(ash_universe_free_p) AshUniverse *whole = ash_universe_new(c->arch);
+        ash_array_foreach(&c->sources, s) {
+                int r = ash_flow_upstream_add(s->upstream, s->label, whole);
+                if (r < 0)
+                        return r;
+        }
+        c->whole = ASH_TAKE(whole);
+        return 0;
+}
+
+static int make_index(AshFlowChoice *c, const AshId *key) {
+        _str_ AshStr out = {};
+        int r = need_whole(c);
+        if (r >= 0 && ash_universe_write_index(c->whole, &out) >= 0)
+                ash_store_cache_put(c->flow->store, "universe", key, ash_str_slice(&out)); /* only a cache: a failure costs time */
+        return r;
+}
+
+int ash_flow_choice_new(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sources, size_t n, const AshRequest *requests, size_t n_requests, AshFlowChoice **ret) {
+        _cleanup_(ash_flow_choice_free_p) AshFlowChoice *c = ash_calloc(1, sizeof *c);
+        int r = 0;
+        c->flow = flow;
+        c->arch = ash_slice_dup(arch);
+        for (size_t i = 0; i < n; i++)
+                ash_array_push(&c->sources, sources[i]);
+        AshId key = index_key(c);
+        if (ash_store_cache_get(flow->store, "universe", &key, &c->bytes) < 0 || ash_index_open(ash_bytes_slice(&c->bytes), &c->index) < 0)
+                r = make_index(c, &key);
+        else
+                ash_index_part(c->index, c->arch, requests, n_requests, &c->part); /* what it cannot answer is asked of the whole */
+        if (r >= 0)
+                *ret = ASH_TAKE(c);
+        return r;
+}
+
+int ash_flow_choice_solve(AshFlowChoice *c, const AshRequest *requests, size_t n, const AshSolveOptions *options, AshPkgSet **ret) {
+        if (c->part && ash_solve(c->part, requests, n, options, ret, NULL) >= 0)
+                return 0;
+        int r = need_whole(c);
+        return r < 0 ? r : ash_solve(c->whole, requests, n, options, ret, c->flow->diags);
+}

@@ -1,0 +1,263 @@
+/* The solver's answer over the part of an index that requests can reach is the answer over the whole universe: compared over many random requests.
+ * Without arguments: over random universes. PROJECT: over its apt upstream, the whole archive; exit status 77 when that cannot be had. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <unistd.h>
+#include "flow-upstream.h"
+
+typedef struct Count {
+        unsigned solved, unsolvable, whole, wrong;
+        size_t chosen, reached, of;
+} Count;
+
+static uint64_t state;
+static unsigned random_below(unsigned n) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        return (unsigned) ((state >> 33) % n);
+}
+static bool one_in(unsigned n) { return random_below(n) == 0; }
+
+/* ---- comparing ---- */
+typedef struct World {
+        AshArena *arena;
+        AshUniverse *u;
+        AshStr bytes;
+        AshIndex *index;
+        AshPkgIds all;
+} World;
+
+static void world_index(World *w) {
+        assert_int_equal(ash_universe_write_index(w->u, &w->bytes), 0);
+        assert_int_equal(ash_index_open(ash_str_slice(&w->bytes), &w->index), 0);
+        ash_universe_by_name(w->u, ASH_S("*"), &w->all);
+}
+
+static void world_done(World *w) {
+        ash_index_free(w->index);
+        ash_str_done(&w->bytes);
+        ash_pkgids_done(&w->all);
+        ash_universe_free(w->u);
+        ash_arena_free(w->arena);
+}
+
+static void dump(const AshPkgSet *set, int r, AshStr *out) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        if (r < 0)
+                ash_str_append_str(out, "unsolvable\n");
+        for (size_t i = 0; r >= 0 && i < set->n; i++) {
+                const AshChosen *c = &set->items[i];
+                ash_str_appendf(out, "%.*s of %.*s, %s %u by %.*s, at %.*s %.*s %llu %llu %llu:", ASH_F(ash_package_nevra(c->package, arena)), ASH_F(c->origin), ash_reason_kind_name(c->reason), c->because, ASH_F(c->dep),
+                                ASH_F(c->package->location), ASH_F(c->package->sha256), (unsigned long long) c->package->size, (unsigned long long) c->package->installed_size,
+                                (unsigned long long) c->package->build_time);
+                for (int kind = 0; kind < ASH_DEP_MAX_; kind++)
+                        for (size_t k = 0; k < c->package->deps[kind].n; k++) {
+                                ash_str_appendf(out, " %c ", ash_dep_kind_name(kind)[0]);
+                                ash_dep_format(&c->package->deps[kind].items[k], out);
+                        }
+                ash_str_append_char(out, '\n');
+        }
+}
+
+static void compare(World *w, const AshRequest *requests, size_t n, const AshSolveOptions *options, Count *count) {
+        _cleanup_(ash_universe_free_p) AshUniverse *part = NULL;
+        _cleanup_(ash_pkgset_free_p) AshPkgSet *a = NULL, *b = NULL;
+        _str_ AshStr want = {}, got = {};
+        int r = ash_index_part(w->index, "x86_64", requests, n, &part);
+        int whole = ash_solve(w->u, requests, n, options, &a, NULL);
+        if (r < 0) {
+                assert_int_equal(r, -ENODATA);
+                count->whole++;
+                return;
+        }
+        _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
+        int parted = ash_solve(part, requests, n, options, &b, diags);
+        dump(a, whole, &want);
+        dump(b, parted, &got);
+        count->solved += whole >= 0;
+        count->unsolvable += whole < 0;
+        count->chosen += whole >= 0 ? a->n : 0;
+        count->reached += ash_universe_n(part);
+        count->of += w->all.ids.n;
+        if (strcmp(want.ptr ? want.ptr : "", got.ptr ? got.ptr : "") == 0)
+                return;
+        count->wrong++;
+        for (size_t i = 0; i < n; i++)
+                fprintf(stderr, "%s %.*s\n", (const char *[]){ "install", "exclude", "keep" }[requests[i].job], ASH_F(requests[i].what));
+        for (size_t i = 0; i < ash_diags_n(diags); i++)
+                fprintf(stderr, "%s\n", ash_diags_at(diags, i)->text);
+        fprintf(stderr, "weak %d best %d\n--- over the whole\n%s--- over the part\n%s", options->weak, options->best, want.ptr, got.ptr);
+}
+
+/* ---- requests ---- */
+static AshSlice any_name(World *w, AshArena *arena) {
+        const AshPackage *p = ash_universe_package(w->u, w->all.ids.items[random_below((unsigned) w->all.ids.n)], arena);
+        const AshDeps *provides = &p->deps[ASH_DEP_PROVIDES];
+        switch (random_below(14)) {
+        case 0: return ash_package_nevra(p, arena);
+        case 1: return ash_slice_str(ash_arena_printf(arena, "%.*s.%.*s", ASH_F(p->name), ASH_F(p->arch)));
+        case 2: return ash_slice_str(ash_arena_printf(arena, "%.*s = %u:%.*s-%.*s", ASH_F(p->name), p->epoch, ASH_F(p->version), ASH_F(p->release)));
+        case 3: return ash_slice_str(ash_arena_printf(arena, "%.*s >= %u:%.*s", ASH_F(p->name), p->epoch, ASH_F(p->version)));
+        case 4: return provides->n ? provides->items[random_below((unsigned) provides->n)].name : p->name;
+        case 5: return ash_slice_str(ash_arena_printf(arena, "%.*s-%.*s", ASH_F(p->name), ASH_F(p->version)));
+        case 6: return one_in(4) ? ash_slice_str(ash_arena_printf(arena, "%.*s?", ASH_F(ash_slice(p->name.ptr, p->name.len - 1)))) : p->name;
+        case 7: return one_in(4) ? ash_slice_str(ash_arena_printf(arena, "(%.*s or %.*s)", ASH_F(p->name), ASH_F(any_name(w, arena)))) : p->name;
+        case 8: return one_in(6) ? ASH_S("nothing-is-called-so") : p->name;
+        default: return p->name;
+        }
+}
+
+static void random_solve(World *w, Count *count) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        AshRequest requests[24] = {};
+        size_t n = 1 + random_below(8);
+        for (size_t i = 0; i < n; i++)
+                requests[i] = (AshRequest){ .what = any_name(w, arena), .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_USER };
+        for (unsigned more = random_below(8); more > 4 && n < ASH_N(requests); more--)
+                requests[n++] = (AshRequest){ .what = any_name(w, arena), .job = one_in(2) ? ASH_REQUEST_EXCLUDE : ASH_REQUEST_KEEP };
+        compare(w, requests, n, &(AshSolveOptions){ .weak = one_in(2), .best = one_in(5) }, count);
+}
+
+/* ---- random universes ---- */
+enum { NAMES = 60 };
+
+static AshSlice simple(AshArena *arena) {
+        switch (random_below(10)) {
+        case 0: return ash_slice_str(ash_arena_printf(arena, "v%u", random_below(12)));
+        case 1: return ash_slice_str(ash_arena_printf(arena, "v%u >= %u", random_below(12), random_below(4)));
+        case 2: return ash_slice_str(ash_arena_printf(arena, "p%u >= %u", random_below(NAMES), 1 + random_below(3)));
+        case 3: return ash_slice_str(ash_arena_printf(arena, "p%u < %u", random_below(NAMES), 2 + random_below(3)));
+        case 4: return ash_slice_str(ash_arena_printf(arena, "/usr/bin/f%u", random_below(30)));
+        default: return ash_slice_str(ash_arena_printf(arena, "p%u", random_below(NAMES)));
+        }
+}
+
+static AshSlice dependency(AshArena *arena) {
+        static const char *const joins[] = { "or", "or", "and", "if", "unless", "with", "without" };
+        if (!one_in(4))
+                return simple(arena);
+        const char *join = joins[random_below(ASH_N(joins))];
+        AshSlice a = simple(arena), b = simple(arena);
+        if ((join[0] == 'i' || join[0] == 'u') && one_in(2))
+                return ash_slice_str(ash_arena_printf(arena, "(%.*s %s %.*s else %.*s)", ASH_F(a), join, ASH_F(b), ASH_F(simple(arena))));
+        return ash_slice_str(ash_arena_printf(arena, "(%.*s %s %.*s)", ASH_F(a), join, ASH_F(b)));
+}
+
+static void add_deps(AshPackage *p, AshDepKind kind, unsigned n, AshSlice (*make)(AshArena *), AshArena *arena) {
+        p->deps[kind] = (AshDeps){ ash_arena_new_items(arena, AshDep, n + 1), 0 };
+        for (unsigned i = 0; i < n; i++)
+                if (ash_dep_parse(make(arena), &p->deps[kind].items[p->deps[kind].n]) >= 0)
+                        p->deps[kind].n++;
+}
+
+static AshSlice virtual_name(AshArena *arena) {
+        return ash_slice_str(one_in(2) ? ash_arena_printf(arena, "v%u = %u", random_below(12), random_below(4)) : ash_arena_printf(arena, "v%u", random_below(12)));
+}
+
+static void random_package(AshUniverse *u, unsigned name, AshArena *arena) {
+        static const char *const arches[] = { "x86_64", "x86_64", "x86_64", "noarch", "i686", "aarch64" };
+        AshPackage p = { .name = ash_slice_str(ash_arena_printf(arena, "p%u", name)), .version = ash_slice_str(ash_arena_printf(arena, "%u", 1 + random_below(4))), .release = ASH_S("1"),
+                         .arch = ash_slice_str(arches[random_below(ASH_N(arches))]), .size = random_below(1000), .location = ash_slice_str(ash_arena_printf(arena, "l/%u", random_below(1000))) };
+        add_deps(&p, ASH_DEP_REQUIRES, random_below(3), dependency, arena);
+        add_deps(&p, ASH_DEP_PROVIDES, random_below(3), virtual_name, arena);
+        add_deps(&p, ASH_DEP_RECOMMENDS, random_below(2), dependency, arena);
+        add_deps(&p, ASH_DEP_CONFLICTS, one_in(5), dependency, arena);
+        add_deps(&p, ASH_DEP_OBSOLETES, one_in(8), simple, arena);
+        add_deps(&p, ASH_DEP_SUPPLEMENTS, one_in(8), dependency, arena);
+        add_deps(&p, ASH_DEP_SUGGESTS, one_in(6), simple, arena);
+        add_deps(&p, ASH_DEP_ENHANCES, one_in(8), simple, arena);
+        AshSlice files[2];
+        p.files = files;
+        for (; p.n_files < 2 && one_in(2); p.n_files++)
+                files[p.n_files] = ash_slice_str(ash_arena_printf(arena, "/usr/bin/f%u", random_below(30)));
+        ash_universe_add_package(u, &p);
+}
+
+static void random_world(uint64_t seed, World *w) {
+        state = seed * 0x9e3779b97f4a7c15u + 1;
+        *w = (World){ .arena = ash_arena_new(), .u = ash_universe_new("x86_64") };
+        unsigned repos = 1 + random_below(3), per_name = 1 + random_below(3);
+        for (unsigned repo = 0; repo < repos; repo++) {
+                ash_universe_add_repo(w->u, ash_arena_printf(w->arena, "repo%u", repo), one_in(2) ? 0 : (int) random_below(3));
+                for (unsigned name = 0; name < NAMES; name++)
+                        for (unsigned k = random_below(per_name + 1); k > 0; k--)
+                                random_package(w->u, name, w->arena);
+        }
+        world_index(w);
+}
+
+static void test_random(void **unused) {
+        (void) unused;
+        Count count = {};
+        for (uint64_t seed = 0; seed < 120; seed++) {
+                World w __attribute__((__cleanup__(world_done)));
+                random_world(seed, &w);
+                for (unsigned i = 0; i < 40 && w.all.ids.n; i++)
+                        random_solve(&w, &count);
+        }
+        assert_int_equal(count.wrong, 0);
+        assert_true(count.solved > 300);
+        assert_true(count.unsolvable > 100);
+}
+
+static void test_damaged(void **unused) {
+        (void) unused;
+        World w __attribute__((__cleanup__(world_done)));
+        random_world(7, &w);
+        AshIndex *index = NULL;
+        for (size_t len = 0; len < w.bytes.len; len += 1 + w.bytes.len / 50)
+                assert_true(ash_index_open(ash_slice(w.bytes.ptr, len), &index) < 0);
+        w.bytes.ptr[3] ^= 1;
+        assert_true(ash_index_open(ash_str_slice(&w.bytes), &index) < 0);
+}
+
+/* ---- a whole archive ---- */
+static int open_archive(const char *project, World *w, AshDiags *diags) {
+        AshFlow flow = { .diags = diags };
+        AshFlowUpstream *u = NULL;
+        int r = ash_config_load(project, 0, &flow.config, diags);
+        if (r >= 0)
+                r = ash_store_open(getenv("ASHLAR_STORE"), &flow.store, diags);
+        if (r >= 0)
+                r = ash_flow_upstream_open(&flow, ash_config_upstream(flow.config, ASH_NOSLICE), ASH_S("x86_64"), NULL, &u);
+        *w = (World){ .arena = ash_arena_new(), .u = ash_universe_new("x86_64") };
+        if (r >= 0)
+                r = ash_flow_upstream_add(u, "apt", w->u);
+        ash_flow_upstream_free(u);
+        ash_store_free(flow.store);
+        ash_config_free(flow.config);
+        return r;
+}
+
+static int compare_archive(const char *project, unsigned runs) {
+        _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
+        World w __attribute__((__cleanup__(world_done))) = {};
+        Count count = {};
+        int r = open_archive(project, &w, diags);
+        if (r < 0) {
+                print_message("no archive to be had: %s\n", ash_strerror(r));
+                return 77;
+        }
+        world_index(&w);
+        for (unsigned i = 0; i < runs; i++)
+                random_solve(&w, &count);
+        print_message("%zu packages, %zu MB of index, %u solved alike (%zu packages chosen), %u alike unsolvable, %u for the whole universe only, %u different; a part has %zu %% of the packages\n", w.all.ids.n,
+                      w.bytes.len >> 20, count.solved, count.chosen, count.unsolvable, count.whole, count.wrong, count.of ? 100 * count.reached / count.of : 0);
+        return count.wrong || count.solved < runs / 4;
+}
+
+int main(int argc, char **argv) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_random),
+                cmocka_unit_test(test_damaged),
+        };
+        uint64_t runs = 400;
+        if (argc > 2)
+                ash_slice_to_u64(ash_slice_str(argv[2]), 10, &runs);
+        if (argc > 1)
+                return compare_archive(argv[1], (unsigned) runs);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
