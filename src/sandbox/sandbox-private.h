@@ -1,0 +1,18 @@
+/* Between the parts of sandbox. */
+#pragma once
+#include <sys/types.h>
+#include "sandbox.h"
+
+struct AshSandboxRoom {
+        AshTempDir *place;           /* where the file system is mounted, in the room's mount namespace only */
+        char *base;                  /* path of the base directory there */
+        int user_ns, mount_ns;
+        bool one_id;
+};
+
+/* In a child: into the room, as its root. Async-signal-safe. */
+int ash_sandbox_enter(const AshSandboxRoom *room);
+
+/* In a room: every node below base, as bytes; and what differs between such a list and now. */
+int ash_sandbox_scan(int base, int out_fd);
+int ash_sandbox_scan_changes(int base, AshSlice before, int out_fd);

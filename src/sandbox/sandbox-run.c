@@ -1,0 +1,325 @@
+/* Runs: bubblewrap for programs; for a function of ours the same by hand, as there is nothing that bubblewrap could execute in a root without our libraries. */
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <linux/capability.h>
+#include "sandbox-private.h"
+
+/* A function of a program that was built with the address sanitizer has terabytes of address space. */
+#if defined(__SANITIZE_ADDRESS__)
+#define UNLIMITED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define UNLIMITED true
+#endif
+#endif
+#ifndef UNLIMITED
+#define UNLIMITED false
+#endif
+
+#define HOST_NAME "localhost"
+#define WALL_MS 600000
+#define MEMORY (UINT64_C(8) << 30)
+#define PROCESSES 1024
+#define DISK (UINT64_C(4) << 30)
+#define OUTPUT ((size_t) 1 << 20)
+
+/* What root in a room may do: own its files and change to its users. Not: mount, trace, set up networks, load anything. As container engines grant it. */
+static const struct { int number; const char *name; } capabilities[] = {
+        { CAP_CHOWN, "CAP_CHOWN" }, { CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE" }, { CAP_FOWNER, "CAP_FOWNER" }, { CAP_FSETID, "CAP_FSETID" }, { CAP_KILL, "CAP_KILL" }, { CAP_SETGID, "CAP_SETGID" },
+        { CAP_SETUID, "CAP_SETUID" }, { CAP_SETPCAP, "CAP_SETPCAP" }, { CAP_SETFCAP, "CAP_SETFCAP" }, { CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE" }, { CAP_SYS_CHROOT, "CAP_SYS_CHROOT" },
+        { CAP_MKNOD, "CAP_MKNOD" }, { CAP_AUDIT_WRITE, "CAP_AUDIT_WRITE" },
+};
+static const char *const environment[] = { "PATH=/sbin:/bin:/usr/sbin:/usr/bin", "HOME=/root", "LC_ALL=C", "TZ=UTC0", NULL };
+static const char *const mount_points[] = { "proc", "dev", "tmp" };
+static const char *const devices[] = { "null", "zero", "full", "random", "urandom", "tty" };
+
+static AshSandboxLimits limits_of(const AshSandbox *s) {
+        AshSandboxLimits l = s->limits;
+        l.wall_ms = s->shell ? 0 : l.wall_ms ? l.wall_ms : WALL_MS;
+        l.cpu_s = l.cpu_s ? l.cpu_s : s->shell ? 0 : (unsigned) (l.wall_ms / 1000 + 1);
+        l.memory = l.memory ? l.memory : MEMORY;
+        l.processes = l.processes ? l.processes : PROCESSES;
+        l.disk = l.disk ? l.disk : DISK;
+        l.output = l.output ? l.output : OUTPUT;
+        return l;
+}
+
+/* ---- in the child ---- */
+typedef struct Child {
+        const AshSandbox *s;
+        AshSandboxLimits limits;
+        int script_fd;
+} Child;
+
+static void limit(int what, uint64_t value) {
+        struct rlimit l = { value, value };
+        if (value)
+                (void) setrlimit((__rlimit_resource_t) what, &l);
+}
+
+static void set_limits(const Child *c) {
+        limit(RLIMIT_CPU, c->limits.cpu_s);
+        limit(RLIMIT_NPROC, c->limits.processes);
+        limit(RLIMIT_FSIZE, c->limits.disk);
+        if (!UNLIMITED || !c->s->call)
+                limit(RLIMIT_AS, c->limits.memory);
+        struct rlimit none = {};
+        (void) setrlimit(RLIMIT_CORE, &none);
+}
+
+static int before_bwrap(void *data) {
+        Child *c = data;
+        int r = ash_sandbox_enter(c->s->room);
+        if (r >= 0)
+                set_limits(c);
+        if (r >= 0 && c->s->one_output && dup2(2, 1) < 0)
+                r = -errno;
+        return r;
+}
+
+/* ---- a function instead of a program ---- */
+static int bind_device(const char *root, const char *name) {
+        char from[32], to[4200];
+        snprintf(from, sizeof from, "/dev/%s", name);
+        snprintf(to, sizeof to, "%s/dev/%s", root, name);
+        int fd = open(to, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0)
+                return -errno;
+        close(fd);
+        return mount(from, to, NULL, MS_BIND, NULL) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int mount_at(const char *root, const char *dir, const char *type, unsigned long flags, const char *options) {
+        char path[4200];
+        snprintf(path, sizeof path, "%s/%s", root, dir);
+        return mount(type, path, type, MS_NOSUID | MS_NODEV | flags, options) < 0 ? -errno : 0;
+}
+
+static int write_script(const char *root, AshSlice script) {
+        char path[4200];
+        snprintf(path, sizeof path, "%s%s", root, ASH_SANDBOX_SCRIPT);
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        int r = fd < 0 ? -errno : ash_write_all(fd, script.ptr, script.len);
+        if (fd >= 0)
+                close(fd);
+        return r;
+}
+
+static int make_root(const Child *c) {
+        const char *root = c->s->room->base;
+        char tmp[64];
+        snprintf(tmp, sizeof tmp, "mode=1777,size=%llu", (unsigned long long) c->limits.disk);
+        if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount(root, root, NULL, MS_BIND | MS_REC, NULL) < 0)
+                return -errno;
+        int r = mount_at(root, "dev", "tmpfs", MS_NOEXEC, "mode=0755,size=65536");
+        for (size_t i = 0; r >= 0 && i < ASH_N(devices); i++)
+                r = bind_device(root, devices[i]);
+        if (r >= 0)
+                r = mount_at(root, "proc", "proc", MS_NOEXEC, NULL);
+        if (r >= 0)
+                r = mount_at(root, "tmp", "tmpfs", 0, tmp);
+        if (r >= 0 && c->s->script.ptr)
+                r = write_script(root, c->s->script);
+        if (r < 0)
+                return r;
+        if (chdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir(c->s->cwd ? c->s->cwd : "/") < 0)
+                return -errno;
+        return 0;
+}
+
+static int drop_capabilities(void) {
+        struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+        struct __user_cap_data_struct data[2] = {};
+        uint64_t keep = 0;
+        for (size_t i = 0; i < ASH_N(capabilities); i++)
+                keep |= UINT64_C(1) << capabilities[i].number;
+        for (int k = 0; k < 64; k++)
+                if (!(keep & UINT64_C(1) << k))
+                        prctl(PR_CAPBSET_DROP, k, 0, 0, 0);
+        for (unsigned w = 0; w < 2; w++)
+                data[w].effective = data[w].permitted = data[w].inheritable = (uint32_t) (keep >> 32 * w);
+        if (syscall(SYS_capset, &head, data) < 0)
+                return -errno;
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+static void call_inside(const Child *c) {
+        const AshSandbox *s = c->s;
+        const char *host = s->host_name ? s->host_name : HOST_NAME;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        int r = make_root(c);
+        if (r >= 0 && sethostname(host, strlen(host)) < 0)
+                r = -errno;
+        if (r >= 0)
+                r = drop_capabilities();
+        clearenv();
+        for (const char *const *e = s->env ? s->env : environment; *e; e++)
+                putenv((char *) *e);
+        if (r < 0)
+                dprintf(2, "sandbox: cannot set up: %s\n", ash_strerror(r));
+        _exit(r < 0 ? 125 : s->call(s->call_data));
+}
+
+/* Never returns when it comes so far: the child's exit is that of the function. */
+static int before_call(void *data) {
+        Child *c = data;
+        int status, flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | (c->s->network ? 0 : CLONE_NEWNET);
+        int r = ash_sandbox_enter(c->s->room);
+        if (r < 0 || unshare(flags) < 0)
+                return r < 0 ? r : -errno;
+        set_limits(c);
+        if (c->s->one_output && dup2(2, 1) < 0)
+                return -errno;
+        syscall(SYS_close_range, 3u, ~0u, 0u); /* the caller waits for its end of a pipe to be closed, as exec would do it */
+        pid_t pid = fork();
+        if (pid == 0)
+                call_inside(c);
+        if (pid < 0)
+                _exit(125);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+                ;
+        _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+/* ---- bubblewrap's arguments ---- */
+typedef struct Args {
+        ASH_ARRAY(const char *) items;
+        AshArena *arena;
+} Args;
+
+static void add(Args *a, const char *x, const char *y, const char *z) {
+        ash_array_push(&a->items, x);
+        if (y)
+                ash_array_push(&a->items, y);
+        if (z)
+                ash_array_push(&a->items, z);
+}
+
+static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
+        const char *disk = ash_arena_printf(a->arena, "%llu", (unsigned long long) c->limits.disk);
+        add(a, "bwrap", "--unshare-pid", "--unshare-ipc");
+        add(a, "--unshare-uts", "--unshare-cgroup-try", s->network ? NULL : "--unshare-net");
+        add(a, "--die-with-parent", s->shell ? NULL : "--new-session", NULL);
+        add(a, "--hostname", s->host_name ? s->host_name : HOST_NAME, NULL);
+        add(a, "--cap-drop", "ALL", NULL);
+        for (size_t i = 0; i < ASH_N(capabilities); i++)
+                add(a, "--cap-add", capabilities[i].name, NULL);
+        add(a, "--bind", s->room->base, "/");
+        add(a, "--proc", "/proc", NULL);
+        add(a, "--dev", "/dev", NULL);
+        add(a, "--size", disk, NULL);
+        add(a, "--tmpfs", "/dev/shm", NULL);
+        add(a, "--remount-ro", "/dev", NULL);
+        add(a, "--perms", "1777", NULL);
+        add(a, "--size", disk, NULL);
+        add(a, "--tmpfs", "/tmp", NULL);
+        if (c->script_fd >= 0)
+                add(a, "--ro-bind-data", ash_arena_printf(a->arena, "%d", c->script_fd), ASH_SANDBOX_SCRIPT);
+        for (size_t i = 0; i < s->n_binds; i++)
+                add(a, s->binds[i].writable ? "--bind" : "--ro-bind", s->binds[i].from, s->binds[i].to);
+        add(a, "--chdir", s->cwd ? s->cwd : "/", NULL);
+        add(a, "--clearenv", NULL, NULL);
+        for (const char *const *e = s->env ? s->env : environment; *e; e++) {
+                const char *equals = strchr(*e, '=');
+                if (equals)
+                        add(a, "--setenv", ash_arena_strndup(a->arena, *e, (size_t) (equals - *e)), equals + 1);
+        }
+        add(a, "--", NULL, NULL);
+        for (const char *const *w = s->argv; *w; w++)
+                add(a, *w, NULL, NULL);
+        ash_array_push(&a->items, NULL);
+}
+
+static int script_file(AshSlice script) {
+        int fd = memfd_create("ashlar-script", MFD_CLOEXEC);
+        int r = fd < 0 ? -errno : ash_write_all(fd, script.ptr, script.len);
+        if (r >= 0 && lseek(fd, 0, SEEK_SET) < 0)
+                r = -errno;
+        if (r < 0 && fd >= 0)
+                close(fd);
+        return r < 0 ? r : fd;
+}
+
+/* ---- before and after ---- */
+/* Where something will be mounted there must be a directory; it is there before the first list, so that it is no change. */
+static int prepare(AshSandboxCall *c, void *data) {
+        const AshSandbox *s = data;
+        for (size_t i = 0; i < ASH_N(mount_points); i++) {
+                struct stat st;
+                if (mkdirat(c->base, mount_points[i], 0755) < 0 && errno != EEXIST)
+                        return -errno;
+                if (fstatat(c->base, mount_points[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) {
+                        snprintf(c->problem, sizeof c->problem, "/%s of the root is no directory", mount_points[i]);
+                        return -ENOTDIR;
+                }
+        }
+        if (!s->changes)
+                return 0;
+        /* A file that was written within the clock's last tick could be written again without a change of its ctime. */
+        struct timespec tick = { 0, 12000000 };
+        nanosleep(&tick, NULL);
+        return ash_sandbox_scan(c->base, c->out_fd);
+}
+
+typedef struct Compare {
+        AshSlice before;
+} Compare;
+static int compare(AshSandboxCall *c, void *data) { return ash_sandbox_scan_changes(c->base, ((Compare *) data)->before, c->out_fd); }
+
+void ash_sandbox_result_done(AshSandboxResult *r) {
+        ash_process_result_done(&r->process);
+        ash_bytes_done(&r->changes);
+        *r = (AshSandboxResult){};
+}
+
+static int start(const AshSandbox *s, const Child *child, AshSandboxResult *ret) {
+        Args a = { .arena = ash_arena_new() };
+        static const char *const nothing[] = { "true", NULL };
+        AshProcess p = { .timeout_ms = child->limits.wall_ms, .output_limit = child->limits.output, .cwd = "/", .keep_fd = child->script_fd >= 0 ? child->script_fd : 0, .input = s->input,
+                         .before_exec_data = (void *) child, .before_exec = s->call ? before_call : before_bwrap, .argv = nothing };
+        if (!s->call) {
+                bwrap_args(&a, s, child);
+                p.argv = a.items.items;
+        }
+        int r = ash_process_run(&p, &ret->process);
+        ash_array_done(&a.items);
+        ash_arena_free(a.arena);
+        return r;
+}
+
+static int not_run(AshDiags *diags, int r) {
+        r = ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot run bubblewrap: %s", ash_strerror(r));
+        if (r == -ENOENT)
+                ash_hint(diags, "bwrap is in the Debian package 'bubblewrap'");
+        return r;
+}
+
+int ash_sandbox_run(const AshSandbox *s, AshSandboxResult *ret, AshDiags *diags) {
+        _bytes_ AshBytes before = {};
+        _close_ int script = -1;
+        char problem[256];
+        Child child = { .s = s, .limits = limits_of(s), .script_fd = -1 };
+        int r = ash_sandbox_room_call(s->room, prepare, (void *) s, &before, problem);
+        if (r < 0)
+                return ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot prepare the root: %s", *problem ? problem : ash_strerror(r));
+        if (s->script.ptr && !s->call) {
+                script = child.script_fd = script_file(s->script);
+                if (script < 0)
+                        return ash_fail(diags, script, ASH_NOWHERE, "sandbox: %s", ash_strerror(script));
+        }
+        r = start(s, &child, ret);
+        if (r < 0)
+                return not_run(diags, r);
+        if (!s->changes)
+                return 0;
+        Compare c = { ash_bytes_slice(&before) };
+        r = ash_sandbox_room_call(s->room, compare, &c, &ret->changes, problem);
+        return r < 0 ? ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot read what was changed: %s", *problem ? problem : ash_strerror(r)) : 0;
+}

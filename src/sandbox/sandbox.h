@@ -1,0 +1,83 @@
+/* sandbox: runs a program that nobody trusts in a root of its own (docs/sandbox.md). Knows no packages and no images.
+ *
+ * A room is a user namespace with its range of ids and a mount namespace with a file system in memory: nothing of it is seen from outside, and it is gone with the last process that uses it, however
+ * that ended. Its base directory is filled by whoever made the room, and is the root that programs see. No privileges are needed: an ordinary user takes a range of /etc/subuid (newuidmap), root
+ * one that nobody uses, so that the root in a room is never the host's. */
+#pragma once
+#include "io.h"
+
+typedef struct AshSandboxRoom AshSandboxRoom;
+typedef struct AshSandboxRoomOptions {
+        bool one_id;                 /* only root exists in it: needs no range of ids. Owners cannot be changed then (EINVAL) */
+        uint64_t size;               /* bytes that its base may take; 0: 16 GiB (memory is taken as it is filled) */
+} AshSandboxRoomOptions;
+/* -ENOTSUP: the kernel or the machine's settings do not allow it; a diagnostic says what is missing. */
+int ash_sandbox_room_new(const AshSandboxRoomOptions *options, AshSandboxRoom **ret, AshDiags *diags);
+void ash_sandbox_room_free(AshSandboxRoom *room);
+ASH_DEFINE_CLEANUP(AshSandboxRoom *, ash_sandbox_room_free)
+#define ASH_SANDBOX_IDS 65536        /* in a room with a range: 0 to 65535 */
+
+/* Calls fn in a process of its own, as the room's root with all its capabilities, to fill or read the base. It sees the caller's memory as it was (a fork), may allocate, and must take no lock
+ * that another thread may hold: no diagnostics. What it writes to out_fd comes back in *ret_out (may be NULL). A negative result of fn is the result, and "problem" what it was at. */
+typedef struct AshSandboxCall {
+        int base;                    /* descriptor of the base directory */
+        int out_fd;
+        char problem[256];
+} AshSandboxCall;
+int ash_sandbox_room_call(AshSandboxRoom *room, int (*fn)(AshSandboxCall *c, void *data), void *data, AshBytes *ret_out, char ret_problem[static 256]);
+
+/* ---- a run ---- */
+typedef struct AshSandboxBind {
+        const char *from, *to;       /* a path of the host, and where it appears */
+        bool writable;
+} AshSandboxBind;
+
+typedef struct AshSandboxLimits {    /* 0: what is said here */
+        int wall_ms;                 /* 10 minutes */
+        unsigned cpu_s;              /* of each process: as wall_ms */
+        uint64_t memory;             /* address space of each process, bytes: 8 GiB */
+        unsigned processes;          /* at once: 1024 */
+        uint64_t disk;               /* bytes of a file, of /tmp and of /dev/shm: 4 GiB. All of the base: the room's size */
+        size_t output;               /* bytes kept of stdout and of stderr: 1 MiB; more is -ASH_ERR_LIMIT for stdout, dropped for stderr */
+} AshSandboxLimits;
+
+typedef struct AshSandbox {
+        AshSandboxRoom *room;
+        const char *const *argv;     /* NULL-terminated, argv[0] a path in the root; or ... */
+        int (*call)(void *data);     /* ... a function, confined like a program: exit status. It must take no lock that another thread may hold */
+        void *call_data;
+        const char *const *env;      /* all of it, NULL-terminated; NULL: PATH, HOME, LC_ALL, TZ */
+        const char *cwd;             /* NULL: "/" */
+        AshSlice input;              /* standard input */
+        AshSlice script;             /* appears as ASH_SANDBOX_SCRIPT; ptr NULL: no such file */
+        const AshSandboxBind *binds;
+        size_t n_binds;
+        const char *host_name;       /* NULL: "localhost" */
+        bool network;                /* the host's network; else none but loopback */
+        bool shell;                  /* the caller's terminal is stdin, stdout and stderr: for a person; no time limit */
+        bool one_output;             /* stdout goes where stderr goes: in order, in process.err */
+        bool changes;                /* what it changed in the base is wanted */
+        AshSandboxLimits limits;
+} AshSandbox;
+#define ASH_SANDBOX_SCRIPT "/tmp/.ashlar-script"
+
+typedef struct AshSandboxResult {
+        AshProcessResult process;
+        AshBytes changes;            /* for ash_sandbox_change_next() */
+} AshSandboxResult;
+void ash_sandbox_result_done(AshSandboxResult *r);
+/* Negative only when it could not be run (-ENOENT: no bwrap); a program that failed, was ended or timed out is in ret->process. When this returns, all of its processes are gone. */
+int ash_sandbox_run(const AshSandbox *s, AshSandboxResult *ret, AshDiags *diags);
+
+/* ---- what a run changed ---- */
+typedef struct AshSandboxChange {
+        char kind;                   /* 'R' removed, 'D' directory, 'F' file, 'L' symbolic link, 'P' named pipe, 'H' another name of an earlier file */
+        AshSlice path;               /* "/etc/motd" */
+        AshSlice link;               /* target; or of 'H' the earlier path */
+        AshSlice content;            /* of 'F' */
+        uint32_t mode, uid, gid;     /* permissions; owner as the room's processes see it */
+        AshSlice xattrs;             /* for ash_sandbox_xattr_next() */
+} AshSandboxChange;
+/* Sorted by path, a directory before what it holds. 1, 0 at the end, -ASH_ERR_SYNTAX. A directory, and what has another time only, is told as well: compare. */
+int ash_sandbox_change_next(AshSlice *rest, AshSandboxChange *ret);
+bool ash_sandbox_xattr_next(AshSlice *rest, AshSlice *ret_name, AshSlice *ret_value);

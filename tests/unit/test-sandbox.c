@@ -1,0 +1,141 @@
+/* The sandbox, with the host's own /usr as the root that programs see. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+#include "sandbox.h"
+
+static AshSandboxRoom *room;
+
+static int fill(AshSandboxCall *c, void *data _unused_) {
+        static const char *const links[][2] = { { "usr/bin", "bin" }, { "usr/sbin", "sbin" }, { "usr/lib", "lib" }, { "usr/lib64", "lib64" } };
+        static const char *const dirs[] = { "etc", "usr", "var", "var/empty", "root" };
+        for (size_t i = 0; i < ASH_N(dirs); i++)
+                if (mkdirat(c->base, dirs[i], 0755) < 0)
+                        return -errno;
+        for (size_t i = 0; i < ASH_N(links); i++)
+                if (symlinkat(links[i][0], c->base, links[i][1]) < 0)
+                        return -errno;
+        return ash_file_write_atomic(c->base, "etc/old", ASH_S("old\n"), 0644, false);
+}
+
+static int setup(void **state _unused_) {
+        _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
+        AshSandboxRoomOptions o = { .one_id = getenv("ASHLAR_ONE_ID") != NULL };
+        char problem[256];
+        int r = ash_sandbox_room_new(&o, &room, diags);
+        for (size_t i = 0; i < ash_diags_n(diags); i++) {
+                _str_ AshStr text = {};
+                ash_diag_format(ash_diags_at(diags, i), false, &text);
+                fprintf(stderr, "%s\n", text.ptr);
+        }
+        if (r < 0)
+                return r;
+        return ash_sandbox_room_call(room, fill, NULL, NULL, problem);
+}
+
+static int teardown(void **state _unused_) {
+        ash_sandbox_room_free(room);
+        return 0;
+}
+
+static AshSandboxResult sh(const char *text, AshSandboxLimits limits) {
+        static const AshSandboxBind usr = { "/usr", "/usr", false };
+        const char *const argv[] = { "/bin/sh", ASH_SANDBOX_SCRIPT, "1", NULL };
+        AshSandboxResult result = {};
+        AshSandbox s = { .room = room, .argv = argv, .script = ash_slice_str(text), .changes = true, .one_output = true, .limits = limits, .binds = &usr, .n_binds = 1 };
+        assert_int_equal(ash_sandbox_run(&s, &result, NULL), 0);
+        return result;
+}
+#define _result_ _cleanup_(ash_sandbox_result_done)
+
+static char *changes_of(const AshSandboxResult *r) {
+        AshSlice rest = ash_bytes_slice(&r->changes);
+        AshSandboxChange c;
+        _str_ AshStr out = {};
+        int k;
+        while ((k = ash_sandbox_change_next(&rest, &c)) > 0) {
+                ash_str_appendf(&out, "%c %o %u:%u %.*s", c.kind, c.mode, c.uid, c.gid, ASH_F(c.path));
+                if (c.link.len)
+                        ash_str_appendf(&out, " -> %.*s", ASH_F(c.link));
+                if (c.content.len)
+                        ash_str_appendf(&out, " = %.*s", ASH_F(ash_slice_trim(c.content)));
+                ash_str_append_char(&out, '\n');
+        }
+        assert_int_equal(k, 0);
+        return ash_str_take(&out);
+}
+
+static void changes(void **state _unused_) {
+        _result_ AshSandboxResult r = sh("set -e; umask 027; mkdir -p /opt/x; echo new > /opt/x/file; ln /opt/x/file /opt/x/again; ln -s file /opt/x/link; mkfifo /opt/x/pipe\n"
+                                         "chmod 4711 /opt/x/file; chown 12:34 /opt/x/file; rm /etc/old; echo out; echo err >&2; hostname", (AshSandboxLimits){});
+        _free_ char *text = changes_of(&r);
+        assert_string_equal(r.process.err.ptr, "out\nerr\nlocalhost\n");
+        assert_int_equal(r.process.status, 0);
+        assert_string_equal(text, "D 755 0:0 /\nD 755 0:0 /etc\nR 0 0:0 /etc/old\nD 750 0:0 /opt\nD 750 0:0 /opt/x\nF 711 12:34 /opt/x/again = new\nH 711 12:34 /opt/x/file -> /opt/x/again\n"
+                                  "L 777 0:0 /opt/x/link -> file\nP 640 0:0 /opt/x/pipe\n");
+        _result_ AshSandboxResult again = sh("rm -rf /opt; mkdir /etc/dir; echo same > /etc/f; touch /etc/g", (AshSandboxLimits){});
+        _free_ char *second = changes_of(&again);
+        assert_string_equal(second, "D 755 0:0 /\nD 755 0:0 /etc\nD 755 0:0 /etc/dir\nF 644 0:0 /etc/f = same\nF 644 0:0 /etc/g\nR 0 0:0 /opt\n");
+        _result_ AshSandboxResult third = sh("rm -r /etc/dir; echo file > /etc/dir; rm /etc/f; mkdir -p /etc/f/below; true > /etc/g", (AshSandboxLimits){});
+        _free_ char *thirds = changes_of(&third);
+        assert_string_equal(thirds, "D 755 0:0 /etc\nR 0 0:0 /etc/dir\nF 644 0:0 /etc/dir = file\nR 0 0:0 /etc/f\nD 755 0:0 /etc/f\nD 755 0:0 /etc/f/below\nF 644 0:0 /etc/g\n");
+        _result_ AshSandboxResult nothing = sh("cat /etc/dir", (AshSandboxLimits){});
+        _free_ char *none = changes_of(&nothing);
+        assert_string_equal(none, "");
+}
+
+/* What must not be seen or reached. */
+static void shut_off(void **state _unused_) {
+        _result_ AshSandboxResult r = sh("ls -d /home /work /proc/1/root/home 2>/dev/null; ls /dev | tr '\\n' ' '; echo; cat /proc/net/dev | grep -c :; echo $$ $(id -u)\n"
+                                         "touch /dev/x 2>/dev/null || echo dev; mount -t tmpfs tmpfs /mnt 2>/dev/null || echo mount; echo x > /usr/x || echo usr; env | sort; kill -9 1; mknod /etc/sda b 8 0 2>/dev/null || echo mknod\n"
+                                         "echo 1 > /proc/sys/kernel/sysrq || echo sysctl", (AshSandboxLimits){});
+        AshSlice text = ash_str_slice(&r.process.err);
+        assert_true(ash_slice_starts(text, ASH_S("console core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero \n1\n")) || ash_slice_starts(text, ASH_S("core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero \n1\n")));
+        const char *const wanted[] = { "\ndev\n", "\nmount\n", "\nusr\n", "\nmknod\n", "\nsysctl\n", "\nHOME=/root\nLC_ALL=C\n", "\nTZ=UTC0\n" };
+        for (size_t i = 0; i < ASH_N(wanted); i++)
+                if (ash_slice_find(text, ash_slice_str(wanted[i])) < 0)
+                        fail_msg("no '%s' in: %s", wanted[i], text.ptr);
+}
+
+static void limits(void **state _unused_) {
+        uint64_t start = ash_now_ns();
+        _result_ AshSandboxResult hangs = sh("echo begun; sleep 100 & sleep 100", (AshSandboxLimits){ .wall_ms = 500 });
+        assert_true(hangs.process.timed_out);
+        assert_string_equal(hangs.process.err.ptr, "begun\n");
+        assert_true(ash_now_ns() - start < UINT64_C(5000000000));
+        _result_ AshSandboxResult forks = sh("b() { b & b; }; b 2>/dev/null", (AshSandboxLimits){ .wall_ms = 2000, .processes = 50 });
+        assert_true(forks.process.timed_out || forks.process.status != 0);
+        _result_ AshSandboxResult fills = sh("head -c 100000000 /dev/zero > /var/big; echo $?; for i in 1 2 3; do head -c 900000 /dev/zero > /tmp/$i || echo full; done; rm -f /var/big", (AshSandboxLimits){ .disk = 1000000 });
+        assert_non_null(strstr(fills.process.err.ptr, "153\n"));
+        assert_non_null(strstr(fills.process.err.ptr, "full\n"));
+        _result_ AshSandboxResult talks = sh("head -c 3000000 /dev/zero | tr '\\0' x; exit 3", (AshSandboxLimits){ .output = 1000 });
+        assert_int_equal(talks.process.err.len, 1000);
+        assert_int_equal(talks.process.status, 3);
+        _result_ AshSandboxResult burns = sh("while :; do :; done", (AshSandboxLimits){ .cpu_s = 1, .wall_ms = 20000 });
+        assert_false(burns.process.timed_out);
+        assert_int_equal(burns.process.status, 128 + 9);
+}
+
+static int inside(void *data) {
+        _close_ int fd = open("/etc/called", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        printf("%s %d %d\n", (const char *) data, access("/usr/bin", F_OK), getpid());
+        fflush(stdout);
+        return fd >= 0 && access("/proc/self", F_OK) == 0 && access("/dev/null", W_OK) == 0 && access("/home", F_OK) < 0 && access(ASH_SANDBOX_SCRIPT, R_OK) == 0 ? 7 : 1;
+}
+
+static void calls(void **state _unused_) {
+        AshSandboxResult result = {};
+        AshSandbox s = { .room = room, .call = inside, .call_data = (void *) "data", .script = ASH_S("x"), .changes = true, .one_output = true };
+        assert_int_equal(ash_sandbox_run(&s, &result, NULL), 0);
+        _free_ char *text = changes_of(&result);
+        assert_string_equal(result.process.err.ptr, "data -1 1\n");
+        assert_int_equal(result.process.status, 7);
+        assert_string_equal(text, "D 755 0:0 /etc\nF 600 0:0 /etc/called\n");
+        ash_sandbox_result_done(&result);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = { cmocka_unit_test(changes), cmocka_unit_test(shut_off), cmocka_unit_test(limits), cmocka_unit_test(calls) };
+        return cmocka_run_group_tests(tests, setup, teardown);
+}
