@@ -1,7 +1,7 @@
 /* What is left when packages, definition and handlers have had their turn; and the whole. */
 #include "compose-private.h"
 
-void ash_compose_digest(const AshTree *t, AshNode n) {
+void ash_compose_content_digest(const AshTree *t, AshNode n) {
         static const uint8_t unknown[32];
         AshTreeNode *node = ash_tree_node(t, n);
         if (node->content.kind == ASH_CONTENT_INLINE && !memcmp(node->content.sha256, unknown, 32))
@@ -21,7 +21,7 @@ void ash_ghosts_done(AshGhosts *g) {
         ash_array_done(&g->colors);
 }
 
-/* A file that a package declares as its ghost has that package's mode and owner, whoever made it. */
+/* A file that a package declares as its ghost has that package's mode and owner, when a handler made it; a scriptlet's and the definition's have what those said. */
 static void settle_ghosts(AshTree *t, const AshGhosts *g) {
         ash_array_foreach(&g->items, ghost) {
                 const AshPackEntry *e = &ghost->entry;
@@ -31,7 +31,7 @@ static void settle_ghosts(AshTree *t, const AshGhosts *g) {
                 if (!node || (node->mode & S_IFMT) != (e->mode & S_IFMT) || t->origins.items[node->origin].kind == ASH_ORIGIN_PACKAGE)
                         continue;
                 node->flags |= ASH_NODE_GHOST;
-                if (t->origins.items[node->origin].kind == ASH_ORIGIN_DEFINITION || S_ISLNK(e->mode))
+                if (t->origins.items[node->origin].kind == ASH_ORIGIN_DEFINITION || t->origins.items[node->origin].kind == ASH_ORIGIN_SCRIPTLET || S_ISLNK(e->mode))
                         continue;
                 node->mode = e->mode;
                 node->user = ash_arena_slice(t->arena, e->user);
@@ -88,20 +88,28 @@ static void settle_owner(Owners *o, AshTreeNode *n) {
         n->gid = o->last_gid;
 }
 
-int ash_compose_finish(const AshComposeInput *in, AshTree *t, const AshGhosts *ghosts, AshDiags *diags) {
+void ash_compose_owners(AshTree *t, AshDiags *diags) {
         Owners o = { .t = t, .diags = diags, .last_user = ASH_S("root"), .last_group = ASH_S("root") };
-        settle_ghosts(t, ghosts);
         read_names(t, "/etc/passwd", &o.users);
         read_names(t, "/etc/group", &o.groups);
+        ash_array_foreach(&t->nodes, n)
+                if (!(n->flags & ASH_NODE_REMOVED))
+                        settle_owner(&o, n);
+        ash_map_done(&o.users);
+        ash_map_done(&o.groups);
+}
+
+int ash_compose_finish(const AshComposeInput *in, AshTree *t, const AshGhosts *ghosts, AshDiags *diags) {
+        settle_ghosts(t, ghosts);
+        ash_compose_owners(t, diags);
         for (size_t i = 0; i < t->nodes.n; i++) {
                 AshTreeNode *n = &t->nodes.items[i];
                 if (n->flags & ASH_NODE_REMOVED)
                         continue;
-                settle_owner(&o, n);
                 if (t->origins.items[n->origin].kind != ASH_ORIGIN_PACKAGE || n->mtime > in->time)
                         n->mtime = in->time;
                 if (S_ISREG(n->mode) && n->hardlink == ASH_NO_NODE)
-                        ash_compose_digest(t, (AshNode) i);
+                        ash_compose_content_digest(t, (AshNode) i);
         }
         /* Names of one file have its attributes. */
         for (size_t i = 0; i < t->nodes.n; i++) {
@@ -116,8 +124,6 @@ int ash_compose_finish(const AshComposeInput *in, AshTree *t, const AshGhosts *g
                 n->xattrs = first->xattrs;
                 n->n_xattrs = first->n_xattrs;
         }
-        ash_map_done(&o.users);
-        ash_map_done(&o.groups);
         return 0;
 }
 
@@ -143,6 +149,8 @@ int ash_compose(const AshComposeInput *in, AshTree **ret, AshDiags *diags) {
                                 .arch = in->arch, .time = in->time, .diags = diags };
         add_packages(in, t);
         int r = ash_compose_packages(in, t, &ghosts, diags);
+        if (r >= 0)
+                r = in->scriptlets ? in->scriptlets(&c, in->scriptlets_context) : 0;
         if (r >= 0)
                 r = ash_compose_definition(in, t, diags);
         if (r >= 0)

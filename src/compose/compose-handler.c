@@ -146,7 +146,7 @@ static int key_node(void *context, AshSlice path, AshNode n) {
         key_text(k->d, path);
         ash_digest_update(k->d, &node->mode, sizeof node->mode);
         key_text(k->d, node->link);
-        ash_compose_digest(k->c->tree, n);
+        ash_compose_content_digest(k->c->tree, n);
         const AshTreeNode *body = node->hardlink == ASH_NO_NODE ? node : ash_tree_node(k->c->tree, node->hardlink);
         ash_digest_update(k->d, body->content.sha256, 32);
         return 0;

@@ -20,5 +20,3 @@ int ash_compose_packages(const AshComposeInput *in, AshTree *t, AshGhosts *ghost
 int ash_compose_definition(const AshComposeInput *in, AshTree *t, AshDiags *diags);
 /* Attributes of ghosts that a handler made, numbers of owners, times, digests. */
 int ash_compose_finish(const AshComposeInput *in, AshTree *t, const AshGhosts *ghosts, AshDiags *diags);
-/* Fills in the digest of content in memory, where it is not known yet. */
-void ash_compose_digest(const AshTree *t, AshNode n);

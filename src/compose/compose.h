@@ -9,6 +9,8 @@ typedef struct AshComposeInput {
         const AshIdentity *identity; /* of the distribution: os-release; may be NULL */
         const AshLock *lock;         /* may be NULL */
         const AshHandler *handlers;  /* table, ended by a row without name; may be NULL */
+        int (*scriptlets)(AshHandlerContext *c, void *context); /* runs between the packages' files and the definition; may be NULL */
+        void *scriptlets_context;
         AshStore *store;             /* cache of handlers; may be NULL */
         AshSlice arch;
         int64_t time;                /* SOURCE_DATE_EPOCH: nothing in the tree is younger */

@@ -2,6 +2,7 @@
 #include "flow-image.h"
 #include "handlers.h"
 #include "json.h"
+#include "scriptlets.h"
 
 static const AshFlowFormat formats[] = {
         { "oci", false, true, ".oci", false },   { "docker", true, false, ".docker.tar", false }, { "tar", true, false, ".tar", true },
@@ -114,7 +115,7 @@ int ash_flow_compose(AshFlow *flow, const AshLock *lock, const AshImage *image, 
         if (r < 0)
                 return r;
         AshComposeInput in = { .packages = t->packages, .n_packages = t->n_packages, .image = image, .identity = identity_of(flow, t->arena), .lock = lock, .store = flow->store, .arch = arch,
-                               .handlers = ash_handlers, .time = (int64_t) lock->source_date_epoch };
+                               .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .scriptlets_context = (void *) ash_handlers, .time = (int64_t) lock->source_date_epoch };
         ash_progress_begin(flow->progress, "composing", 0, ASH_UNIT_ITEMS);
         r = ash_compose(&in, &t->tree, flow->diags);
         ash_progress_end(flow->progress);

@@ -21,7 +21,7 @@ static const struct { uint32_t type; const char *name; } types[] = {
         { S_IFREG, "file" }, { S_IFDIR, "dir" }, { S_IFLNK, "link" }, { S_IFCHR, "char" }, { S_IFBLK, "block" }, { S_IFIFO, "fifo" }, { S_IFSOCK, "socket" },
 };
 static const struct { AshOriginKind kind; const char *name; } origins[] = {
-        { ASH_ORIGIN_PACKAGE, "package" }, { ASH_ORIGIN_HANDLER, "handler" }, { ASH_ORIGIN_DEFINITION, "definition" }, { ASH_ORIGIN_IMPLIED, "implied" },
+        { ASH_ORIGIN_PACKAGE, "package" }, { ASH_ORIGIN_HANDLER, "handler" }, { ASH_ORIGIN_DEFINITION, "definition" }, { ASH_ORIGIN_SCRIPTLET, "scriptlet" }, { ASH_ORIGIN_IMPLIED, "implied" },
 };
 static const struct { uint32_t flag; char letter; } flags[] = {
         { ASH_NODE_CONFIG, 'c' }, { ASH_NODE_NOREPLACE, 'n' }, { ASH_NODE_DOC, 'd' }, { ASH_NODE_LICENSE, 'l' }, { ASH_NODE_GHOST, 'g' },

@@ -238,7 +238,7 @@ int ash_tree_put_file(AshTree *t, AshSlice path, AshSlice content, uint32_t mode
                 node->content.kind = ASH_CONTENT_INLINE;
                 node->content.length = content.len;
                 node->content.data = ash_arena_slice(t->arena, content).ptr;
-                memset(node->content.sha256, 0, sizeof node->content.sha256); /* ash_compose_digest() fills it in: no libcrypto here */
+                memset(node->content.sha256, 0, sizeof node->content.sha256); /* ash_compose_content_digest() fills it in: no libcrypto here */
         }
         if (ret)
                 *ret = n;
@@ -275,6 +275,27 @@ static void hand_over(AshTree *t, AshNode n) {
                         other->hardlink = heir;
         }
 }
+
+void ash_tree_detach(AshTree *t, AshNode n) {
+        AshTreeNode *node = ash_tree_node(t, n);
+        if (node->hardlink == ASH_NO_NODE) {
+                hand_over(t, n);
+                return;
+        }
+        const AshTreeNode *first = ash_tree_node(t, node->hardlink);
+        node->mode = first->mode;
+        node->uid = first->uid;
+        node->gid = first->gid;
+        node->user = first->user;
+        node->group = first->group;
+        node->mtime = first->mtime;
+        node->content = first->content;
+        node->xattrs = first->xattrs;
+        node->n_xattrs = first->n_xattrs;
+        node->hardlink = ASH_NO_NODE;
+}
+
+void ash_tree_empty(AshTree *t, AshNode n) { no_content(ash_tree_node(t, n)); }
 
 static void mark_removed(AshTree *t, AshNode n) {
         AshTreeNode *node = ash_tree_node(t, n);

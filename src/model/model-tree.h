@@ -23,11 +23,11 @@ typedef struct AshContent {
         uint8_t sha256[32];     /* of the bytes; of nothing for an empty file */
 } AshContent;
 
-/* What a node comes from: a package, a handler, or the image's definition. */
-typedef enum AshOriginKind { ASH_ORIGIN_PACKAGE, ASH_ORIGIN_HANDLER, ASH_ORIGIN_DEFINITION, ASH_ORIGIN_IMPLIED /* a directory that nobody declares */ } AshOriginKind;
+/* What a node comes from: a package, a handler, the image's definition, or a scriptlet that ran in the sandbox. */
+typedef enum AshOriginKind { ASH_ORIGIN_PACKAGE, ASH_ORIGIN_HANDLER, ASH_ORIGIN_DEFINITION, ASH_ORIGIN_SCRIPTLET, ASH_ORIGIN_IMPLIED /* a directory that nobody declares */ } AshOriginKind;
 typedef struct AshOrigin {
         AshOriginKind kind;
-        AshSlice name;          /* NEVRA; the handler's name; the key of the definition, as "files./etc/motd" */
+        AshSlice name;          /* NEVRA; the handler's name; the key of the definition, as "files./etc/motd"; "%post(NEVRA)" */
 } AshOrigin;
 
 typedef struct AshXattr {
@@ -94,6 +94,8 @@ int ash_tree_make_dirs(AshTree *t, AshSlice path, uint32_t origin, AshNode *ret)
 int ash_tree_put_file(AshTree *t, AshSlice path, AshSlice content, uint32_t mode, uint32_t origin, AshNode *ret);
 int ash_tree_put_symlink(AshTree *t, AshSlice path, AshSlice target, uint32_t origin, AshNode *ret);
 void ash_tree_remove(AshTree *t, AshNode n);              /* with all below it; a content that other names share moves to the next of them */
+void ash_tree_detach(AshTree *t, AshNode n);              /* a file with several names: this name gets content and attributes of its own */
+void ash_tree_empty(AshTree *t, AshNode n);               /* a file without bytes */
 void ash_tree_set_xattr(AshTree *t, AshNode n, AshSlice name, AshSlice value); /* value.ptr NULL removes it */
 void ash_tree_path(const AshTree *t, AshNode n, AshStr *ret);                 /* appends "/usr/bin/sh" */
 /* Depth first, each directory before its children, children sorted. Stops at the first negative result and returns it. */

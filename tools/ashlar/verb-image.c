@@ -515,7 +515,7 @@ static int run_diff(AshCli *cli) {
 
 /* ---- explain ---- */
 static const char *origin_kind(AshOriginKind kind) {
-        return kind == ASH_ORIGIN_PACKAGE ? "package" : kind == ASH_ORIGIN_HANDLER ? "handler" : kind == ASH_ORIGIN_DEFINITION ? "definition" : "implied (no package declares this directory)";
+        return kind == ASH_ORIGIN_PACKAGE ? "package" : kind == ASH_ORIGIN_HANDLER ? "handler" : kind == ASH_ORIGIN_DEFINITION ? "definition" : kind == ASH_ORIGIN_SCRIPTLET ? "scriptlet" : "implied (no package declares this directory)";
 }
 
 static void explain_package(AshCli *cli, const AshFlowWhy *whys, size_t n, AshSlice nevra) {
