@@ -26,6 +26,8 @@ const AshHandler ash_handlers[] = {
         { "boot",      "boot loader, kernels, initrds and menu entries in the boot partition (bootctl install, kernel-install add)", NULL, 1, ash_wants_boot, ash_handle_boot },
         { "login",     "is there a way in? An error when not, unless the definition says login = \"none\"",      NULL,            1, ash_wants_login, ash_handle_login },
         { "rpmdb",     "the database of installed packages (rpm -i --justdb)",                                  rpmdb_inputs,    1, ash_wants_rpmdb, ash_handle_rpmdb },
+        { "dnf",       "which packages were asked for, and which are dependencies (dnf's history.sqlite)",        NULL,            1, ash_wants_dnf, ash_handle_dnf },
+        { "manifest",  "lists of packages for scanners, where there is no database (rpm -qa)",                   NULL,            1, ash_wants_manifest, ash_handle_manifest },
         { "owners",    "numbers for the names of owners; has to be the last that makes files",                   owners_inputs,   1, NULL, ash_handle_owners },
         {},
 };

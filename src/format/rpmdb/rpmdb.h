@@ -15,3 +15,17 @@ typedef struct AshRpmDbPackage {
 int ash_rpmdb_blob(const AshRpmDbPackage *p, AshStr *out, AshDiags *diags);
 /* The bytes of rpmdb.sqlite with these packages, numbered from 1 in this order. The same packages give the same bytes. */
 int ash_rpmdb_write(const AshRpmDbPackage *packages, size_t n, AshStr *out, AshDiags *diags);
+
+/* ---- what dnf 4 knows about the installed packages: history.sqlite ---- */
+typedef struct AshDnfPackage {
+        AshSlice name, version, release, arch;
+        uint32_t epoch;
+        uint32_t number;             /* in the rpm database */
+        bool user;                   /* asked for; else a dependency, which "dnf autoremove" may remove */
+} AshDnfPackage;
+typedef struct AshDnfTransaction {
+        int64_t time;
+        AshSlice release, command, repository;
+} AshDnfTransaction;
+/* The bytes of /var/lib/dnf/history.sqlite, as if one transaction had installed all. */
+int ash_dnfdb_write(const AshDnfPackage *packages, size_t n, const AshDnfTransaction *transaction, AshStr *out, AshDiags *diags);
