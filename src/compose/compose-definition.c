@@ -128,6 +128,8 @@ static int put_file(Definer *d, const AshImageFile *f) {
         int r = check_path(d, f->path);
         if (r >= 0)
                 r = mode_of(d, f->mode, 0644, &mode);
+        if (f->signing_key.value == ASH_YES)
+                content = d->in->signing_key;
         if (r >= 0 && ash_text_set(f->source)) {
                 r = read_source(d, f->source, &bytes);
                 content = ash_bytes_slice(&bytes);
@@ -202,11 +204,14 @@ static void add_release(AshStr *out, const char *key, AshSlice value) {
 static int put_release(Definer *d, const AshIdentity *id) {
         if (!id || !ash_text_set(id->id))
                 return 0;
-        _str_ AshStr out = {}, like = {};
+        _str_ AshStr out = {}, like = {}, version = {};
         for (size_t i = 0; i < id->id_like.n; i++)
                 ash_str_appendf(&like, "%s%.*s", i ? " " : "", ASH_F(id->id_like.items[i].s));
+        ash_str_append(&version, id->version_id.s);
+        if (ash_text_set(id->version_codename))
+                ash_str_appendf(&version, " (%.*s)", ASH_F(id->version_codename.s));
         const struct { const char *key; AshSlice value; } rows[] = {
-                { "NAME", id->name.s }, { "ID", id->id.s }, { "ID_LIKE", like.len ? ash_str_slice(&like) : ASH_NOSLICE }, { "VERSION_ID", id->version_id.s },
+                { "NAME", id->name.s }, { "VERSION", version.len ? ash_str_slice(&version) : ASH_NOSLICE }, { "ID", id->id.s }, { "ID_LIKE", like.len ? ash_str_slice(&like) : ASH_NOSLICE }, { "VERSION_ID", id->version_id.s },
                 { "VERSION_CODENAME", id->version_codename.s }, { "PRETTY_NAME", id->pretty_name.s }, { "ANSI_COLOR", id->ansi_color.s }, { "LOGO", id->logo.s }, { "CPE_NAME", id->cpe_name.s },
                 { "VENDOR_NAME", id->vendor_name.s }, { "VENDOR_URL", id->vendor_url.s }, { "HOME_URL", id->home_url.s }, { "DOCUMENTATION_URL", id->documentation_url.s },
                 { "SUPPORT_URL", id->support_url.s }, { "BUG_REPORT_URL", id->bug_report_url.s }, { "SUPPORT_END", id->support_end.s },

@@ -13,6 +13,7 @@ typedef struct AshComposeInput {
         void *scriptlets_context;
         AshStore *store;             /* cache of handlers; may be NULL */
         AshSlice arch;
+        AshSlice signing_key;        /* public key of the project's repositories, armored; for files that are it */
         int64_t time;                /* SOURCE_DATE_EPOCH: nothing in the tree is younger */
 } AshComposeInput;
 

@@ -451,10 +451,13 @@ void ash_rule_image(const AshRules *r, const void *item, AshSpan at) {
 
 void ash_rule_image_file(const AshRules *r, const void *item, AshSpan at) {
         const AshImageFile *f = item;
+        bool key = f->signing_key.value == ASH_YES;
         if (ash_text_set(f->content) && filled(f->source)) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, f->source.at, "'content' and 'source' exclude each other");
                 ash_hint(r->diags, "remove one of the two");
-        } else if (!ash_text_set(f->content) && !filled(f->source)) {
+        } else if (key && (ash_text_set(f->content) || filled(f->source))) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "'signing-key' excludes 'content' and 'source'");
+        } else if (!key && !ash_text_set(f->content) && !filled(f->source)) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a file needs 'content' or 'source'");
                 ash_hint(r->diags, "add content = \"...\", which may be empty, or source = \"PATH\"");
         }

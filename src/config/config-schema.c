@@ -315,6 +315,7 @@ static const AshRecord image_group = { "image-group", "A group of users", sizeof
 static const AshRecord image_file = { "image-file", "A file; the name is its path in the image", sizeof(AshImageFile), ROWS(
         TEXT_("content", OWN, AshImageFile, content, "its content"),
         PATH_("source", OWN, AshImageFile, source, "a file with its content, in place of `content`"),
+        FLAG_("signing-key", OWN, AshImageFile, signing_key, "its content is the public key that the project's repositories are signed with (`project.signing-key`; else the development key of this user)"),
         FLAG_("append", OWN, AshImageFile, append, "put the content behind what a package's file of this path has"),
         TEXT_("mode", OWN, AshImageFile, mode, "its mode", FORM(mode), .standard = "0644"),
         TEXT_("owner", OWN, AshImageFile, owner, "its owner", FORM(owner), .standard = "root"),

@@ -103,6 +103,14 @@ static AshIdentity *identity_of(AshFlow *flow, AshArena *arena) {
         return id;
 }
 
+/* Only where a file of the definition is the key: making one is not for images that have no use for it. */
+static int signing_key_of(AshFlow *flow, const AshImage *image, AshArena *arena, AshSlice *ret) {
+        for (size_t i = 0; i < image->files.n; i++)
+                if (image->files.items[i].signing_key.value == ASH_YES)
+                        return flow->signing_key(flow->context, arena, ret);
+        return 0;
+}
+
 int ash_flow_compose(AshFlow *flow, const AshLock *lock, const AshImage *image, AshSlice arch, AshFlowTree **ret) {
         _cleanup_(ash_flow_tree_free_p) AshFlowTree *t = ash_calloc(1, sizeof *t);
         *t = (AshFlowTree){ .image = image, .arch = arch, .arena = ash_arena_new(), .set = ash_lock_set(lock, "image", image->name.s, arch) };
@@ -116,6 +124,9 @@ int ash_flow_compose(AshFlow *flow, const AshLock *lock, const AshImage *image, 
                 return r;
         AshComposeInput in = { .packages = t->packages, .n_packages = t->n_packages, .image = image, .identity = identity_of(flow, t->arena), .lock = lock, .store = flow->store, .arch = arch,
                                .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .scriptlets_context = (void *) ash_handlers, .time = (int64_t) lock->source_date_epoch };
+        r = signing_key_of(flow, image, t->arena, &in.signing_key);
+        if (r < 0)
+                return r;
         ash_progress_begin(flow->progress, "composing", 0, ASH_UNIT_ITEMS);
         r = ash_compose(&in, &t->tree, flow->diags);
         ash_progress_end(flow->progress);

@@ -289,7 +289,7 @@ typedef struct AshImageGroup {
 typedef struct AshImageFile {
         AshText path;             /* in the image, absolute */
         AshText content, source, mode, owner, group, reason; /* source: a path, joined with the directory of its file */
-        AshFlag append;
+        AshFlag append, signing_key;
 } AshImageFile;
 typedef struct AshImageDirectory {
         AshText path, mode, owner, group, reason;

@@ -70,7 +70,24 @@ static int open_configured(AshCli *cli, AshCliSigners *ret) {
         return ash_text_set(info->signer) ? open_command(cli, info->signer.s.ptr, key, ret) : open_key(cli, key, ret);
 }
 
+/* What the project says, else the development key. */
+static int open_standard(AshCli *cli, AshCliSigners *ret, bool *ret_development) {
+        *ret_development = false;
+        int r = open_configured(cli, ret);
+        if (r < 0 || ret->items.n)
+                return r;
+        _free_ char *dir = development_dir();
+        AshSigner *s = NULL;
+        r = ash_signer_open_development(dir, &s, cli->diags);
+        if (r < 0)
+                return r;
+        ash_array_push(&ret->items, s);
+        *ret_development = true;
+        return 0;
+}
+
 int ash_cli_signers(AshCli *cli, AshCliSigners *ret) {
+        bool development = false;
         int r = 0;
         if (ash_cli_flag(cli, "no-sign"))
                 return 0;
@@ -80,17 +97,26 @@ int ash_cli_signers(AshCli *cli, AshCliSigners *ret) {
         if (r >= 0 && command)
                 r = open_command(cli, command, ash_cli_option(cli, "signer-key"), ret);
         if (r >= 0 && !ret->items.n)
-                r = open_configured(cli, ret);
-        if (r < 0 || ret->items.n)
+                r = open_standard(cli, ret, &development);
+        if (r < 0 || !development)
                 return r;
-        _free_ char *dir = development_dir();
-        AshSigner *s = NULL;
-        r = ash_signer_open_development(dir, &s, cli->diags);
+        ash_warn(cli->diags, ASH_NOWHERE, "signed with the DEVELOPMENT key %s of this user: not for releases", ash_signer_fingerprint(ret->items.items[0]));
+        ash_hint(cli->diags, "--key FILE or --signer COMMAND names a real key");
+        return 0;
+}
+
+int ash_cli_public_key(void *context, AshArena *arena, AshSlice *ret) {
+        AshCli *cli = context;
+        _cleanup_(ash_cli_signers_done) AshCliSigners signers = {};
+        bool development;
+        int r = open_standard(cli, &signers, &development);
         if (r < 0)
                 return r;
-        ash_array_push(&ret->items, s);
-        ash_warn(cli->diags, ASH_NOWHERE, "signed with the DEVELOPMENT key %s of this user: not for releases", ash_signer_fingerprint(s));
-        ash_hint(cli->diags, "--key FILE or --signer COMMAND names a real key");
+        *ret = ash_arena_slice(arena, ash_signer_public_key(signers.items.items[0]));
+        if (development) {
+                ash_warn(cli->diags, ASH_NOWHERE, "the image trusts the DEVELOPMENT key %s of this user: not for releases", ash_signer_fingerprint(signers.items.items[0]));
+                ash_hint(cli->diags, "project.signing-key names a real key");
+        }
         return 0;
 }
 

@@ -14,6 +14,8 @@ typedef struct AshCliSigners {
 } AshCliSigners;
 /* Opens what the options name; without any, the development key of this user ($XDG_DATA_HOME/ashlar), made on first use, with a warning. */
 int ash_cli_signers(AshCli *cli, AshCliSigners *ret);
+/* What clients check with: the public key of the first of those (context: the AshCli; for AshFlow.signing_key). */
+int ash_cli_public_key(void *context, AshArena *arena, AshSlice *ret);
 void ash_cli_signers_done(AshCliSigners *s);
 /* SOURCE_DATE_EPOCH, or "otherwise". */
 int ash_cli_source_date(AshCli *cli, uint64_t otherwise, uint64_t *ret);
