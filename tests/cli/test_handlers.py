@@ -412,6 +412,63 @@ class RpmDb(Case):
         self.handle("--store", self.dir / "store", "--rpm", rpms[0], *self.project("package-database = false\n"), "rpmdb")
         self.assertEqual(self.listing, {})
 
+    def test_manifests(self):
+        rpms = self.build()
+        files = [x for f in rpms for x in ("--rpm", f)]
+        self.handle("--store", self.dir / "store", *files, "rpmdb", "manifest", "dnf")
+        files_of = lambda: sorted(p for p, a in self.listing.items() if a[0].startswith("100"))
+        self.assertEqual(files_of(), ["/usr/lib/sysimage/rpm/rpmdb.sqlite"])
+        db = self.dir / "db"
+        shutil.copytree(self.out / "usr/lib/sysimage/rpm", db)
+        query = lambda form: sorted(subprocess.run(["rpm", "--dbpath", db, "-qa", *form], check=True, capture_output=True, text=True).stdout.splitlines())
+        one, two = query([]), query(["--qf", r"%{NAME}\t%{VERSION}-%{RELEASE}\t%{INSTALLTIME}\t%{BUILDTIME}\t%{VENDOR}\t%{EPOCH}\t%{SIZE}\t%{ARCH}\t%{EPOCHNUM}\t%{SOURCERPM}\n"])
+        self.handle("--store", self.dir / "store", *files, *self.project("package-database = false\n"), "rpmdb", "manifest", "dnf")
+        self.assertEqual(files_of(), ["/var/lib/rpmmanifest/container-manifest-1", "/var/lib/rpmmanifest/container-manifest-2"])
+        self.assertEqual(self.made("var/lib/rpmmanifest/container-manifest-1").decode().splitlines(), one)
+        self.assertEqual(self.made("var/lib/rpmmanifest/container-manifest-2").decode().splitlines(), two)
+
+    @unittest.skipUnless(have("dnf") and os.geteuid() == 0, "needs dnf and root")
+    def test_dnf(self):
+        """The rows of dnf's own history after it installed the same packages, and the cookie of the rpm database."""
+        repo, root = self.dir / "repo", self.dir / "judge"
+        repo.mkdir()
+        kit = rpmkit.Kit(self.dir)
+        self.addCleanup(kit.close)
+        rpms = [kit.build(name=n, tags=tags, install="mkdir -p %{buildroot}/usr/share/%{name}", files="/usr/share/%{name}") for n, tags in (("asked", "Epoch: 3\nRequires: dep"), ("dep", ""), ("asked-more", "Requires: dep"))]
+        for f in rpms:
+            shutil.copy(f, repo)
+        subprocess.run(["createrepo_c", "-q", repo], check=True)
+        conf = self.dir / "dnf.conf"
+        conf.write_text(f"[main]\nreposdir=/nonexistent\nvarsdir=/nonexistent\ncachedir={self.dir}/cache\nlogdir={self.dir}\ngpgcheck=0\nplugins=0\n[all]\nname=all\nbaseurl=file://{repo}\n")
+        subprocess.run(["dnf", "-q", "-y", "-c", conf, "--releasever=1", "--installroot", root, "install", "asked", "dep", "asked-more"], check=True, capture_output=True)
+        self.put("usr/bin/dnf-3")
+        self.handle("--store", self.dir / "store", *[x for f in rpms for x in ("--rpm", f)], "rpmdb", "dnf")
+        self.assertIn("/var/lib/dnf/history.sqlite", self.listing)
+
+        def rows(path):
+            db = sqlite3.connect(path)
+            tables = {}
+            for (name,) in db.execute("select name from sqlite_master where type = 'table' order by name").fetchall():
+                tables[name] = [c[1:] for c in db.execute(f"pragma table_info('{name}')")]
+            items = db.execute("select name, epoch, version, release, arch, action, item_type, trans_item.state from rpm join item on item.id = rpm.item_id join trans_item on trans_item.item_id = item.id join repo on "
+                               "repo.id = trans_item.repo_id join trans on trans.id = trans_item.trans_id order by name").fetchall()
+            indexes = db.execute("select name, tbl_name, sql is null from sqlite_master where type = 'index' order by name").fetchall()
+            trans = db.execute("select id, user_id is not null, state, comment, rpmdb_version_begin from trans").fetchall()
+            config = db.execute("select * from config").fetchall()
+            db.close()
+            return tables, items, indexes, trans, config
+        ours = self.out / "var/lib/dnf/history.sqlite"
+        self.assertEqual(rows(ours), rows(root / "var/lib/dnf/history.sqlite"))
+        cookie = sqlite3.connect(ours).execute("select rpmdb_version_end from trans").fetchone()[0]
+        (root / "var/lib/dnf/history.sqlite").write_bytes(ours.read_bytes())
+        shutil.rmtree(next(p.parent for p in root.rglob("rpmdb.sqlite")))
+        place = pathlib.Path(str(root) + subprocess.run(["rpm", "--root", root, "--eval", "%{_dbpath}"], capture_output=True, text=True).stdout.strip())
+        shutil.copytree(self.out / "usr/lib/sysimage/rpm", place)
+        listing = subprocess.run(["dnf", "-c", conf, "--releasever=1", "--installroot", root, "history", "list"], check=True, capture_output=True, text=True).stdout
+        (line,) = [x for x in listing.splitlines() if "image build" in x]
+        self.assertNotIn("*", line) # which would say that somebody else changed the database
+        self.assertEqual(len(cookie), 64)
+
 
 @unittest.skipUnless(have("systemctl"), "no systemctl")
 class Presets(Case):

@@ -326,7 +326,7 @@ append = true
         self.assertEqual(n["/etc/locale.conf"]["sha256"], sha(b"LANG=C.UTF-8\n"))
         self.assertEqual(n["/etc/vconsole.conf"]["sha256"], sha(b"KEYMAP=de\n"))
         release = self.tar().extractfile("usr/lib/os-release").read().decode()
-        self.assertEqual(release, 'NAME="Ashlar \\$ \\"Test\\""\nID=ashlar\nID_LIKE="fedora rhel"\nVERSION_ID=1\n')
+        self.assertEqual(release, 'NAME="Ashlar \\$ \\"Test\\""\nVERSION=1\nID=ashlar\nID_LIKE="fedora rhel"\nVERSION_ID=1\n')
         self.assertEqual(subprocess.run(["sh", "-c", '. "$1"; echo "$NAME|$ID_LIKE"', "sh", self.out / "one/one-x86_64/usr/lib/os-release"], capture_output=True, text=True).stdout, 'Ashlar $ "Test"|fedora rhel\n')
 
     def test_hostile_definitions(self):
