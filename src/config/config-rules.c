@@ -395,6 +395,15 @@ void ash_rule_repo(const AshRules *r, const void *item, AshSpan at) {
                 apt_rule(r, repo, at);
                 return;
         }
+        if (is(repo->type, "host")) {
+                const AshText *stray[] = { &repo->base_uri, &repo->metalink, &repo->suite };
+                for (size_t i = 0; i < ASH_N(stray); i++)
+                        if (filled(*stray[i])) {
+                                ash_fail(r->diags, -ASH_ERR_CONFIG, stray[i]->at, "a repository of type 'host' has no address: its package is made of programs that come with Ashlar");
+                                ash_hint(r->diags, "remove this");
+                        }
+                return;
+        }
         if (filled(repo->base_uri) == filled(repo->metalink)) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, filled(repo->base_uri) ? repo->metalink.at : at, filled(repo->base_uri) ? "'base-uri' and 'metalink' exclude each other" :
                         "a repository needs 'base-uri' or 'metalink'");
@@ -419,7 +428,7 @@ void ash_rule_upstream(const AshRules *r, const void *item, AshSpan at) {
         if (u->repos.n && single) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, u->repos.items[0].at, "an upstream either names repositories with 'repos' or is one itself, not both");
                 ash_hint(r->diags, "move the repository to [resources.rpm-repos.NAME] and name it in 'repos'");
-        } else if (!u->repos.n && !single && !is(u->repo.type, "apt")) {
+        } else if (!u->repos.n && !single && !is(u->repo.type, "apt") && !is(u->repo.type, "host")) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, at, "an upstream needs 'repos', 'base-uri', 'metalink' or, for type 'apt', 'suite'");
                 ash_hint(r->diags, "for example repos = [\"NAME\"], a name in resources.rpm-repos");
         } else if (!u->repos.n)

@@ -201,7 +201,7 @@ static const AshRecord distro = { "distro", "A distribution: what is built, or w
 /* ---- resources, upstreams, channels ---- */
 #define REPO_ROWS(T, prefix) \
         TEXT_("description", DOCS, T, prefix description, "what it is", FORM(line)), \
-        TEXT_("type", 0, T, prefix type, "`rpm-md`: an RPM repository; `apt` (Ashlar's): a suite of an apt archive, imported as RPMs", WORDS("rpm-md", "apt", ""), .standard = "rpm-md"), \
+        TEXT_("type", 0, T, prefix type, "`rpm-md`: an RPM repository; `apt` (Ashlar's): a suite of an apt archive, imported as RPMs; `host` (Ashlar's): the package `ashlar-boot`, made of programs that come with Ashlar", WORDS("rpm-md", "apt", "host", ""), .standard = "rpm-md"), \
         TEXT("base-uri", T, prefix base_uri, "its address; `$basearch` and `$releasever` are filled in", FORM(repo_url)), \
         TEXT("metalink", T, prefix metalink, "its metalink, in place of `base-uri`", FORM(repo_url)), \
         FLAG_("disable-gpg-check", 0, T, prefix disable_gpg_check, "do not check signatures"), \

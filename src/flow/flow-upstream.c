@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <time.h>
+#include "flow-host.h"
 #include "flow-upstream.h"
 
 /* What a kind of upstream can do. */
@@ -34,6 +35,8 @@ struct AshFlowUpstream {
         /* rpm-md */
         AshRpmmdRepo *rpmmd;
         AshKeyring *keys;
+        /* host */
+        AshFlowHost *host;
 };
 
 void ash_flow_upstream_free(AshFlowUpstream *u) {
@@ -44,6 +47,7 @@ void ash_flow_upstream_free(AshFlowUpstream *u) {
         ash_apt_snapshot_free(u->snapshot);
         ash_rpmmd_free(u->rpmmd);
         ash_keyring_free(u->keys);
+        ash_flow_host_free(u->host);
         ash_arena_free(u->arena);
         free(u);
 }
@@ -248,7 +252,7 @@ static int open_apt(AshFlowUpstream *u, const AshLockUpstream *pinned) {
 
 AshId ash_flow_upstream_solver_key(const AshFlowUpstream *u) {
         Key k = key_new("solv");
-        key_add(&k, u->rpmmd ? ash_rpmmd_repomd_id(u->rpmmd)->sha256 : u->apt_key.sha256, 32);
+        key_add(&k, u->rpmmd ? ash_rpmmd_repomd_id(u->rpmmd)->sha256 : u->host ? u->host->id.sha256 : u->apt_key.sha256, 32);
         key_add(&k, u->arch.ptr, u->arch.len);
         key_add(&k, ash_solv_version(), strlen(ash_solv_version()));
         return key_done(&k);
@@ -697,10 +701,42 @@ bool ash_flow_upstream_scripts(AshFlowUpstream *u, AshSlice location, AshFlowScr
 
 const AshAptTables *ash_flow_upstream_tables(const AshFlowUpstream *u) { return u->tables; }
 
+/* ---- host ---- */
+static int open_host(AshFlowUpstream *u, const AshLockUpstream *pinned _unused_) { return ash_flow_host_open(u->flow->store, u->arch, &u->host, u->flow->diags); }
+
+static int add_host(AshFlowUpstream *u, const char *label, AshUniverse *universe) {
+        ash_universe_add_repo(universe, label, ash_flow_upstream_priority(u));
+        if (u->host->there)
+                ash_universe_add_package(universe, &u->host->package);
+        return 0;
+}
+
+static bool has_host(AshFlowUpstream *u, const AshPackage *package) { return u->host->there && ash_slice_eq(package->location, u->host->package.location); }
+
+static int realize_host(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) {
+        const AshPackage *own = &u->host->package;
+        for (size_t i = 0; i < n; i++)
+                ret[i] = (AshLockPackage){ .nevra = ash_package_nevra(packages[i], arena), .upstream = u->name, .origin = ash_arena_slice(arena, own->location), .sha256 = ash_arena_slice(arena, own->sha256),
+                                           .size = own->size };
+        return 0;
+}
+
+static uint64_t date_host(const AshFlowUpstream *u _unused_) { return 0; }
+
+static void lock_host(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret) { ret->snapshot = ash_arena_slice(arena, u->host->package.sha256); }
+
+static int count_host(AshFlowUpstream *u, size_t *ret) {
+        *ret = u->host->there;
+        return 0;
+}
+
+static void package_host(AshFlowUpstream *u, size_t i _unused_, AshArena *arena _unused_, AshPackage *ret) { *ret = u->host->package; }
+
 /* ---- the kinds ---- */
 static const UpstreamOps kinds[] = {
         { "rpm-md", open_rpmmd, add_rpmmd, has_rpmmd, realize_rpmmd, date_rpmmd, lock_rpmmd, count_rpmmd, package_rpmmd }, /* the first is meant when none is said */
         { "apt", open_apt, add_apt, has_apt, realize_apt, date_apt, lock_apt, count_apt, package_apt },
+        { "host", open_host, add_host, has_host, realize_host, date_host, lock_host, count_host, package_host },
 };
 
 static const UpstreamOps *kind_of(const AshUpstream *config) {

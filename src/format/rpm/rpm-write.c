@@ -503,6 +503,27 @@ static void add_changes(const AshRpmNew *p, Builder *b) {
                 put_string(d, p->changes[i].text);
 }
 
+/* As rpmbuild writes them: a script each, named by its prefix, with the standard priority. */
+static void add_triggers(const AshRpmNew *p, Builder *b) {
+        enum { TRIGGER_IN = 1 << 16, TRIGGER_UN = 1 << 17, PRIORITY = 1000000 };
+        const struct { uint32_t tag; AshRpmType type; } tags[] = {
+                { ASH_RPMTAG_TRANSFILETRIGGERSCRIPTS, ASH_RPM_STRING_ARRAY }, { ASH_RPMTAG_TRANSFILETRIGGERSCRIPTPROG, ASH_RPM_STRING_ARRAY }, { ASH_RPMTAG_TRANSFILETRIGGERNAME, ASH_RPM_STRING_ARRAY },
+                { ASH_RPMTAG_TRANSFILETRIGGERVERSION, ASH_RPM_STRING_ARRAY }, { ASH_RPMTAG_TRANSFILETRIGGERINDEX, ASH_RPM_INT32 }, { ASH_RPMTAG_TRANSFILETRIGGERFLAGS, ASH_RPM_INT32 },
+                       };
+        for (size_t k = 0; k < ASH_N(tags) && p->n_triggers; k++) {
+                AshStr *d = add(b, tags[k].tag, tags[k].type, p->n_triggers);
+                for (size_t i = 0; i < p->n_triggers; i++) {
+                        const AshRpmNewTrigger *t = &p->triggers[i];
+                        const AshSlice strings[] = { t->script, ASH_S("/bin/sh"), t->prefix, ASH_S("") };
+                        const uint32_t numbers[] = { (uint32_t) i, t->removal ? TRIGGER_UN : TRIGGER_IN, PRIORITY };
+                        if (k < ASH_N(strings))
+                                put_string(d, strings[k]);
+                        else
+                                put32(d, numbers[k - ASH_N(strings)]);
+                }
+        }
+}
+
 static void add_identity(const Plan *plan, Builder *b) {
         const AshRpmNew *p = plan->p;
         put_string(add(b, ASH_RPMTAG_HEADERI18NTABLE, ASH_RPM_STRING_ARRAY, 1), ASH_S("C"));
@@ -543,6 +564,7 @@ static void build_header(const Plan *plan, AshStr *out) {
         add_identity(plan, &b);
         add_relations(plan, &b);
         add_changes(plan->p, &b);
+        add_triggers(plan->p, &b);
         if (plan->p->n_files > 0) {
                 add_file_numbers(plan, &b);
                 add_file_digests(plan, &b);

@@ -25,6 +25,12 @@ typedef struct AshRpmNewChange {
         AshSlice name, text;     /* "A. Packager <mail> - 1.0-1"; "- what changed" */
 } AshRpmNewChange;
 
+/* A file trigger of whole transactions (rpm.org: "File triggers"): runs /bin/sh once, with the files of the transaction's packages below the prefix as lines of its standard input. */
+typedef struct AshRpmNewTrigger {
+        AshSlice prefix, script;
+        bool removal;            /* %transfiletriggerun: before packages with such files go; else %transfiletriggerin: after they came */
+} AshRpmNewTrigger;
+
 typedef struct AshRpmNew {
         AshSlice name, version, release, arch;
         uint32_t epoch;
@@ -39,6 +45,8 @@ typedef struct AshRpmNew {
         size_t n_files;
         const AshRpmNewChange *changes; /* newest first */
         size_t n_changes;
+        const AshRpmNewTrigger *triggers;
+        size_t n_triggers;
         int zstd_level;          /* 0: 3 */
         uint32_t reserve;        /* bytes kept free in the signature header; 0: 4096 */
 } AshRpmNew;
