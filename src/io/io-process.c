@@ -265,6 +265,36 @@ int ash_process_run(const AshProcess *p, AshProcessResult *ret) {
         return reap(&run, ret);
 }
 
+struct AshChild {
+        Running run;
+};
+
+int ash_child_start(const AshProcess *p, AshChild **ret) {
+        _cleanup_(ash_child_free_p) AshChild *c = ash_calloc(1, sizeof *c);
+        c->run = (Running){ .pidfd = -1, .out = { -1, -1 }, .err = { -1, -1 }, .end = UINT64_MAX };
+        int r = start(p, &c->run);
+        if (r < 0)
+                return r;
+        *ret = ASH_TAKE(c);
+        return 0;
+}
+
+int ash_child_fd(const AshChild *c) { return c->run.pidfd; }
+bool ash_child_ended(const AshChild *c) { return has_exited(c->run.pid); }
+void ash_child_signal(const AshChild *c, int signal) { kill(-c->run.pid, signal); }
+
+int ash_child_finish(AshChild *c, AshProcessResult *ret) {
+        c->run.exited = has_exited(c->run.pid);
+        return reap(&c->run, ret);
+}
+
+void ash_child_free(AshChild *c) {
+        if (!c)
+                return;
+        running_done(&c->run);
+        free(c);
+}
+
 void ash_process_result_done(AshProcessResult *r) {
         ash_str_done(&r->out);
         ash_str_done(&r->err);
@@ -279,12 +309,13 @@ static const struct {
         { "dpkg-deb", "dpkg" },         { "e2fsck", "e2fsprogs" },     { "fsck.erofs", "erofs-utils" },    { "fsck.fat", "dosfstools" },
         { "git", "git" },               { "gpg", "gnupg" },            { "gpgv", "gpgv" },                 { "man", "man-db" },
         { "mformat", "mtools" },        { "mkfs.erofs", "erofs-utils" }, { "newuidmap", "uidmap" },        { "patch", "patch" },
-        { "qemu-img", "qemu-utils" },   { "rpm", "rpm" },              { "rpmbuild", "rpm" },              { "rpmspec", "rpm" },
+        { "qemu-img", "qemu-utils" },   { "qemu-system-aarch64", "qemu-system-arm" }, { "qemu-system-x86_64", "qemu-system-x86" }, { "ssh-keygen", "openssh-client" },
+        { "rpm", "rpm" },               { "rpmbuild", "rpm" },         { "rpmspec", "rpm" },
         { "sbsign", "sbsigntool" },     { "sfdisk", "fdisk" },         { "tar", "tar" },                   { "unzip", "unzip" },
         { "xorriso", "xorriso" },       { "xz", "xz-utils" },          { "zstd", "zstd" },
 };
 
-static void hint_package(AshDiags *diags, const char *program) {
+void ash_process_hint(AshDiags *diags, const char *program) {
         for (size_t i = 0; i < ASH_N(packages); i++)
                 if (strcmp(packages[i].program, program) == 0)
                         ash_hint(diags, "it is in the Debian package '%s'", packages[i].package);
@@ -311,7 +342,7 @@ int ash_process_check(const AshProcess *p, AshProcessResult *ret, AshDiags *diag
         if (r < 0) {
                 ash_fail(diags, r, ASH_NOWHERE, "cannot run '%s': %s", name, ash_strerror(r));
                 if (r == -ENOENT)
-                        hint_package(diags, name);
+                        ash_process_hint(diags, name);
                 return r;
         }
         if (ret->status == 0)

@@ -32,6 +32,19 @@ int ash_process_run(const AshProcess *p, AshProcessResult *ret);
 /* The same, and any outcome but exit status 0 is a diagnostic that names the program, the status and the last lines of its stderr. -ENOENT hints at the Debian package when known. */
 int ash_process_check(const AshProcess *p, AshProcessResult *ret, AshDiags *diags);
 
+/* ---- a program that goes on beside us ---- */
+typedef struct AshChild AshChild;
+/* stdout_fd and stderr_fd must be given; there is no time limit. It is killed with its process group when it is freed, and when we die. */
+int ash_child_start(const AshProcess *p, AshChild **ret);
+int ash_child_fd(const AshChild *c);                              /* readable once it has ended; -1: the kernel cannot tell, ask ash_child_ended() */
+bool ash_child_ended(const AshChild *c);
+void ash_child_signal(const AshChild *c, int signal);             /* to its process group */
+int ash_child_finish(AshChild *c, AshProcessResult *ret);         /* kills what is left of it; only ash_child_free() is allowed after this */
+void ash_child_free(AshChild *c);
+ASH_DEFINE_CLEANUP(AshChild *, ash_child_free)
+/* After -ENOENT: the Debian package of a program as a hint of the last diagnostic, when known. */
+void ash_process_hint(AshDiags *diags, const char *program);
+
 /* ---- threads ---- */
 unsigned ash_cpu_count(void);                                     /* usable processors (affinity and cgroup quota), at least 1 */
 /* Calls fn(context, i) for all i below n on at most "threads" threads (0: ash_cpu_count()), in no order; returns the error of the lowest failing i, or 0.

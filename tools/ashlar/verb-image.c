@@ -1,12 +1,11 @@
 /* image: from packages to trees to outputs. */
-#include "cli-flow.h"
-#include "flow-image.h"
+#include "verb-image.h"
 #include "io.h"
 
 #define ARCH_OPTION { "arch", .value = "ARCH", .doc = "architecture (default: all for build and plan, else the image's first)" }
 #define IMAGE_ARG { "NAME", "an image of the project", ASH_KIND_IMAGE }
 
-static char *images_dir(AshCli *cli) {
+char *ash_image_dir(AshCli *cli) {
         _free_ char *out = ash_cli_output_dir(cli);
         return ash_path_join(out, "images");
 }
@@ -122,7 +121,7 @@ static AshFlowImageOptions options_of(AshCli *cli, const char *lock_path, const 
 }
 
 static int run_build(AshCli *cli) {
-        _free_ char *lock_path = ash_cli_lock_path(cli), *dir = images_dir(cli);
+        _free_ char *lock_path = ash_cli_lock_path(cli), *dir = ash_image_dir(cli);
         _cleanup_(ash_flow_image_result_done) AshFlowImageResult result = {};
         AshFlow flow = ash_cli_flow(cli);
         AshFlowImageOptions o = options_of(cli, lock_path, dir);
@@ -200,7 +199,7 @@ static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const 
 }
 
 static int run_plan(AshCli *cli) {
-        _free_ char *lock_path = ash_cli_lock_path(cli), *dir = images_dir(cli);
+        _free_ char *lock_path = ash_cli_lock_path(cli), *dir = ash_image_dir(cli);
         _cleanup_(ash_flow_image_result_done) AshFlowImageResult result = {};
         _cleanup_(ash_lock_free_all_p) AshLock *lock = NULL;
         AshFlow flow = ash_cli_flow(cli);
@@ -650,6 +649,15 @@ const AshCliVerb ash_verbs_image[] = {
           .args = ASH_ARGS({ "NAME", "an image of the project", ASH_KIND_IMAGE, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
           .options = ASH_OPTIONS({ "all", .doc = "all images that can be built" }, { "force", .doc = "write outputs that are up to date, too" }, ARCH_OPTION, ASH_FLOW_OPTIONS),
           .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE | ASH_TAKES_LOCK, .run = run_build },
+        { "boot", "boot a disk image in QEMU, its serial console in the terminal",
+          .doc = "The machine works on an overlay that goes with it: the image stays as it was built. It has UEFI firmware with variables of its own, a network behind QEMU's user-mode translation, and no port of the host but that "
+                 "of --ssh-port on loopback. On a terminal three times ^] within a second end it.\n\n"
+                 "NAME may also be the path of a disk (with a slash in it).",
+          .args = ASH_ARGS({ "NAME", "an image of the project, or the path of a disk", ASH_KIND_IMAGE }),
+          .options = ASH_OPTIONS(ASH_MACHINE_OPTIONS, { "ssh-port", .value = "PORT", .doc = "port of 127.0.0.1 that leads to the machine's ssh; 0: a free one", .kind = ASH_KIND_NUMBER },
+                                 { "command", .value = "CMD", .doc = "run this as root once the machine is up, print what it says, end the machine; exit status is that of the command" },
+                                 { "in-place", .doc = "the machine writes to the image itself" }),
+          .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = ash_image_boot },
         { "dump", "print an image's file tree, one line a node",
           .doc = "Path, type, mode, owner, time, origin, and of files the digest and where the store has the bytes. What no package has is put into the store, so that 'image write' can make an archive of the dump.",
           .args = ASH_ARGS(IMAGE_ARG), .options = ASH_OPTIONS(ARCH_OPTION, ASH_FLOW_OPTIONS), .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = run_dump },

@@ -1,0 +1,32 @@
+/* What the verbs about images share. */
+#pragma once
+#include "cli-flow.h"
+#include "flow-image.h"
+#include "machine.h"
+
+char *ash_image_dir(AshCli *cli);       /* where all images are; malloc'ed */
+
+/* verb-image-boot.c, verb-image-test.c */
+int ash_image_boot(AshCli *cli);
+int ash_image_test(AshCli *cli);
+
+#define ASH_MACHINE_OPTIONS                                                                                                                     \
+        { "arch", .value = "ARCH", .doc = "architecture (default: the image's first)" },                                                        \
+        { "format", .value = "raw|vhd|vhd-dynamic|vhdx|qcow2|vmdk", .doc = "which output to boot (default: the first that is built, raw before others)" }, \
+        { "accel", .value = "auto|kvm|tcg", .doc = "KVM, or emulation (default: KVM where it really works)" },                                  \
+        { "bus", .value = "virtio|nvme|scsi", .doc = "how the disk is attached (default: virtio)" },                                            \
+        { "memory", .value = "MIB", .doc = "memory of the machine (default: 1024)", .kind = ASH_KIND_NUMBER },                                  \
+        { "cpus", .value = "N", .doc = "its processors (default: 2)", .kind = ASH_KIND_NUMBER },                                                \
+        { "disk-size", .value = "GIB", .doc = "size of the disk that the machine sees (default: as built)", .kind = ASH_KIND_NUMBER },          \
+        { "seed", .value = "FILE", .doc = "cloud-init user-data for the machine, as a NoCloud volume", .kind = ASH_KIND_FILE }
+
+/* A disk that was built, and how it is booted. */
+typedef struct AshImageDisk {
+        const AshImage *image;          /* NULL: a file that is no image of the project */
+        char *path, *arch;
+        const char *format;
+} AshImageDisk;
+void ash_image_disk_done(AshImageDisk *d);
+/* NAME is an image of the project, or a path with a slash in it. Says how to build what is not there. */
+int ash_image_find_disk(AshCli *cli, const char *name, AshImageDisk *ret);
+int ash_image_machine_options(AshCli *cli, const AshImageDisk *disk, AshMachineOptions *ret);
