@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include "disk.h"
 #include "flow-image.h"
 #include "handlers.h"
 #include "json.h"
@@ -7,6 +8,7 @@
 static const AshFlowFormat formats[] = {
         { "oci", false, true, ".oci", false },   { "docker", true, false, ".docker.tar", false }, { "tar", true, false, ".tar", true },
         { "cpio", true, false, ".cpio", true },  { "directory", true, true, "", false },
+        { "raw", true, false, ".raw", false },   { "vhd", true, false, ".vhd", false },           { "vhd-dynamic", true, false, ".dynamic.vhd", false },
 };
 
 /* ---- from names to what they mean ---- */
@@ -148,6 +150,7 @@ typedef struct Build {
         AshArena *arena;
         AshImageFacts facts;
         ASH_ARRAY(AshFlowTree *) trees;
+        ASH_ARRAY(AshDisk *) disks;  /* of kind "disk": by tree */
         AshStr old, record;          /* what the last build said of itself, and what this one will */
         char *dir, *record_path;
         _Alignas(8) int dirfd;
@@ -158,6 +161,9 @@ static void build_done(Build *b) {
         ash_array_foreach(&b->trees, t)
                 ash_flow_tree_free(*t);
         ash_array_done(&b->trees);
+        ash_array_foreach(&b->disks, d)
+                ash_disk_free(*d);
+        ash_array_done(&b->disks);
         ash_str_done(&b->old);
         ash_str_done(&b->record);
         free(b->dir);
@@ -227,7 +233,7 @@ static void add_output(Build *b, const AshFlowFormat *format) {
 
 static int stage_outputs(Build *b) {
         const AshImage *image = b->image;
-        const char *standard = ash_slice_eqs(image->kind.s, "container") ? "oci" : ash_slice_eqs(image->kind.s, "archive") ? "tar" : ash_slice_eqs(image->kind.s, "directory") ? "directory" : NULL;
+        const char *standard = ash_slice_eqs(image->kind.s, "container") ? "oci" : ash_slice_eqs(image->kind.s, "archive") ? "tar" : ash_slice_eqs(image->kind.s, "disk") ? "raw" : ash_slice_eqs(image->kind.s, "directory") ? "directory" : NULL;
         AshSlice arch = ash_flow_image_arch(image, 0);
         for (size_t i = 1; arch.len && !wants_arch(b, arch); i++)
                 arch = ash_flow_image_arch(image, i);
@@ -238,7 +244,7 @@ static int stage_outputs(Build *b) {
         for (size_t i = 0; i < image->formats.n; i++)
                 if (!find_format(image->formats.items[i].s)) {
                         int r = ash_fail(b->flow->diags, -ASH_ERR_CONFIG, image->formats.items[i].at, "the format '%.*s' is not supported yet", ASH_F(image->formats.items[i].s));
-                        ash_hint(b->flow->diags, "what can be written: oci, docker, tar, cpio, directory");
+                        ash_hint(b->flow->diags, "what can be written: oci, docker, tar, cpio, directory; of a disk raw, vhd, vhd-dynamic");
                         return r;
                 }
         for (size_t i = 0; i < image->formats.n; i++)
@@ -290,6 +296,8 @@ static void make_key(Build *b, char ret[static 65]) {
         key_pairs(&text, "annotation", f->annotations, f->n_annotations);
         ash_array_foreach(&b->done->outputs, o)
                 ash_str_appendf(&text, "output %s\n", o->path);
+        if (ash_slice_eqs(b->image->kind.s, "disk"))
+                ash_disk_key(b->image, b->lock->seed, &text);
         ash_array_foreach(&b->trees, t) {
                 ash_str_appendf(&text, "tree %.*s\n", ASH_F((*t)->arch));
                 ash_tree_dump((*t)->tree, &text);
@@ -303,12 +311,12 @@ static bool is_there(Build *b, AshFlowOutput *o, const AshJsonValue *said) {
         struct stat st;
         int64_t size, mtime;
         AshSlice digest = ash_json_get_string(said, "sha256");
-        if (!ash_json_get_int(said, "size", &size) || !ash_json_get_int(said, "mtime-ns", &mtime) || digest.len != 64 || stat(probe, &st) < 0)
+        if (!ash_json_get_int(said, "size", &size) || !ash_json_get_int(said, "mtime-ns", &mtime) || digest.len != (ash_disk_format(ash_slice_str(o->format->name)) ? 0 : 64) || stat(probe, &st) < 0)
                 return false;
         if (mtime != st.st_mtim.tv_sec * 1000000000LL + st.st_mtim.tv_nsec || (S_ISREG(st.st_mode) && !o->format->directory && st.st_size != size))
                 return false;
         o->size = (uint64_t) size;
-        memcpy(o->digest, digest.ptr, 64);
+        memcpy(o->digest, digest.ptr, digest.len);
         return true;
 }
 
@@ -348,6 +356,13 @@ static int write_layout(Build *b, int fd, const AshLayout *l, AshWritten *ret) {
         return r;
 }
 
+static const AshDisk *disk_for(const Build *b, const AshTree *t) {
+        for (size_t i = 0; i < b->disks.n; i++)
+                if (b->trees.items[i]->tree == t)
+                        return b->disks.items[i];
+        return NULL;
+}
+
 /* A single file, whole or not at all. */
 static int write_file(Build *b, AshFlowOutput *o, const char *name, const AshTree *t) {
         _cleanup_(ash_atomic_free_p) AshAtomic *atomic = NULL;
@@ -356,6 +371,13 @@ static int write_file(Build *b, AshFlowOutput *o, const char *name, const AshTre
         int r = ash_atomic_open(b->dirfd, name, 0644, false, &atomic);
         if (r < 0)
                 return failed(b, r, o->path);
+        const AshDiskFormat *disk = ash_disk_format(ash_slice_str(o->format->name));
+        if (disk) {
+                r = ash_disk_write(disk_for(b, t), disk, ash_atomic_fd(atomic), b->flow->threads, b->flow->progress, &o->size, b->flow->diags);
+                if (r >= 0 && (r = ash_atomic_commit(atomic)) < 0)
+                        return failed(b, r, o->path);
+                return r;
+        }
         if (!strcmp(o->format->name, "docker"))
                 r = ash_docker_write(ash_atomic_fd(atomic), t, &b->facts, &written, b->flow->diags);
         else {
@@ -436,6 +458,23 @@ static void sweep(Build *b) {
         }
 }
 
+/* Everything that can be wrong with a disk shows here, before anything of the last build is touched. */
+static int stage_disks(Build *b) {
+        int r = 0;
+        if (b->fresh || !ash_slice_eqs(b->image->kind.s, "disk"))
+                return 0;
+        ash_progress_begin(b->flow->progress, "laying out the disk", 0, ASH_UNIT_ITEMS);
+        for (size_t i = 0; r >= 0 && i < b->trees.n; i++) {
+                const AshFlowTree *t = b->trees.items[i];
+                AshDiskInput in = { .tree = t->tree, .image = b->image, .seed = b->lock->seed, .arch = t->arch, .time = (int64_t) b->lock->source_date_epoch };
+                AshDisk *disk = NULL;
+                r = ash_disk_new(&in, &disk, b->flow->diags);
+                ash_array_push(&b->disks, disk);
+        }
+        ash_progress_end(b->flow->progress);
+        return r;
+}
+
 static int stage_write(Build *b) {
         int r = 0;
         if (b->fresh)
@@ -490,7 +529,7 @@ static int stage_record(Build *b) {
 
 static const struct { const char *name; int (*run)(Build *b); bool writes; } stages[] = {
         { "facts", stage_facts, false },     { "outputs", stage_outputs, false }, { "compose", stage_compose, true /* the store, at least: fetches and expands */ },
-        { "compare", stage_compare, true }, { "write", stage_write, true },      { "record", stage_record, true },
+        { "compare", stage_compare, true }, { "disks", stage_disks, true },      { "write", stage_write, true },      { "record", stage_record, true },
 };
 
 static int build_one(AshFlow *flow, const AshFlowImageOptions *o, const AshLock *lock, AshSlice name, bool dry, AshFlowImageResult *ret) {

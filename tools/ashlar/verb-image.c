@@ -94,7 +94,8 @@ static int print_results(AshCli *cli, const char *dir, const AshFlowImageResult 
                                         ash_json_text(&j, "arch", o->arch);
                                 if (!plan) {
                                         ash_json_uint(&j, "size", o->size);
-                                        ash_json_str(&j, "sha256", o->digest);
+                                        if (*o->digest)
+                                                ash_json_str(&j, "sha256", o->digest);
                                         ash_json_bool(&j, "written", o->written);
                                 }
                                 ash_json_end(&j, '}');

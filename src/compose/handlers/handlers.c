@@ -23,6 +23,7 @@ const AshHandler ash_handlers[] = {
         { "tmpfiles",  "files and directories of tmpfiles.d that do not wait for a boot (systemd-tmpfiles --create)", tmpfiles_inputs, 1, ash_wants_tmpfiles, ash_handle_tmpfiles },
         { "pam",       "/etc/pam.d/common-*: Debian's PAM stacks (pam-auth-update)",                            pam_inputs,      1, ash_wants_pam, ash_handle_pam },
         { "depmod",    "indices of each kernel's modules: modules.dep and its companions (depmod)",             depmod_inputs,   1, ash_wants_depmod, ash_handle_depmod },
+        { "fstab",     "mount points of a disk's partitions, and /etc/fstab for those that systemd does not find itself", NULL,            1, ash_wants_fstab, ash_handle_fstab },
         { "boot",      "boot loader, kernels, initrds and menu entries in the boot partition (bootctl install, kernel-install add)", NULL, 1, ash_wants_boot, ash_handle_boot },
         { "login",     "is there a way in? An error when not, unless the definition says login = \"none\"",      NULL,            1, ash_wants_login, ash_handle_login },
         { "rpmdb",     "the database of installed packages (rpm -i --justdb)",                                  rpmdb_inputs,    1, ash_wants_rpmdb, ash_handle_rpmdb },
