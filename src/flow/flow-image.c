@@ -87,6 +87,8 @@ static int open_packages(AshFlow *flow, const AshLock *lock, AshFlowTree *t) {
                 AshPackage nevra = {};
                 t->packages[i] = (AshComposePackage){ .pack = t->packs[i], .nevra = t->set->packages[i] };
                 ash_nevra_parse(t->set->packages[i], &nevra);
+                if (!ash_slice_eq(ash_pack_nevra(t->packs[i]), t->set->packages[i]))
+                        return ash_fail(flow->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "the lock's digest of %.*s is that of %.*s", ASH_F(t->set->packages[i]), ASH_F(ash_pack_nevra(t->packs[i])));
                 for (size_t k = 0; k < t->set->n_user; k++)
                         t->packages[i].user |= ash_slice_eq(t->set->user[k], nevra.name);
         }

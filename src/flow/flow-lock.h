@@ -19,5 +19,6 @@ typedef struct AshFlowLockResult {
 void ash_flow_lock_result_done(AshFlowLockResult *r);
 
 int ash_flow_lock(AshFlow *flow, const AshFlowLockOptions *options, AshFlowLockResult *ret);
-/* The lock answers what the project asks for now, and every input that it names is at hand or can be fetched by its digest. 1: it does not (with diagnostics); 0: it does. */
+/* 0: the lock answers what the project asks for now, and what it says of each package is what the pinned metadata says (which is fetched when the store does not have it) and what an import
+ * gave. 1: something else is asked for (with diagnostics). -ASH_ERR_VERIFY: a package is not what the lock says; each is named. Writes nothing but the store's cache. */
 int ash_flow_lock_check(AshFlow *flow, const AshFlowLockOptions *options);

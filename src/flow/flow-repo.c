@@ -54,18 +54,11 @@ static bool fits(const Publisher *p, const AshLockPackage *package, const AshPac
 typedef ASH_ARRAY(const AshLockPackage *) Packages;
 
 /* What this pinned state of an upstream has of what is missing, brought into the store. */
-static int bring_back(Publisher *p, const AshLockUpstream *pinned, Packages *missing) {
-        _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = NULL;
-        const AshUpstream *config = ash_flow_upstream_by_name(p->flow, pinned->name, p->arena);
+static int realize_missing(Publisher *p, AshFlowUpstream *u, const Packages *missing) {
         const AshPackage **packages = ash_arena_new_items(p->arena, const AshPackage *, missing->n);
         const AshLockPackage **locked = ash_arena_new_items(p->arena, const AshLockPackage *, missing->n);
         AshLockPackage *got = ash_arena_new_items(p->arena, AshLockPackage, missing->n);
         size_t n = 0;
-        if (!config)
-                return ash_fail(p->flow->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, "the lock names the upstream '%.*s', which the project does not have", ASH_F(pinned->name));
-        int r = ash_flow_upstream_open(p->flow, config, pinned->arch, pinned, &u);
-        if (r < 0)
-                return r;
         for (size_t i = 0; i < missing->n; i++) {
                 AshPackage *one = ash_arena_new_item(p->arena, AshPackage);
                 ash_nevra_parse(missing->items[i]->nevra, one);
@@ -75,13 +68,50 @@ static int bring_back(Publisher *p, const AshLockUpstream *pinned, Packages *mis
                 locked[n] = missing->items[i];
                 packages[n++] = one;
         }
-        r = n ? ash_flow_upstream_realize(u, packages, n, p->arena, got) : 0;
+        int r = n ? ash_flow_upstream_realize(u, packages, n, p->arena, got) : 0;
         for (size_t i = 0; r >= 0 && i < n; i++)
                 if (!ash_slice_eq(got[i].sha256, locked[i]->sha256)) {
                         r = ash_fail(p->flow->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "%.*s is not what the lock says: SHA-256 %.*s, locked is %.*s", ASH_F(locked[i]->nevra), ASH_F(got[i].sha256),
                                      ASH_F(locked[i]->sha256));
                         ash_hint(p->flow->diags, "another version of the importer, or other tables: 'ashlar lock' records what they make now");
                 }
+        return r;
+}
+
+/* The pinned state is gone: the lock has path and digest of each package. What went wrong before is told only when that does not help. */
+static int rescue(Publisher *p, const AshUpstream *config, const AshLockUpstream *pinned, const Packages *missing, int failed, AshDiags *why) {
+        _cleanup_(ash_diags_free_p) AshDiags *tries = ash_diags_new();
+        AshFlow quiet = *p->flow;
+        quiet.diags = tries;
+        int r = ash_flow_upstream_rescue(&quiet, config, pinned->arch, missing->items, missing->n);
+        size_t left = 0;
+        for (size_t i = 0; i < missing->n; i++) {
+                AshId id;
+                left += ash_id_parse(missing->items[i]->sha256, &id) < 0 || !ash_store_has_blob(p->flow->store, &id);
+        }
+        if (r >= 0 && !left) {
+                ash_warn(p->flow->diags, config->repo.name.at, "upstream '%.*s' does not have the state any more that the lock pins: %zu packages were fetched by their paths and digests", ASH_F(pinned->name), missing->n);
+                return 0;
+        }
+        ash_diags_merge(p->flow->diags, why);
+        ash_diags_merge(p->flow->diags, tries);
+        return r == -ASH_ERR_VERIFY ? r : failed;
+}
+
+static int bring_back(Publisher *p, const AshLockUpstream *pinned, const Packages *missing) {
+        _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = NULL;
+        _cleanup_(ash_diags_free_p) AshDiags *why = ash_diags_new();
+        const AshUpstream *config = ash_flow_upstream_by_name(p->flow, pinned->name, p->arena);
+        AshFlow quiet = *p->flow;
+        if (!config)
+                return ash_fail(p->flow->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, "the lock names the upstream '%.*s', which the project does not have", ASH_F(pinned->name));
+        quiet.diags = why;
+        int r = ash_flow_upstream_open(&quiet, config, pinned->arch, pinned, &u);
+        if (r == -ASH_ERR_VERIFY || r == -ASH_ERR_AGAIN || r == -ENOENT)
+                return rescue(p, config, pinned, missing, r, why);
+        if (r >= 0)
+                r = realize_missing(p, u, missing);
+        ash_diags_merge(p->flow->diags, why);
         return r;
 }
 
@@ -277,6 +307,7 @@ static int publish(Publisher *p, const AshChannel *channel, AshSlice arch) {
         AshRepoInput *inputs = ash_arena_new_items(p->arena, AshRepoInput, own.n);
         for (size_t i = 0; i < own.n; i++) {
                 ash_id_parse(own.items[i]->sha256, &inputs[i].id);
+                inputs[i].nevra = own.items[i]->nevra;
                 inputs[i].label = ash_arena_strndup(p->arena, own.items[i]->nevra.ptr, own.items[i]->nevra.len);
         }
         bool lost = false;

@@ -13,6 +13,8 @@ typedef struct UpstreamOps {
         int (*realize)(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret);
         uint64_t (*date)(const AshFlowUpstream *u);
         void (*lock)(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret);
+        int (*rescue)(AshFlowUpstream *u, const AshLockPackage *const *packages, size_t n); /* of one that has not been opened */
+        int (*prove)(AshFlowUpstream *u, const AshLockPackage *locked, AshDiags *diags);
         int (*count)(AshFlowUpstream *u, size_t *ret);
         void (*package)(AshFlowUpstream *u, size_t i, AshArena *arena, AshPackage *ret);
 } UpstreamOps;
@@ -457,36 +459,42 @@ static int realize_apt(AshFlowUpstream *u, const AshPackage *const *packages, si
 }
 
 /* ---- rpm-md ---- */
-static int open_rpmmd(AshFlowUpstream *u, const AshLockUpstream *pinned) {
-        static const char *const want[] = { "filelists", "updateinfo", NULL };
+/* Where it is and what proves it. What it points at lives as long as the upstream. */
+static int make_source(AshFlowUpstream *u, AshRpmmdSource *ret) {
         const AshRepo *repo = &u->config->repo;
         const char **arches = ash_arena_new_items(u->arena, const char *, 2), **bases = ash_arena_new_items(u->arena, const char *, 2);
-        AshId repomd;
         arches[0] = ash_arena_strndup(u->arena, u->arch.ptr, u->arch.len);
-        AshRpmmdSource source = { .name = ash_arena_strndup(u->arena, u->name.ptr, u->name.len), .arch = arches[0], .arches = arches, .allow_file = true, .at = repo->name.at,
-                                  .snapshot = ash_text_set(u->config->snapshot) ? u->config->snapshot.s.ptr : NULL };
+        *ret = (AshRpmmdSource){ .name = ash_arena_strndup(u->arena, u->name.ptr, u->name.len), .arch = arches[0], .arches = arches, .allow_file = true, .at = repo->name.at,
+                                 .snapshot = ash_text_set(u->config->snapshot) ? u->config->snapshot.s.ptr : NULL, .allow_unsigned = repo->disable_gpg_check.value == ASH_YES };
         if (ash_text_set(repo->metalink))
-                source.metalink = repo->metalink.s.ptr;
+                ret->metalink = repo->metalink.s.ptr;
         if (ash_text_set(repo->base_uri)) {
                 bases[0] = repo->base_uri.s.ptr;
-                source.base_urls = bases;
+                ret->base_urls = bases;
         }
-        if (ash_text_set(repo->gpg_key) && repo->disable_gpg_check.value != ASH_YES) {
-                _bytes_ AshBytes key = {};
-                AshSlice path = repo->gpg_key.s;
-                if (ash_slice_starts(path, ASH_S("file://")))
-                        path = ash_slice_from(path, 7);
-                int r = ash_file_read(AT_FDCWD, path.ptr, 4 << 20, &key);
-                if (r < 0)
-                        return ash_fail(u->flow->diags, r, repo->gpg_key.at, "cannot read the key '%.*s': %s", ASH_F(path), ash_strerror(r));
-                r = ash_keyring_new(&u->keys, u->flow->diags);
-                if (r >= 0)
-                        r = ash_keyring_add(u->keys, ash_bytes_slice(&key), path.ptr, u->flow->diags);
-                if (r < 0)
-                        return r;
-                source.keyring = u->keys;
-        }
-        source.allow_unsigned = repo->disable_gpg_check.value == ASH_YES;
+        if (!ash_text_set(repo->gpg_key) || ret->allow_unsigned)
+                return 0;
+        _bytes_ AshBytes key = {};
+        AshSlice path = repo->gpg_key.s;
+        if (ash_slice_starts(path, ASH_S("file://")))
+                path = ash_slice_from(path, 7);
+        int r = ash_file_read(AT_FDCWD, path.ptr, 4 << 20, &key);
+        if (r < 0)
+                return ash_fail(u->flow->diags, r, repo->gpg_key.at, "cannot read the key '%.*s': %s", ASH_F(path), ash_strerror(r));
+        r = ash_keyring_new(&u->keys, u->flow->diags);
+        if (r >= 0)
+                r = ash_keyring_add(u->keys, ash_bytes_slice(&key), path.ptr, u->flow->diags);
+        ret->keyring = u->keys;
+        return r;
+}
+
+static int open_rpmmd(AshFlowUpstream *u, const AshLockUpstream *pinned) {
+        static const char *const want[] = { "filelists", "updateinfo", NULL };
+        AshRpmmdSource source;
+        AshId repomd;
+        int r = make_source(u, &source);
+        if (r < 0)
+                return r;
         if (pinned && ash_id_parse(pinned->snapshot, &repomd) >= 0)
                 source.repomd_id = &repomd;
         return ash_rpmmd_open(u->flow->store, &source, want, u->flow->progress, &u->rpmmd, u->flow->diags);
@@ -701,6 +709,120 @@ bool ash_flow_upstream_scripts(AshFlowUpstream *u, AshSlice location, AshFlowScr
 
 const AshAptTables *ash_flow_upstream_tables(const AshFlowUpstream *u) { return u->tables; }
 
+/* ---- packages whose metadata is nowhere any more ---- */
+static int rescue_rpmmd(AshFlowUpstream *u, const AshLockPackage *const *packages, size_t n) {
+        AshRpmmdKnown *known = ash_arena_new_items(u->arena, AshRpmmdKnown, n);
+        AshRpmmdSource source;
+        AshSlice key;
+        int r = make_source(u, &source);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                known[i] = (AshRpmmdKnown){ .href = packages[i]->origin, .size = packages[i]->size, .label = ash_arena_strndup(u->arena, packages[i]->nevra.ptr, packages[i]->nevra.len) };
+                ash_id_parse(packages[i]->sha256, &known[i].id);
+        }
+        r = ash_rpmmd_fetch_known(u->flow->store, &source, known, n, u->flow->progress, u->flow->diags);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = check_signature(u, &known[i].id, packages[i]->nevra, &key, u->arena);
+        return r;
+}
+
+static bool is_as_locked(AshFlowUpstream *u, const AshLockPackage *locked) {
+        char hex[65];
+        for (size_t i = 0; i < ash_apt_count(u->apt); i++) {
+                AshAptPackage p;
+                ash_apt_package(u->apt, i, &p);
+                ash_hex(p.sha256, sizeof p.sha256, hex);
+                if (ash_slice_eq(p.filename, locked->origin))
+                        return ash_slice_eqs(locked->origin_sha256, hex);
+        }
+        return false;
+}
+
+/* What an import makes of a deb follows from the archive's other packages, too: only the digest tells whether it is still the same. */
+static int rescue_apt(AshFlowUpstream *u, const AshLockPackage *const *packages, size_t n) {
+        const AshPackage **wanted = ash_arena_new_items(u->arena, const AshPackage *, n);
+        AshLockPackage *got = ash_arena_new_items(u->arena, AshLockPackage, n);
+        size_t k = 0;
+        int r = open_apt(u, NULL);
+        if (r >= 0)
+                r = need_universe(u);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                AshPackage *p = ash_arena_new_item(u->arena, AshPackage);
+                ash_nevra_parse(packages[i]->nevra, p);
+                p->location = packages[i]->origin;
+                if (is_as_locked(u, packages[i]))
+                        wanted[k++] = p;
+        }
+        return r >= 0 && k ? realize_apt(u, wanted, k, u->arena, got) : r;
+}
+
+/* ---- is what a lock says true ---- */
+static int forged(AshFlowUpstream *u, const AshLockPackage *locked, const char *what, AshSlice is, AshSlice said, AshDiags *diags) {
+        return ash_fail(diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "the lock says of %.*s that its %s is %.*s; upstream '%.*s' says %.*s", ASH_F(locked->nevra), what, ASH_F(said), ASH_F(u->name), ASH_F(is));
+}
+
+static int prove_text(AshFlowUpstream *u, const AshLockPackage *locked, const char *what, AshSlice is, AshSlice said, AshDiags *diags) {
+        return ash_slice_eq(is, said) ? 0 : forged(u, locked, what, is, said, diags);
+}
+
+static int prove_size(AshFlowUpstream *u, const AshLockPackage *locked, uint64_t is, AshDiags *diags) {
+        char a[24], b[24];
+        snprintf(a, sizeof a, "%llu", (unsigned long long) is);
+        snprintf(b, sizeof b, "%llu", (unsigned long long) locked->size);
+        return is == locked->size ? 0 : forged(u, locked, "size", ash_slice_str(a), ash_slice_str(b), diags);
+}
+
+static int prove_rpmmd(AshFlowUpstream *u, const AshLockPackage *locked, AshDiags *diags) {
+        AshRpmmdFound f;
+        char hex[ASH_ID_HEX];
+        int r = ash_rpmmd_load(u->rpmmd, diags);
+        if (r < 0)
+                return r;
+        if (ash_rpmmd_find(u->rpmmd, locked->nevra, &f) < 0)
+                return ASH_PROOF_NONE;
+        ash_id_hex(&f.id, hex);
+        r = f.has_id ? prove_text(u, locked, "SHA-256", ash_slice_str(hex), locked->sha256, diags) : 0;
+        if (r >= 0)
+                r = prove_text(u, locked, "origin", f.package->href, locked->origin, diags);
+        if (r >= 0 && f.package->size)
+                r = prove_size(u, locked, f.package->size, diags);
+        return r < 0 ? r : f.has_id ? ASH_PROOF_GOOD : ASH_PROOF_UNKNOWN;
+}
+
+static int prove_apt_package(AshFlowUpstream *u, size_t i, const AshAptPackage *p, const AshLockPackage *locked, AshArena *arena, AshDiags *diags) {
+        AshPackage model;
+        AshAptImport in;
+        AshLockPackage got = {};
+        char hex[65];
+        ash_apt_model(u->apt, i, arena, &model);
+        ash_hex(p->sha256, sizeof p->sha256, hex);
+        int r = prove_text(u, locked, "name", ash_package_nevra(&model, arena), locked->nevra, diags);
+        if (r >= 0)
+                r = prove_text(u, locked, "origin-sha256", ash_slice_str(hex), locked->origin_sha256, diags);
+        if (r < 0)
+                return r;
+        AshId key = import_id(u, i, &in);
+        if (!recall(u, &key, &got, NULL, arena))
+                return ASH_PROOF_UNKNOWN;
+        r = prove_text(u, locked, "SHA-256", got.sha256, locked->sha256, diags);
+        if (r >= 0)
+                r = prove_size(u, locked, got.size, diags);
+        return r < 0 ? r : ASH_PROOF_GOOD;
+}
+
+static int prove_apt(AshFlowUpstream *u, const AshLockPackage *locked, AshDiags *diags) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        int r = need_universe(u);
+        for (size_t i = 0; r >= 0 && i < ash_apt_count(u->apt); i++) {
+                AshAptPackage p;
+                ash_apt_package(u->apt, i, &p);
+                if (ash_slice_eq(p.filename, locked->origin))
+                        return prove_apt_package(u, i, &p, locked, arena, diags);
+        }
+        return r < 0 ? r : ASH_PROOF_NONE;
+}
+
 /* ---- host ---- */
 static int open_host(AshFlowUpstream *u, const AshLockUpstream *pinned _unused_) { return ash_flow_host_open(u->flow->store, u->arch, &u->host, u->flow->diags); }
 
@@ -732,11 +854,21 @@ static int count_host(AshFlowUpstream *u, size_t *ret) {
 
 static void package_host(AshFlowUpstream *u, size_t i _unused_, AshArena *arena _unused_, AshPackage *ret) { *ret = u->host->package; }
 
+/* Its state is not pinned: what is in the host's folders is all there is. */
+static int rescue_host(AshFlowUpstream *u _unused_, const AshLockPackage *const *packages _unused_, size_t n _unused_) { return 0; }
+
+static int prove_host(AshFlowUpstream *u, const AshLockPackage *locked, AshDiags *diags) {
+        if (!u->host->there)
+                return ASH_PROOF_NONE;
+        int r = prove_text(u, locked, "SHA-256", u->host->package.sha256, locked->sha256, diags);
+        return r < 0 ? r : ASH_PROOF_GOOD;
+}
+
 /* ---- the kinds ---- */
 static const UpstreamOps kinds[] = {
-        { "rpm-md", open_rpmmd, add_rpmmd, has_rpmmd, realize_rpmmd, date_rpmmd, lock_rpmmd, count_rpmmd, package_rpmmd }, /* the first is meant when none is said */
-        { "apt", open_apt, add_apt, has_apt, realize_apt, date_apt, lock_apt, count_apt, package_apt },
-        { "host", open_host, add_host, has_host, realize_host, date_host, lock_host, count_host, package_host },
+        { "rpm-md", open_rpmmd, add_rpmmd, has_rpmmd, realize_rpmmd, date_rpmmd, lock_rpmmd, rescue_rpmmd, prove_rpmmd, count_rpmmd, package_rpmmd }, /* the first is meant when none is said */
+        { "apt", open_apt, add_apt, has_apt, realize_apt, date_apt, lock_apt, rescue_apt, prove_apt, count_apt, package_apt },
+        { "host", open_host, add_host, has_host, realize_host, date_host, lock_host, rescue_host, prove_host, count_host, package_host },
 };
 
 static const UpstreamOps *kind_of(const AshUpstream *config) {
@@ -747,16 +879,26 @@ static const UpstreamOps *kind_of(const AshUpstream *config) {
 }
 
 /* ---- either kind ---- */
-int ash_flow_upstream_open(AshFlow *flow, const AshUpstream *config, AshSlice arch, const AshLockUpstream *pinned, AshFlowUpstream **ret) {
-        _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = ash_calloc(1, sizeof *u);
+static AshFlowUpstream *upstream_new(AshFlow *flow, const AshUpstream *config, AshSlice arch) {
+        AshFlowUpstream *u = ash_calloc(1, sizeof *u);
         u->flow = flow;
         u->config = config;
         u->arena = ash_arena_new();
         u->name = config->repo.name.s;
         u->arch = arch;
-        u->pinned = pinned ? copy_state(pinned, u->arena) : NULL;
         u->ops = kind_of(config);
         u->type = ash_slice_str(u->ops->type);
+        return u;
+}
+
+int ash_flow_upstream_rescue(AshFlow *flow, const AshUpstream *config, AshSlice arch, const AshLockPackage *const *packages, size_t n) {
+        _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = upstream_new(flow, config, arch);
+        return u->ops->rescue(u, packages, n);
+}
+
+int ash_flow_upstream_open(AshFlow *flow, const AshUpstream *config, AshSlice arch, const AshLockUpstream *pinned, AshFlowUpstream **ret) {
+        _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = upstream_new(flow, config, arch);
+        u->pinned = pinned ? copy_state(pinned, u->arena) : NULL;
         int r = u->ops->open(u, u->pinned);
         if (r >= 0)
                 *ret = ASH_TAKE(u);
@@ -768,6 +910,7 @@ bool ash_flow_upstream_has(AshFlowUpstream *u, const AshPackage *package) { retu
 int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) { return u->ops->realize(u, packages, n, arena, ret); }
 uint64_t ash_flow_upstream_date(const AshFlowUpstream *u) { return u->ops->date(u); }
 AshSlice ash_flow_upstream_revision(const AshFlowUpstream *u) { return u->rpmmd ? ash_rpmmd_repomd(u->rpmmd)->revision : ASH_NOSLICE; }
+int ash_flow_upstream_prove(AshFlowUpstream *u, const AshLockPackage *locked, AshDiags *diags) { return u->ops->prove(u, locked, diags); }
 int ash_flow_upstream_count(AshFlowUpstream *u, size_t *ret) { return u->ops->count(u, ret); }
 void ash_flow_upstream_package(AshFlowUpstream *u, size_t i, AshArena *arena, AshPackage *ret) { u->ops->package(u, i, arena, ret); }
 

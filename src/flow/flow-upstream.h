@@ -61,5 +61,14 @@ int ash_flow_upstream_sync(AshFlow *flow, const AshUpstream *upstream, AshSlice 
 /* The state of the last sync, or the one called snapshot (64 hex digits; NULL: the last) that some sync saw, without asking the network. -ENOENT: there is none. */
 int ash_flow_upstream_last(AshFlow *flow, const AshUpstream *upstream, AshSlice arch, const char *snapshot, AshFlowUpstream **ret);
 
+/* Brings locked packages into the store although their pinned state is nowhere any more: RPMs by their path and digest; of an apt archive those whose deb the newest state has unchanged,
+ * if importing them gives the locked digest. What cannot be had is left out. */
+int ash_flow_upstream_rescue(AshFlow *flow, const AshUpstream *upstream, AshSlice arch, const AshLockPackage *const *packages, size_t n);
+
+enum { ASH_PROOF_NONE, ASH_PROOF_UNKNOWN, ASH_PROOF_GOOD };
+/* Does this state of the upstream say of a package what the lock says? NONE: it has no such package; UNKNOWN: the package was not imported here, so nobody knows its digest;
+ * -ASH_ERR_VERIFY with a diagnostic: it says something else. */
+int ash_flow_upstream_prove(AshFlowUpstream *u, const AshLockPackage *locked, AshDiags *diags);
+
 /* Packages of the lock that the store does not have are brought back from their pinned upstream, each checked against the lock's digest. */
 int ash_flow_ensure_packages(AshFlow *flow, const AshLock *lock, const AshLockPackage *const *wanted, size_t n);

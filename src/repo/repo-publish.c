@@ -83,6 +83,9 @@ static int add_package(Publisher *p, size_t i) {
                 r = ash_repo_signature_header(rpm, p->o->signers, p->o->n_signers, p->o->time, &sig, p->diags);
         if (r < 0)
                 return r;
+        _free_ char *is = ash_rpm_nevra_text(&nevra);
+        if (in->nevra.len && !ash_slice_eqs(in->nevra, is))
+                return ash_fail(p->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "the digest of %.*s is that of %s", ASH_F(in->nevra), is);
         p->locations[i] = make_location(&nevra);
         e->location = ash_slice_str(p->locations[i]);
         AshFragmentInput fragment = { .rpm = rpm, .location = e->location, .header_start = 96 + sig.len, .changelogs = p->o->changelogs ? p->o->changelogs : 10 };

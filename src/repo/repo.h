@@ -56,6 +56,7 @@ int ash_repo_index(const char *dir, const AshRepoOptions *options, AshRepoResult
 typedef struct AshRepoInput {
         AshId id;                       /* of the unsigned package in the store */
         const char *label;              /* for messages */
+        AshSlice nevra;                 /* what it must be: "name-[epoch:]version-release.arch"; empty: whatever it is */
 } AshRepoInput;
 
 /* Publishes packages of the store as DIR/NAME, a link to a generation DIR/.generations/NAME/NNNNNN, switched by one rename. Packages are signed on the way (each byte read once and written

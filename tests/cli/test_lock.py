@@ -393,6 +393,64 @@ disable-gpg-check = true
             p = subprocess.run([ASHLAR, "-C", str(self.project), "repo", "build"], env=self.env, capture_output=True, text=True)
             self.assertIn(p.returncode, (3, 5), p.stderr)
 
+    def test_forged_by_hand(self):
+        self.ashlar("lock")
+        good = self.lock.read_text()
+        app, extra, lib, shell = self.read()["packages"]
+        for old, new, words in ((f'size = {lib["size"]}, sha256 = "{lib["sha256"]}"', f'size = {lib["size"]}, sha256 = "{app["sha256"]}"', ("lib-1.0-1.noarch", "SHA-256", app["sha256"], lib["sha256"])),
+                                (f'sha256 = "{shell["sha256"]}"', 'sha256 = "' + "0" * 64 + '"', ("shell-1.0-1.noarch", "0" * 64)),
+                                ('origin = "extra-1.0-1.noarch.rpm"', 'origin = "loner-1.0-1.noarch.rpm"', ("extra-1.0-1.noarch", "origin", "loner")),
+                                (f'nevra = "shell-1.0-1.noarch", upstream = "up", size = {shell["size"]}', 'nevra = "shell-1.0-1.noarch", upstream = "up", size = 7', ("shell-1.0-1.noarch", "size is 7"))):
+            self.assertIn(old, good)
+            self.lock.write_text(good.replace(old, new))
+            out = self.ashlar("lock", "--check", status=5).stderr
+            for w in words:
+                self.assertIn(w, out)
+        forged = good.replace("lib-1.0-1.noarch", "lib-7.0-1.noarch")  # a package that the upstream never had
+        self.lock.write_text(forged)
+        self.assertIn("lib-7.0-1.noarch", self.ashlar("lock", "--check", status=5).stderr)
+        # A digest that the store has, of another package: nobody is given that one for this.
+        self.lock.write_text(re.sub(r'(nevra = "(?:lib|shell)-.*?) size = \d+, sha256 = ".*?"', rf'\1 size = {app["size"]}, sha256 = "{app["sha256"]}"', good))
+        out = self.ashlar("repo", "build", status=5).stderr
+        self.assertIn("lib-1.0-1.noarch is that of app-1.0-1.noarch", out)
+        self.assertFalse((self.project / "out/repos/base/x86_64").exists())
+        out = self.ashlar("image", "build", "small", status=5).stderr
+        self.assertIn("shell-1.0-1.noarch is that of app-1.0-1.noarch", out)
+        self.lock.write_text(good)
+        self.ashlar("lock", "--check")
+        shutil.rmtree(self.dir / "store")               # on another machine, too
+        self.lock.write_text(good.replace(shell["sha256"], app["sha256"]))
+        self.assertIn("shell-1.0-1.noarch", self.ashlar("lock", "--check", status=5).stderr)
+        self.lock.write_text(good)
+        self.publish(self.new)                          # the pinned metadata is gone: said, and no fault of the lock
+        shutil.rmtree(self.dir / "store")
+        self.assertIn("cannot be compared", self.ashlar("lock", "--check").stderr)
+
+    def test_metadata_is_gone_and_packages_are_not(self):
+        self.ashlar("lock")
+        lock = self.lock.read_bytes()
+        self.publish(self.new, at=1700100000)           # new metadata; the old packages stand where they stood
+        shutil.rmtree(self.dir / "store")
+        with httpservers.Nginx(self.up) as server:
+            self.configure(url=server.url(""))
+            out = self.ashlar("repo", "build").stderr
+            self.assertRegex(out, "warning: upstream 'up' does not have the state any more .* 3 packages were fetched by their paths and digests")
+            self.ashlar("image", "build", "small")
+            self.assertEqual(self.lock.read_bytes(), lock)
+            shutil.rmtree(self.dir / "store")
+            shutil.rmtree(self.project / "out")
+            rpm = self.up / "lib-1.0-1.noarch.rpm"
+            rpm.write_bytes(rpm.read_bytes()[:-1] + b"x")
+            out = self.ashlar("repo", "build", status=5).stderr
+            self.assertIn("lib-1.0-1.noarch", out)
+            self.assertFalse((self.project / "out/repos/base").exists())
+            rpm.unlink()
+            self.assertIn("lib-1.0-1.noarch", self.ashlar("repo", "build", status=None_or(1, 5)).stderr)
+        text = lock.decode().replace('origin = "app-1.0-1.noarch.rpm"', 'origin = "../app-1.0-1.noarch.rpm"')
+        self.lock.write_text(text)
+        shutil.rmtree(self.dir / "store")
+        self.ashlar("repo", "build", status=None_or(3, 5))
+
     def test_nothing_else_is_used(self):
         self.ashlar("lock")
         app = self.read()["packages"][0]

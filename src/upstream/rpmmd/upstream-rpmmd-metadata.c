@@ -32,8 +32,7 @@ static int check_declared(const AshRpmmdRepo *r, const AshRpmmdData *d, AshDiags
         return 0;
 }
 
-/* Every mirror's URL for a href, beginning with the one that served repomd.xml. */
-static const char *const *urls_of(AshRpmmdRepo *r, AshSlice href) {
+const char *const *ash_rpmmd_urls(AshRpmmdRepo *r, AshSlice href) {
         const char **urls = ash_arena_new_items(r->arena, const char *, r->mirrors.n + 1);
         for (size_t i = 0; i < r->mirrors.n; i++)
                 urls[i] = ash_arena_printf(r->arena, "%s%.*s", r->mirrors.items[(r->first_mirror + i) % r->mirrors.n], ASH_F(href));
@@ -62,7 +61,7 @@ static int fetch_other_kind(AshRpmmdRepo *r, const AshRpmmdChecksum *c, AshSlice
         AshId key = alias_key(c);
         ash_id_hex(&key, hex);
         snprintf(path, sizeof(path), "tmp/%.40s-%d", hex, getpid());
-        AshFetch item = { .urls = urls_of(r, href), .dirfd = ash_store_fd(r->store), .path = path, .digest_kind = c->kind, .digest = c->digest, .size = size, .limit = FILE_LIMIT };
+        AshFetch item = { .urls = ash_rpmmd_urls(r, href), .dirfd = ash_store_fd(r->store), .path = path, .digest_kind = c->kind, .digest = c->digest, .size = size, .limit = FILE_LIMIT };
         int k = ash_fetch(&item, 1, &r->source.fetch, NULL, diags);
         if (k >= 0)
                 k = ash_store_put_file(r->store, ash_store_fd(r->store), path, NULL, ret, diags);
@@ -85,7 +84,7 @@ static int fetch_files(AshRpmmdRepo *r, AshProgress *progress, AshDiags *diags) 
                         continue;
                 }
                 memcpy(f->id.sha256, f->data->checksum.digest, 32);
-                wants[n++] = (AshStoreWant){ .urls = urls_of(r, f->data->href), .id = &f->id, .size = f->data->size,
+                wants[n++] = (AshStoreWant){ .urls = ash_rpmmd_urls(r, f->data->href), .id = &f->id, .size = f->data->size,
                                              .label = ash_arena_printf(r->arena, "%.*s of upstream '%s'", ASH_F(f->data->type), r->source.name) };
         }
         return ash_store_fetch(r->store, wants, n, &r->source.fetch, progress, diags);
@@ -448,7 +447,7 @@ int ash_rpmmd_fetch(AshRpmmdRepo *r, AshStore *store, const AshRpmmdPackage *con
                         continue;
                 }
                 memcpy(ret_ids[i].sha256, p->checksum.digest, 32);
-                wants[m++] = (AshStoreWant){ .urls = urls_of(r, p->href), .id = &ret_ids[i], .size = p->size ? p->size : UINT64_MAX, .label = nevra_key(arena, p) };
+                wants[m++] = (AshStoreWant){ .urls = ash_rpmmd_urls(r, p->href), .id = &ret_ids[i], .size = p->size ? p->size : UINT64_MAX, .label = nevra_key(arena, p) };
         }
         return k < 0 ? k : ash_store_fetch(store, wants, m, &r->source.fetch, progress, diags);
 }

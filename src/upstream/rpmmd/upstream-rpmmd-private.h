@@ -31,4 +31,6 @@ struct AshRpmmdRepo {
 /* Everything behind repomd.xml: fetched; and loaded (ash_rpmmd_load), unless the same was loaded before. */
 int ash_rpmmd_fetch_metadata(AshRpmmdRepo *r, const char *const *want, AshProgress *progress, AshDiags *diags);
 bool ash_rpmmd_have_metadata(AshRpmmdRepo *r, const char *const *want);
+/* Every mirror's URL for a href, beginning with the one that served repomd.xml. */
+const char *const *ash_rpmmd_urls(AshRpmmdRepo *r, AshSlice href);
 int ash_rpmmd_need_mirrors(AshRpmmdRepo *r, AshDiags *diags);

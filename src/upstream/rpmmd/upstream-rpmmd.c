@@ -319,6 +319,22 @@ int ash_rpmmd_open(AshStore *store, const AshRpmmdSource *source, const char *co
 /* Mirrors are needed after all: a package, after a start from the store alone. */
 int ash_rpmmd_need_mirrors(AshRpmmdRepo *r, AshDiags *diags) { return r->mirrors.n ? 0 : find_mirrors(r, diags); }
 
+int ash_rpmmd_fetch_known(AshStore *store, const AshRpmmdSource *source, const AshRpmmdKnown *packages, size_t n, AshProgress *progress, AshDiags *diags) {
+        _cleanup_(ash_rpmmd_free_p) AshRpmmdRepo *r = ash_calloc(1, sizeof(*r));
+        r->arena = ash_arena_new();
+        r->store = store;
+        r->source = *source;
+        r->source.fetch.allow_file = source->allow_file;
+        AshStoreWant *wants = ash_arena_new_items(r->arena, AshStoreWant, n);
+        int k = find_mirrors(r, diags);
+        for (size_t i = 0; k >= 0 && i < n; i++) {
+                if (!ash_path_is_confined(packages[i].href))
+                        return ash_fail(diags, -ASH_ERR_VERIFY, source->at, "'%.*s' is no path below a repository", ASH_F(packages[i].href));
+                wants[i] = (AshStoreWant){ .urls = ash_rpmmd_urls(r, packages[i].href), .id = &packages[i].id, .size = packages[i].size, .label = packages[i].label };
+        }
+        return k < 0 ? k : ash_store_fetch(store, wants, n, &r->source.fetch, progress, diags);
+}
+
 void ash_rpmmd_free(AshRpmmdRepo *r) {
         if (!r)
                 return;

@@ -47,3 +47,12 @@ size_t ash_rpmmd_count(const AshRpmmdRepo *r);
 const AshRpmmdPackage *ash_rpmmd_at(const AshRpmmdRepo *r, size_t i);
 /* Fetches packages into the store from any mirror, each by its digest. ret_ids has n places. */
 int ash_rpmmd_fetch(AshRpmmdRepo *r, AshStore *store, const AshRpmmdPackage *const *packages, size_t n, AshId *ret_ids, AshProgress *progress, AshDiags *diags);
+
+/* Packages whose path and digest are known from elsewhere (a lock), without any metadata: from any mirror, each by its digest. */
+typedef struct AshRpmmdKnown {
+        AshSlice href;                   /* below the base */
+        AshId id;
+        uint64_t size;                   /* UINT64_MAX: not known */
+        const char *label;
+} AshRpmmdKnown;
+int ash_rpmmd_fetch_known(AshStore *store, const AshRpmmdSource *source, const AshRpmmdKnown *packages, size_t n, AshProgress *progress, AshDiags *diags);
