@@ -72,7 +72,7 @@ class Kit:
     def run(self, *argv, check=True, **kw):
         return subprocess.run([str(a) for a in argv], env=self.env, check=check, capture_output=True, text=True, **kw)
 
-    def build(self, name="kit", version="1.0", release="1", payload="w6.gzdio", tags="", install="true", files="", more="", arch="noarch", defines=()):
+    def build(self, name="kit", version="1.0", release="1", payload="w6.gzdio", tags="", install="true", files="", more="", arch="noarch", defines=(), macros=None):
         spec = self.dir / f"{name}-{version}-{release}.spec"
         tags = f"BuildArch: noarch\n{tags}" if arch == "noarch" else tags
         spec.write_text(SPEC.format(name=name, version=version, release=release, tags=tags, install=install, files=files, more=more))
@@ -82,6 +82,8 @@ class Kit:
                 "--define", "__os_install_post %{nil}", "--define", "debug_package %{nil}", "--define", "use_source_date_epoch_as_buildtime 1", "--define", "_buildhost test"]
         for d in defines:
             args += ["--define", d]
+        if macros:
+            args += ["--load", str(macros)]
         if arch not in ("noarch", os.uname().machine):
             args += ["--target", arch]
         self.run(*args, spec)
