@@ -95,7 +95,7 @@ FILES = {
     "logrotate": {"/var/lib/logrotate/": "0755"},
     "openssh-server": {"/usr/share/empty.fxsshd/": "0711", "%config /etc/fxssh/sshd_config": "Port 22\n"},
     "selinux-policy": {"/etc/selinux/": "0755", "/etc/sysconfig/": "0755", "%ghost /etc/selinux/config": "0644", "%ghost /etc/sysconfig/selinux": "0644"},
-    "setup": {"/etc/fx-setup": "setup\n"},
+    "setup": {"%config(noreplace) /etc/shadow": "", "%config(noreplace) /etc/gshadow": ""},
     "xkeyboard-config": {"/usr/share/X11/xkb/rules": "xkb\n"},
 }
 
