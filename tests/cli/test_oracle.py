@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ RULES = HERE.parent / "oracle/differences.toml"
 
 # What the packages' maintainer scripts call at the end, in this order, as commands within the root; each only where its tool is in the root.
 ACCOUNTS = [("/usr/bin/systemd-sysusers",), ("/usr/sbin/pwconv",), ("/usr/sbin/grpconv",)]
+SHADOW_OF_A_PACKAGE = ["fedora-like"]
 TOOLS = [
     ("/usr/bin/systemd-hwdb", "--usr", "update"),
     ("/usr/bin/journalctl", "--update-catalog"),
@@ -96,38 +98,47 @@ class Oracle(unittest.TestCase):
         folder = self.dir / f"{image}-rpms"
         folder.mkdir()
         of = {p["nevra"]: p for p in self.lock["packages"]}
-        chosen = next(s for s in self.lock["sets"] if s["kind"] == "image" and s["name"] == image and s["arch"] == "x86_64")["packages"]
+        locked = next(s for s in self.lock["sets"] if s["kind"] == "image" and s["name"] == image and s["arch"] == "x86_64")
+        chosen = locked["packages"]
         for nevra in chosen:
             digest = of[nevra]["sha256"]
             shutil.copy(pathlib.Path(self.store) / "blobs/sha256" / digest[:2] / digest, folder / f"{nevra.replace(':', '_')}.rpm")
         run(["createrepo_c", "-q", folder], env=self.env)
-        return folder, chosen
+        return folder, chosen, locked["user"]
 
-    def judge(self, image, scripts):
-        folder, chosen = self.packages(image)
-        self.macros.write_text(f"%_dbpath {'/usr/lib/sysimage/rpm' if scripts else '/var/lib/rpm'}\n")
+    def judge(self, image):
+        folder, chosen, asked = self.packages(image)
+        self.macros.write_text("%_dbpath /usr/lib/sysimage/rpm\n")
         root = self.dir / f"{image}-root"
         root.mkdir()
         os.chmod(root, 0o755)
         (self.dir / "dnf-log").mkdir(exist_ok=True)
-        self.accounts(image, root)
+        (root / "etc").mkdir()
+        if not any(n.startswith("base-passwd-") for n in chosen):
+            self.accounts(image, root)
         script = self.dir / f"{image}.sh"
-        names = " ".join(f"'{folder}/{n.replace(':', '_')}.rpm'" for n in chosen)
+        names = " ".join(f"'{name}'" for name in asked)
         log = f"{self.dir}/{image}.log"
         lines = ["set -eu", "umask 022",
                  # As a builder of images has them: what scriptlets need to run, and what no image ships.
-                 f"mkdir -p {root}/proc {root}/dev {root}/run; mount -t proc proc {root}/proc; mount -t tmpfs -o mode=0755 dev {root}/dev; mount -t tmpfs -o mode=0755 run {root}/run",
+                 f"mkdir -m 0555 {root}/proc; mkdir {root}/dev {root}/run; mount -t proc proc {root}/proc; mount -t tmpfs -o mode=0755 dev {root}/dev; mount -t tmpfs -o mode=0755 run {root}/run",
                  f"for d in null zero full random urandom; do touch {root}/dev/$d; mount --bind /dev/$d {root}/dev/$d; done; ln -s /proc/self/fd {root}/dev/fd",
                  f"dnf -q -y --noplugins --repofrompath=set,file://{folder} --repo set --nogpgcheck --installroot {root} --releasever 1 --setopt=install_weak_deps=0 "
-                 f"--setopt=tsflags=nodocs --setopt=cachedir={self.dir}/dnf-cache --setopt=logdir={self.dir}/dnf-log --setopt=persistdir=/var/lib/dnf --setopt=reposdir=/nonexistent install {names} >{log} 2>&1 "
+                 f"--setopt=tsflags=nodocs --setopt=cachedir={self.dir}/dnf-cache --setopt=logdir={self.dir}/dnf-log --setopt=reposdir=/nonexistent install {names} >{log} 2>&1 "
                  f"|| {{ cat {log}; exit 1; }}"]
 
         def tool(program, *args):
             return (f"[ ! -x {root}{program} ] || chroot {root} /usr/bin/env -i PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 SYSTEMD_OFFLINE=1 SOURCE_DATE_EPOCH=1700000000 {program} {' '.join(args)} >>{log} 2>&1 "
                     f"|| echo 'failed: {program}' >&2")
         lines += [tool(*t) for t in ACCOUNTS]
-        if not scripts:  # Owners by name: rpm looked them up while the accounts were still being made.
-            lines += [f"rpm --root {root} {option} -a >>{log} 2>&1 || true" for option in ("--setugids", "--setperms", "--setcaps")]
+        lines += [f"[ -e {root}/usr/sbin/pwconv ] || [ ! -e {root}/etc/passwd ] || {{ pwconv -R {root}; grpconv -R {root}; }}"]
+        for name, user in self.definition(image).get("users", {}).items():
+            if user.get("shell") and any(n.startswith("base-passwd-") for n in chosen):
+                lines.append(f"usermod -R {root} -s {user['shell']} {name}")
+        if any(n.startswith("base-passwd-") for n in chosen) and image not in SHADOW_OF_A_PACKAGE:  # as the postinst of Debian's passwd does
+            lines.append(f"for f in shadow gshadow; do chgrp $(sed -n 's/^shadow:[^:]*:\\([0-9]*\\):.*/\\1/p' {root}/etc/group) {root}/etc/$f; chmod 0640 {root}/etc/$f; done")
+        # Owners by name of packages without scripts: rpm looked them up while the accounts were still being made.
+        lines += [f"rpm --root {root} {option} $(rpm --root {root} -qa | grep -v '[.]fc43[.]') >>{log} 2>&1 || true" for option in ("--setugids", "--setperms", "--setcaps")]
         lines += [tool(*t) for t in TOOLS]
         lines += [f"[ ! -e {root}/usr/lib/x86_64-linux-gnu/libc.so.6 ] || ldconfig -X -r {root}"]
         # It calls openssl, which need not be in the root: the host's own over the root's directories.
@@ -147,7 +158,6 @@ class Oracle(unittest.TestCase):
         definition = self.definition(image)
         conf.write_text("".join(f'g {name} {g.get("gid", "-")}\n' for name, g in definition.get("groups", {}).items()) +
                         "".join(f'u {name} {u.get("uid", "-")} "{u.get("comment", "")}" {u.get("home", "-")} {u.get("shell", "-")}\n' for name, u in definition.get("users", {}).items()))
-        (root / "etc").mkdir()
         run(["systemd-sysusers", "--root", root, conf], env=self.env)
 
     def definition(self, image):
@@ -156,7 +166,7 @@ class Oracle(unittest.TestCase):
         for file in [self.project / "ashlar.toml", *(self.project / "images").glob("*.toml")]:
             said.update(tomllib.loads(file.read_text()).get("images", {}))
         whole = {"users": {}, "groups": {}}
-        for name in [*said[image].get("inherits", []), image]:
+        for name in [*said.get(image, {}).get("inherits", []), image]:
             for kind in whole:
                 whole[kind].update(said[name].get(kind, {}))
         return whole
@@ -176,6 +186,9 @@ class Oracle(unittest.TestCase):
             return [run(["ldconfig", "-p", "-C", file]).stdout.splitlines()[1:-1] for file in (theirs, mine)]
         if path == "/etc/ca-certificates.conf":
             return [[line for line in file.read_text().splitlines() if not line.startswith("#")] for file in (theirs, mine)]
+        if path.endswith("/history.sqlite"):
+            query = "SELECT r.name, r.epoch, r.version, r.release, r.arch, t.action, t.reason FROM trans_item t JOIN rpm r USING (item_id) ORDER BY 1, 5"
+            return [sqlite3.connect(f"file:{file}?mode=ro&immutable={int(file == mine)}", uri=True).execute(query).fetchall() for file in (theirs, mine)]
         if path.endswith("/rpmdb.sqlite"):
             db = self.dir / "db"
             db.mkdir(exist_ok=True)
@@ -184,8 +197,8 @@ class Oracle(unittest.TestCase):
             return [sorted(run(["rpm", *where, "-qa", "--qf", query], env=self.env).stdout.splitlines()) for where in (["--root", root], ["--dbpath", db])]
         return None
 
-    def compare(self, image, scripts=False):
-        root = self.judge(image, scripts)
+    def compare(self, image):
+        root = self.judge(image)
         text = self.ashlar("image", "dump", image, "--arch", "x86_64")
         (self.dir / f"{image}.dump").write_text(text)
         self.ashlar("image", "write", self.dir / f"{image}.dump", self.dir / f"{image}.tar", "--compression", "none")
@@ -213,7 +226,7 @@ class Oracle(unittest.TestCase):
         file.write_text(image % json.dumps(tools))
         self.addCleanup(file.unlink)
         self.lock_again()
-        folder, _ = self.packages("tools")
+        folder, *_ = self.packages("tools")
         taken = set(run(["rpm", "-qpl", *folder.glob("*.rpm")], env=self.env).stdout.split("\n"))
         kit = rpmkit.Kit(self.dir)
         self.addCleanup(kit.close)
@@ -223,7 +236,7 @@ class Oracle(unittest.TestCase):
         file.write_text(f'[upstreams.fx]\ntype = "rpm-md"\nbase-uri = "file://{kit.dir}/rpms"\ndisable-gpg-check = true\n' + (image % json.dumps(tools + names)).replace("images.tools", "images.fedora-like") +
                         'upstreams = ["debian-13", "fx"]\nexclude-packages = ["dash"]\n')
         self.lock_again()
-        self.compare("fedora-like", scripts=True)
+        self.compare("fedora-like")
 
     @classmethod
     def lock_again(cls):

@@ -70,7 +70,7 @@ exit 0
 """
 
 # Fedora's sh is bash; its packages say what their scriptlets call.
-NEEDS = "Requires(pre): fx-sh, fx-helper, base-files, coreutils, findutils, grep, sed, passwd, libc-bin\nRequires(post): fx-sh, fx-helper, base-files, coreutils, systemd, util-linux\n"
+NEEDS = "Requires(pre): fx-setup, fx-sh, fx-helper, base-files, coreutils, findutils, grep, sed, passwd, libc-bin\nRequires(post): fx-sh, fx-helper, base-files, coreutils, systemd, util-linux\n"
 
 # Scriptlets that cannot be judged here, each for what they need.
 LEFT_OUT = {
@@ -281,7 +281,7 @@ def build(kit, corpus, taken):
                 body = "\n".join(line for line in body.splitlines() if not line.startswith(("%remove", "%merge_scriptlet")))
             sections += f"{section(hook)}\n{body}\n"
             count += 1
-        package("fx-" + name, NEEDS, files, sections)
+        package("fx-" + name, NEEDS if name != "setup" else "Requires: base-passwd\n", files, sections)
     for name, (tags, files, sections) in sorted(OWN.items()):
         package(name, tags + NEEDS, files, sections)
         count += len(re.findall(r"^%(?:pre|post|trigger|file|transfile)", sections, re.M))

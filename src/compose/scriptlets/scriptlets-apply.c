@@ -148,7 +148,22 @@ static int take_link(Taker *k, AshNode dir, AshNode n, const AshSandboxChange *c
         return 0;
 }
 
+/* What no image ships, whoever makes it: the state of a machine that runs, and what each host must draw for itself. */
+static bool is_of_the_host(AshSlice path) {
+        static const char *const below[] = { "/run/", "/sys/", "/proc/", "/dev/", "/tmp/", "/var/tmp/" };
+        static const char *const files[] = { "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret", "/var/lib/dbus/machine-id", "/etc/machine-id", "/etc/.pwd.lock", "/var/cache/ldconfig/aux-cache" };
+        for (size_t i = 0; i < ASH_N(below); i++)
+                if (ash_slice_starts(path, ash_slice_str(below[i])))
+                        return true;
+        for (size_t i = 0; i < ASH_N(files); i++)
+                if (ash_slice_eqs(path, files[i]))
+                        return true;
+        return false;
+}
+
 static int take_one(Taker *k, const AshSandboxChange *c) {
+        if (is_of_the_host(c->path))
+                return 0;
         AshNode dir = ash_tree_lookup(k->tree, ash_path_dir(c->path), false), n = dir;
         if (c->path.len > 1) {
                 if (dir == ASH_NO_NODE || !S_ISDIR(ash_tree_node(k->tree, dir)->mode))
