@@ -197,8 +197,6 @@ static int stage_facts(Build *b) {
         *f = (AshImageFacts){ .name = ash_arena_strndup(b->arena, b->image->name.s.ptr, b->image->name.s.len), .time = (int64_t) b->lock->source_date_epoch, .threads = b->flow->threads, .store = b->flow->store,
                               .compression = ash_slice_eqs(oci->compression.s, "gzip") ? ASH_COMP_GZIP : ASH_COMP_ZSTD, .user = oci->user.s, .working_directory = oci->working_directory.s,
                               .stop_signal = oci->stop_signal.s, .progress = b->flow->progress };
-        if (ash_slice_eqs(oci->layers.s, "origin"))
-                return ash_fail(b->flow->diags, -ASH_ERR_CONFIG, oci->layers.at, "layers = \"origin\" is not supported yet: \"single\" is");
         f->entrypoint = slices(b->arena, &oci->entrypoint, &f->n_entrypoint);
         f->command = slices(b->arena, &oci->command, &f->n_command);
         f->ports = slices(b->arena, &oci->exposed_ports, &f->n_ports);
@@ -267,6 +265,8 @@ static int stage_compose(Build *b) {
                 if (r < 0)
                         return r;
                 ash_array_push(&b->trees, t);
+                if (ash_slice_eqs(b->image->oci.layers.s, "origin"))
+                        r = ash_flow_layers(b->flow, b->lock, t);
                 b->done->packages += t->n_packages;
                 b->done->entries += ash_tree_count(t->tree);
         }
@@ -301,7 +301,10 @@ static void make_key(Build *b, char ret[static 65]) {
         if (ash_slice_eqs(b->image->kind.s, "disk"))
                 ash_disk_key(b->image, b->lock->seed, &text);
         ash_array_foreach(&b->trees, t) {
-                ash_str_appendf(&text, "tree %.*s\n", ASH_F((*t)->arch));
+                ash_str_appendf(&text, "tree %.*s, layers", ASH_F((*t)->arch));
+                for (size_t i = 0; (*t)->layers && i < (*t)->tree->origins.n; i++)
+                        ash_str_appendf(&text, " %u", (*t)->layers[i]);
+                ash_str_append_char(&text, '\n');
                 ash_tree_dump((*t)->tree, &text);
         }
         ash_digest_hex_of(ASH_SHA256, ash_str_slice(&text), ret);
@@ -401,8 +404,10 @@ static int write_oci(Build *b, AshFlowOutput *o, int dirfd) {
         int r = 0;
         for (size_t i = 0; r >= 0 && i < b->trees.n; i++) {
                 b->facts.arch = ash_arena_strndup(b->arena, b->trees.items[i]->arch.ptr, b->trees.items[i]->arch.len);
+                b->facts.layers = b->trees.items[i]->layers;
+                b->facts.n_layers = b->trees.items[i]->n_layers;
                 r = ash_oci_add(dirfd, b->trees.items[i]->tree, &b->facts, &images[i], b->flow->diags);
-                o->size += r >= 0 ? images[i].layer.compressed_size : 0;
+                o->size += r >= 0 ? images[i].size : 0;
         }
         if (r >= 0)
                 r = ash_oci_finish(dirfd, &b->facts, images, b->trees.n, b->flow->diags);

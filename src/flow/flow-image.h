@@ -32,9 +32,12 @@ typedef struct AshFlowTree {
         AshComposePackage *packages;
         size_t n_packages;
         AshTree *tree;
+        uint32_t *layers, n_layers;  /* by origin of the tree: the layer of a container; NULL: there is one */
 } AshFlowTree;
 void ash_flow_tree_free(AshFlowTree *t);
 ASH_DEFINE_CLEANUP(AshFlowTree *, ash_flow_tree_free)
+/* Fills in the layers, for layers = "origin". */
+int ash_flow_layers(AshFlow *flow, const AshLock *lock, AshFlowTree *t);
 
 /* The lock beside the project; with a hint when there is none. */
 int ash_flow_read_lock(AshFlow *flow, const char *path, AshLock **ret);

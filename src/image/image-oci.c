@@ -56,12 +56,10 @@ static void pairs(AshJson *j, const char *key, const struct AshFactPair *items, 
         ash_json_end(j, '}');
 }
 
-static void make_config(const AshImageFacts *f, const AshOciImage *image, const uint8_t diff_id[static 32], AshStr *out) {
+static void make_config(const AshImageFacts *f, const AshOciImage *image, const AshWritten *layers, size_t n_layers, AshStr *out) {
         char date[32], hex[65], digest[80];
         AshJson j = { .out = out, .compact = true };
         date_of(f->time, date);
-        ash_hex(diff_id, 32, hex);
-        snprintf(digest, sizeof digest, "sha256:%s", hex);
         ash_json_begin(&j, NULL, '{');
         ash_json_str(&j, "created", date);
         ash_json_str(&j, "architecture", image->arch);
@@ -85,14 +83,20 @@ static void make_config(const AshImageFacts *f, const AshOciImage *image, const 
         ash_json_begin(&j, "rootfs", '{');
         ash_json_str(&j, "type", "layers");
         ash_json_begin(&j, "diff_ids", '[');
-        ash_json_str(&j, NULL, digest);
+        for (size_t i = 0; i < n_layers; i++) {
+                ash_hex(layers[i].sha256, 32, hex);
+                snprintf(digest, sizeof digest, "sha256:%s", hex);
+                ash_json_str(&j, NULL, digest);
+        }
         ash_json_end(&j, ']');
         ash_json_end(&j, '}');
         ash_json_begin(&j, "history", '[');
-        ash_json_begin(&j, NULL, '{');
-        ash_json_str(&j, "created", date);
-        ash_json_str(&j, "created_by", "ashlar " ASHLAR_VERSION);
-        ash_json_end(&j, '}');
+        for (size_t i = 0; i < n_layers; i++) {
+                ash_json_begin(&j, NULL, '{');
+                ash_json_str(&j, "created", date);
+                ash_json_str(&j, "created_by", "ashlar " ASHLAR_VERSION);
+                ash_json_end(&j, '}');
+        }
         ash_json_end(&j, ']');
         ash_json_end(&j, '}');
 }
@@ -111,10 +115,10 @@ static int put_blob(int dirfd, AshSlice data, char ret_hex[static 65], AshDiags 
 }
 
 /* The layer gets its name when its digest is known. */
-static int put_layer(int dirfd, const AshTree *t, const AshImageFacts *f, AshWritten *ret, AshDiags *diags) {
+static int put_layer(int dirfd, const AshTree *t, const AshImageFacts *f, uint32_t layer, AshWritten *ret, AshDiags *diags) {
         _cleanup_(ash_layout_free_p) AshLayout *l = ash_layout_new();
         char hex[65], path[96];
-        int r = ash_layout_tar(l, t, true, diags);
+        int r = f->layers ? ash_layout_tar_layer(l, t, f->layers, layer, layer + 1 == f->n_layers, f->time, diags) : ash_layout_tar(l, t, true, diags);
         if (r < 0)
                 return r;
         _close_ int fd = openat(dirfd, "layer.part", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -143,9 +147,31 @@ static void descriptor(AshJson *j, const char *key, const char *type, const char
 
 #define OCI "application/vnd.oci.image."
 
+static void make_manifest(const AshImageFacts *f, const char *config_hex, size_t config_size, const AshWritten *layers, size_t n_layers, AshStr *out) {
+        const char *type = f->compression == ASH_COMP_ZSTD ? OCI "layer.v1.tar+zstd" : f->compression == ASH_COMP_GZIP ? OCI "layer.v1.tar+gzip" : OCI "layer.v1.tar";
+        char hex[65];
+        AshJson j = { .out = out, .compact = true };
+        ash_json_begin(&j, NULL, '{');
+        ash_json_int(&j, "schemaVersion", 2);
+        ash_json_str(&j, "mediaType", OCI "manifest.v1+json");
+        descriptor(&j, "config", OCI "config.v1+json", config_hex, config_size);
+        ash_json_end(&j, '}');
+        ash_json_begin(&j, "layers", '[');
+        for (size_t i = 0; i < n_layers; i++) {
+                ash_hex(layers[i].compressed_sha256, 32, hex);
+                descriptor(&j, NULL, type, hex, layers[i].compressed_size);
+                ash_json_end(&j, '}');
+        }
+        ash_json_end(&j, ']');
+        pairs(&j, "annotations", f->annotations, f->n_annotations);
+        ash_json_end(&j, '}');
+}
+
 int ash_oci_add(int dirfd, const AshTree *t, const AshImageFacts *f, AshOciImage *ret, AshDiags *diags) {
         _str_ AshStr config = {}, manifest = {};
-        char config_hex[65], layer_hex[65];
+        char config_hex[65];
+        uint32_t n = f->layers ? f->n_layers : 1;
+        _free_ AshWritten *layers = ash_calloc(n, sizeof *layers);
         *ret = (AshOciImage){};
         platform_of(f->arch, ret);
         int r = ash_mkdir_all(dirfd, "blobs/sha256", 0755);
@@ -153,26 +179,17 @@ int ash_oci_add(int dirfd, const AshTree *t, const AshImageFacts *f, AshOciImage
                 r = -errno;
         if (r < 0)
                 return failed(diags, r, "blobs/sha256");
-        r = put_layer(dirfd, t, f, &ret->layer, diags);
+        for (uint32_t i = 0; r >= 0 && i < n; i++) {
+                r = put_layer(dirfd, t, f, i, &layers[i], diags);
+                ret->size += layers[i].compressed_size;
+        }
         if (r < 0)
                 return r;
-        make_config(f, ret, ret->layer.sha256, &config);
+        make_config(f, ret, layers, n, &config);
         r = put_blob(dirfd, ash_str_slice(&config), config_hex, diags);
         if (r < 0)
                 return r;
-        ash_hex(ret->layer.compressed_sha256, 32, layer_hex);
-        AshJson j = { .out = &manifest, .compact = true };
-        ash_json_begin(&j, NULL, '{');
-        ash_json_int(&j, "schemaVersion", 2);
-        ash_json_str(&j, "mediaType", OCI "manifest.v1+json");
-        descriptor(&j, "config", OCI "config.v1+json", config_hex, config.len);
-        ash_json_end(&j, '}');
-        ash_json_begin(&j, "layers", '[');
-        descriptor(&j, NULL, f->compression == ASH_COMP_ZSTD ? OCI "layer.v1.tar+zstd" : f->compression == ASH_COMP_GZIP ? OCI "layer.v1.tar+gzip" : OCI "layer.v1.tar", layer_hex, ret->layer.compressed_size);
-        ash_json_end(&j, '}');
-        ash_json_end(&j, ']');
-        pairs(&j, "annotations", f->annotations, f->n_annotations);
-        ash_json_end(&j, '}');
+        make_manifest(f, config_hex, config.len, layers, n, &manifest);
         ret->manifest_size = manifest.len;
         return put_blob(dirfd, ash_str_slice(&manifest), ret->manifest_digest, diags);
 }
@@ -243,17 +260,17 @@ int ash_docker_write(int fd, const AshTree *t, const AshImageFacts *f, AshWritte
         _cleanup_(ash_layout_free_p) AshLayout *layer = ash_layout_new(), *l = ash_layout_new();
         _str_ AshStr config = {}, manifest = {};
         AshOciImage image = {};
-        uint8_t diff_id[32];
+        AshWritten written = {};
         char hex[65], config_name[96], layer_name[96];
         int r = ash_layout_tar(layer, t, true, diags);
         if (r < 0)
                 return r;
-        ash_layout_digest(layer, diff_id);
+        ash_layout_digest(layer, written.sha256);
         platform_of(f->arch, &image);
-        make_config(f, &image, diff_id, &config);
+        make_config(f, &image, &written, 1, &config);
         ash_digest_hex_of(ASH_SHA256, ash_str_slice(&config), hex);
         snprintf(config_name, sizeof config_name, "%s.json", hex);
-        ash_hex(diff_id, 32, hex);
+        ash_hex(written.sha256, 32, hex);
         snprintf(layer_name, sizeof layer_name, "%s.tar", hex);
         AshJson j = { .out = &manifest, .compact = true };
         ash_json_begin(&j, NULL, '[');

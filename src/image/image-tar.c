@@ -120,7 +120,9 @@ typedef struct Emitter {
         const AshTree *t;
         AshStr path;
         AshSlice *first;             /* by node that has the content: the name that came first */
-        bool skip_root;
+        const bool *wanted;          /* by node; NULL: all */
+        const bool *plain;           /* directories that have the time of the layer */
+        int64_t time;
         uint32_t ino;
         uint32_t *inos, *nlinks;     /* cpio: by node that has the content */
         AshDiags *diags;
@@ -141,8 +143,10 @@ static char tar_type(uint32_t mode) {
 static int tar_node(Emitter *e, AshNode n, AshSlice name) {
         const AshTreeNode *node = ash_tree_node(e->t, n);
         Member m = { .name = name, .mode = node->mode, .uid = node->uid, .gid = node->gid, .rdev = node->rdev, .mtime = node->mtime, .type = tar_type(node->mode) };
-        if (!m.type)
+        if (!m.type || (e->wanted && !e->wanted[n]))
                 return 0;
+        if (e->plain && e->plain[n])
+                m.mtime = e->time;
         if (S_ISLNK(node->mode))
                 m.link = node->link;
         if (!S_ISREG(node->mode)) {
@@ -189,6 +193,32 @@ int ash_layout_tar(AshLayout *l, const AshTree *t, bool skip_root, AshDiags *dia
         int r = skip_root ? 0 : tar_node(&e, 0, ASH_S("./"));
         if (r >= 0)
                 r = walk(&e, 0, tar_node);
+        ash_str_done(&e.path);
+        if (r >= 0)
+                ash_layout_tar_end(l);
+        return r;
+}
+
+/* A name of a file is where the file is. */
+static uint32_t layer_of(const AshTree *t, const uint32_t *layers, AshNode n) {
+        AshNode body = ash_tree_node(t, n)->hardlink == ASH_NO_NODE ? n : ash_tree_node(t, n)->hardlink;
+        return layers[ash_tree_node(t, body)->origin];
+}
+
+int ash_layout_tar_layer(AshLayout *l, const AshTree *t, const uint32_t *layers, uint32_t layer, bool last, int64_t time, AshDiags *diags) {
+        _free_ AshSlice *first = ash_calloc(t->nodes.n, sizeof *first);
+        _free_ bool *wanted = ash_calloc(t->nodes.n, sizeof *wanted), *plain = ash_calloc(t->nodes.n, sizeof *plain);
+        for (AshNode i = 1; i < t->nodes.n; i++) {
+                const AshTreeNode *n = ash_tree_node(t, i);
+                bool dir = S_ISDIR(n->mode);
+                plain[i] = dir && !last;
+                if (n->flags & ASH_NODE_REMOVED || !(layer_of(t, layers, i) == layer || (last && dir && n->mtime != time)))
+                        continue;
+                for (AshNode at = i; at && !wanted[at]; at = ash_tree_node(t, at)->parent)
+                        wanted[at] = true;
+        }
+        Emitter e = { .l = l, .t = t, .first = first, .wanted = wanted, .plain = plain, .time = time, .diags = diags };
+        int r = walk(&e, 0, tar_node);
         ash_str_done(&e.path);
         if (r >= 0)
                 ash_layout_tar_end(l);

@@ -33,6 +33,9 @@ void ash_layout_mark(AshLayout *l, AshSlice name);                 /* a member b
 void ash_layout_append(AshLayout *l, const AshLayout *other);      /* borrowed: other must live as long */
 /* POSIX.1-2001 pax, plain ustar headers where they suffice; xattrs as SCHILY.xattr.*; owners by number. skip_root leaves the root directory out (container layers). Sockets are left out. */
 int ash_layout_tar(AshLayout *l, const AshTree *t, bool skip_root, AshDiags *diags);
+/* One layer of several, without the root directory: the nodes whose origin layers[] puts there, and the directories that they are in. In all but the last one directories have "time", whoever declares
+ * them; the last one brings those that have another, so that unpacking all in their order gives the tree, and a layer follows from its packages alone. */
+int ash_layout_tar_layer(AshLayout *l, const AshTree *t, const uint32_t *layers, uint32_t layer, bool last, int64_t time, AshDiags *diags);
 /* cpio "newc" (SVR4 without checksum), as an initramfs is. It has no xattrs, and no file of 4 GiB: -ASH_ERR_LIMIT. */
 int ash_layout_cpio(AshLayout *l, const AshTree *t, AshDiags *diags);
 /* One file within a tar stream. */
@@ -65,6 +68,8 @@ typedef struct AshImageFacts {
         int level;
         unsigned threads;
         AshStore *store;             /* of compressed chunks; may be NULL */
+        const uint32_t *layers;      /* by origin of the tree, for layouts with several; NULL: one */
+        uint32_t n_layers;
         AshSlice *entrypoint, *command, *environment /* "KEY=value" */, *ports, *volumes, *tags;
         size_t n_entrypoint, n_command, n_environment, n_ports, n_volumes, n_tags;
         struct AshFactPair { AshSlice key, value; } *labels, *annotations;
@@ -78,9 +83,9 @@ typedef struct AshOciImage {
         char arch[16], variant[8];   /* Go's names: "amd64", "arm64" and "v8" */
         char manifest_digest[65];
         uint64_t manifest_size;
-        AshWritten layer;
+        uint64_t size;               /* bytes of the layers as they are in the layout */
 } AshOciImage;
-/* Puts config, layer and manifest as blobs below dirfd (blobs/sha256/...). OCI image-spec 1.1. */
+/* Puts config, layers and manifest as blobs below dirfd (blobs/sha256/...). OCI image-spec 1.1. */
 int ash_oci_add(int dirfd, const AshTree *t, const AshImageFacts *facts, AshOciImage *ret, AshDiags *diags);
 /* oci-layout and index.json: over one image its manifest; over several an index with their platforms. */
 int ash_oci_finish(int dirfd, const AshImageFacts *facts, const AshOciImage *images, size_t n, AshDiags *diags);

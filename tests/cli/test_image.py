@@ -59,6 +59,9 @@ printf 'ü' > usr/share/ü""" % ("d" * 120, "d" * 120, "n" * 150, "t" * 180),
 OTHER = dict(name="other", install="cd %{buildroot}; mkdir -p usr/share/same opt/via/below; echo same > usr/share/same/file; echo x > opt/via/below/x", files="/usr/share/same\n/opt/via/below/x")
 CLASH = dict(name="clash", install="mkdir -p %{buildroot}/usr/bin; echo other > %{buildroot}/usr/bin/a; chmod 2755 %{buildroot}/usr/bin/a", files="/usr/bin/a")
 
+# Of a size that has a layer of its own; of the other one only a part compresses.
+LARGE, HUGE = (dict(name=n, install=f"mkdir -p %{{buildroot}}/usr/share/{n}; (seq 1 200000; yes) | head -c {size} > %{{buildroot}}/usr/share/{n}/data", files=f"/usr/share/{n}") for n, size in (("large", 2 << 20), ("huge", 3 << 20)))
+
 
 def sha(data):
     return hashlib.sha256(data).hexdigest()
@@ -73,7 +76,7 @@ class Image(unittest.TestCase):
         cls.up = k.dir / "up"
         cls.up.mkdir()
         cls.rpms = {}
-        for spec in (FS, LINKED, OTHER, CLASH, dict(name="kit", files=rpmkit.FULL_FILES.replace("/var/lib/kit/pipe\n", "") + "\n%lang(de) /usr/share/de\n%lang(fr) /usr/share/fr\n%license /usr/share/LIC",
+        for spec in (FS, LINKED, OTHER, CLASH, LARGE, HUGE, dict(name="kit", files=rpmkit.FULL_FILES.replace("/var/lib/kit/pipe\n", "") + "\n%lang(de) /usr/share/de\n%lang(fr) /usr/share/fr\n%license /usr/share/LIC",
                                                     install=rpmkit.FULL_INSTALL.replace("mkfifo %{buildroot}/var/lib/kit/pipe", "") + "\nmkdir -p %{buildroot}/usr/share; for i in de fr LIC; do echo $i > %{buildroot}/usr/share/$i; done")):
             p = k.build(**spec)
             cls.rpms[spec["name"]] = cls.up / p.name
@@ -249,6 +252,56 @@ class Image(unittest.TestCase):
 
     def test_oci_gzip(self):
         self.oci("gzip")
+
+    LAYERED = """
+[images.{name}]
+kind = "container"
+arches = ["x86_64"]
+{base}
+packages = [{packages}]
+files."/etc/{name}" = {{ content = "x" }}
+[images.{name}.oci]
+layers = "{layers}"
+compression = "gzip"
+"""
+
+    def layers(self, name):
+        """Digests of an image's layers, and what unpacking them in their order gives."""
+        blobs = self.out / name / f"{name}.oci/blobs/sha256"
+        read = lambda d: json.loads((blobs / d["digest"].split(":")[1]).read_text())
+        manifest = read(json.loads((self.out / name / f"{name}.oci/index.json").read_text())["manifests"][0])
+        config, tree = read(manifest["config"]), {}
+        digests = [l["digest"].split(":")[1] for l in manifest["layers"]]
+        self.assertEqual(len(config["history"]), len(digests))
+        for d, diff in zip(digests, config["rootfs"]["diff_ids"]):
+            data = gzip.decompress((blobs / d).read_bytes())
+            self.assertEqual("sha256:" + sha(data), diff)
+            with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+                for m in tar:
+                    self.assertNotIn(".wh.", m.name)
+                    self.assertEqual(os.path.dirname(m.name) in tree or "/" not in m.name, True, m.name)  # parents come before
+                    tree[m.name] = (m.type, m.mode, m.uid, m.gid, m.mtime, m.linkname, m.pax_headers, data[m.offset_data:m.offset_data + m.size] if m.isreg() else None)
+        return digests, tree
+
+    def test_layers(self):
+        images = lambda layers: "".join(self.LAYERED.format(name=n, base=base, packages=p, layers=layers) for n, base, p in (
+            ("low", "", '"fs", "large", "kit"'), ("high", 'inherits = ["low"]', '"huge"'), ("other-large", "", '"fs", "large", "linked"')))
+        self.configure(more=images("origin"))
+        self.ashlar("lock")
+        self.ashlar("image", "build", "low", "high", "other-large")
+        low, high, apart = (self.layers(n) for n in ("low", "high", "other-large"))
+        self.assertEqual((len(low[0]), len(high[0]), len(apart[0])), (3, 4, 3))
+        self.assertEqual(high[0][:2], low[0][:2])                # what is inherited comes first, and is the same
+        self.assertEqual(len(set(apart[0]) & set(low[0])), 1)     # the same package in images that know nothing of each other
+        if shutil.which("umoci"):
+            self.kit.run("umoci", "unpack", "--rootless", "--image", f"{self.out}/high/high.oci:latest", self.dir / "bundle")
+            self.assertEqual(os.stat(self.dir / "bundle/rootfs/usr/share/huge/data").st_size, 3 << 20)
+        self.configure(more=images("single"))
+        self.ashlar("image", "build", "low", "high", "other-large")
+        for name, layered in (("low", low), ("high", high), ("other-large", apart)):
+            digests, tree = self.layers(name)
+            self.assertEqual(len(digests), 1)
+            self.assertEqual(layered[1], tree)
 
     def test_dump_to_bytes(self):
         self.build(more='[images.one.files."/etc/made"]\ncontent = "mine"\nmode = "0600"\nowner = "kit"\n[images.one.files."/etc/empty"]\ncontent = ""')
