@@ -18,7 +18,16 @@ static void escape_byte(AshStr *out, uint8_t c) {
         }
 }
 
-void ash_xml_escape(AshStr *out, AshSlice text) {
+/* Nothing in it to escape: what nearly every name and path is. */
+static bool is_plain(AshSlice text) {
+        static const bool special[256] = { ['&'] = true, ['<'] = true, ['>'] = true, ['"'] = true, [0 ... 0x1f] = true, [0x80 ... 0xff] = true };
+        bool any = false;
+        for (size_t i = 0; i < text.len; i++)
+                any |= special[(uint8_t) text.ptr[i]];
+        return !any;
+}
+
+static void escape(AshStr *out, AshSlice text) {
         bool utf8 = ash_utf8_valid(text, NULL);
         for (size_t i = 0; i < text.len;) {
                 size_t run = i;
@@ -41,6 +50,30 @@ void ash_xml_escape(AshStr *out, AshSlice text) {
         }
 }
 
+void ash_xml_escape(AshStr *out, AshSlice text) {
+        if (is_plain(text))
+                ash_str_append(out, text);
+        else
+                escape(out, text);
+}
+
+/* Several texts as one piece: room is made once. */
+static void put(AshStr *out, const AshSlice *parts, size_t n) {
+        size_t total = 0;
+        for (size_t i = 0; i < n; i++)
+                total += parts[i].len;
+        ash_str_reserve(out, total);
+        char *p = out->ptr + out->len;
+        for (size_t i = 0; i < n; i++) {
+                if (parts[i].len)
+                        memcpy(p, parts[i].ptr, parts[i].len);
+                p += parts[i].len;
+        }
+        *p = 0;
+        out->len += total;
+}
+#define PUT(out, ...) put(out, (const AshSlice[]){ __VA_ARGS__ }, sizeof((const AshSlice[]){ __VA_ARGS__ }) / sizeof(AshSlice))
+
 static void element(AshStr *out, const char *name, AshSlice text) {
         if (!text.len) {
                 ash_str_appendf(out, "  <%s/>\n", name);
@@ -56,10 +89,12 @@ static void element(AshStr *out, const char *name, AshSlice text) {
 }
 
 static void attribute(AshStr *out, const char *name, AshSlice text) {
-        ash_str_append_char(out, ' ');
-        ash_str_append_str(out, name);
-        ash_str_append_str(out, "=\"");
-        ash_xml_escape(out, text);
+        if (is_plain(text)) {
+                PUT(out, ASH_S(" "), ash_slice_str(name), ASH_S("=\""), text, ASH_S("\""));
+                return;
+        }
+        PUT(out, ASH_S(" "), ash_slice_str(name), ASH_S("=\""));
+        escape(out, text);
         ash_str_append_char(out, '"');
 }
 
@@ -112,12 +147,13 @@ static const char *file_type(const AshRpmFile *f) {
 
 static void file_element(AshStr *out, const AshRpmFile *f, const char *indent) {
         /* The busiest place of all: no formatting here. */
-        ash_str_append_str(out, indent);
-        ash_str_append_str(out, "<file");
-        ash_str_append_str(out, file_type(f));
-        ash_str_append_char(out, '>');
-        ash_xml_escape(out, f->dir);
-        ash_xml_escape(out, f->base);
+        if (is_plain(f->dir) && is_plain(f->base)) {
+                PUT(out, ash_slice_str(indent), ASH_S("<file"), ash_slice_str(file_type(f)), ASH_S(">"), f->dir, f->base, ASH_S("</file>\n"));
+                return;
+        }
+        PUT(out, ash_slice_str(indent), ASH_S("<file"), ash_slice_str(file_type(f)), ASH_S(">"));
+        escape(out, f->dir);
+        escape(out, f->base);
         ash_str_append_str(out, "</file>\n");
 }
 
@@ -132,7 +168,15 @@ typedef struct Maker {
 } Maker;
 
 static AshSlice dep_key(Maker *m, const AshRpmDep *d, bool pre) {
-        return ash_slice_str(ash_arena_printf(m->arena, "%.*s\n%u%.*s%s", ASH_F(d->name), d->flags & 14, ASH_F(d->evr), pre ? "\npre" : ""));
+        size_t n = d->name.len + d->evr.len + 3;
+        char *key = ash_arena_alloc(m->arena, n);
+        memcpy(key, d->name.ptr, d->name.len);
+        key[d->name.len] = '\n';
+        key[d->name.len + 1] = (char) ('0' + (d->flags & 14));
+        if (d->evr.len)
+                memcpy(key + d->name.len + 2, d->evr.ptr, d->evr.len);
+        key[n - 1] = pre ? 'p' : '\n';
+        return ash_slice(key, n);
 }
 
 /* What of the requirements goes without saying: rpm's own features, and what the package brings itself. */
@@ -177,7 +221,7 @@ static void entry(AshStr *out, const AshRpmDep *d, bool pre) {
         attribute(out, "name", d->name);
         const char *flags = comparison(d->flags);
         if (flags && d->evr.len) {
-                ash_str_appendf(out, " flags=\"%s\"", flags);
+                PUT(out, ASH_S(" flags=\""), ash_slice_str(flags), ASH_S("\""));
                 evr_attributes(out, d->evr);
         }
         ash_str_append_str(out, pre ? " pre=\"1\"/>\n" : "/>\n");

@@ -84,9 +84,14 @@ static int write_repodata(Indexer *x, size_t n, const char *digest, AshRepoResul
         if (mkdirat(x->dirfd, ".repodata.new", 0755) < 0 || (fd = openat(x->dirfd, ".repodata.new", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
                 return ash_fail_file(x->diags, -errno, x->dir, "cannot write repodata here: %s", ash_strerror(errno));
         fchmod(fd, 0755);
-        int r = ash_repo_metadata_write(fd, x->o, x->entries, n, arena, meta, &n_meta, repomd, &ret->bytes_written, x->diags);
+        AshRepoStateWriter state __attribute__((__cleanup__(ash_repo_state_writer_done))) = {};
+        int r = ash_repo_state_begin(fd, STATE, &state);
+        if (r < 0)
+                ash_fail_file(x->diags, r, x->dir, "cannot write repodata here: %s", ash_strerror(r));
+        else
+                r = ash_repo_metadata_write(fd, x->o, &state, x->entries, n, arena, meta, &n_meta, repomd, &ret->bytes_written, x->diags);
         if (r >= 0) {
-                r = ash_repo_state_write(fd, STATE, ash_slice_str(digest), ash_slice_str(repomd), meta, n_meta, x->entries, n);
+                r = ash_repo_state_commit(&state, ash_slice_str(digest), ash_slice_str(repomd), meta, n_meta, x->entries, n);
                 if (r >= 0)
                         r = syncfs(fd) < 0 ? -errno : 0;
                 if (r >= 0)

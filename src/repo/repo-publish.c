@@ -209,10 +209,14 @@ static int write_metadata(Publisher *p, size_t n, const char *digest) {
         int r = make_dirs(p, "repodata/repomd.xml");
         if (r < 0 || (fd = openat(p->fresh, "repodata", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
                 return ash_fail(p->diags, r < 0 ? r : -errno, ASH_NOWHERE, "cannot write repodata: %s", ash_strerror(r < 0 ? r : errno));
-        r = ash_repo_metadata_write(fd, p->o, p->entries, n, arena, meta, &n_meta, repomd, &p->written, p->diags);
+        AshRepoStateWriter state __attribute__((__cleanup__(ash_repo_state_writer_done))) = {};
+        r = ash_repo_state_begin(p->fresh, STATE, &state);
+        if (r < 0)
+                return ash_fail_file(p->diags, r, STATE, "cannot write: %s", ash_strerror(r));
+        r = ash_repo_metadata_write(fd, p->o, &state, p->entries, n, arena, meta, &n_meta, repomd, &p->written, p->diags);
         if (r < 0)
                 return r;
-        r = ash_repo_state_write(p->fresh, STATE, ash_slice_str(digest), ash_slice_str(repomd), meta, n_meta, p->entries, n);
+        r = ash_repo_state_commit(&state, ash_slice_str(digest), ash_slice_str(repomd), meta, n_meta, p->entries, n);
         return r < 0 ? ash_fail_file(p->diags, r, STATE, "cannot write: %s", ash_strerror(r)) : 0;
 }
 

@@ -1,9 +1,11 @@
 #include "repo-metadata.h"
 
-/* Text, so that a person can read it:
- *   ashlar-repo-state 1 SHA256-OF-ALL-THAT-FOLLOWS \n  OPTIONS \n  REPOMD \n
- *   m NAME \n ...   p SIZE SHA256 LENGTHS-OF-FRAGMENTS \t LOCATION \t KEY \n ...   empty line, then the fragments one after the other. */
-#define MAGIC "ashlar-repo-state 1 "
+/* Text, so that a person can read it: the fragments one after the other, then the table, then a line of fixed length that says where the table begins:
+ *   OPTIONS \n  REPOMD \n  m NAME \n ...   p SIZE SHA256 LENGTHS-OF-FRAGMENTS CHECKSUM-OF-THEM \t LOCATION \t KEY \n ...
+ *   ashlar-repo-state 2 OFFSET CHECKSUM-OF-THE-TABLE \n
+ * Checksums and no digests: it is ours, and finds accidents only. Fragments come first, so that they are written while the metadata is made. */
+#define MAGIC "ashlar-repo-state 2 "
+enum { FOOTER = sizeof MAGIC - 1 + 16 + 1 + 16 + 1 };
 
 void ash_repo_state_done(AshRepoState *s) {
         ash_bytes_done(&s->bytes);
@@ -13,56 +15,61 @@ void ash_repo_state_done(AshRepoState *s) {
         *s = (AshRepoState){};
 }
 
-static bool take_number(AshSlice *rest, uint64_t *ret) {
+static bool take_number(AshSlice *rest, int base, uint64_t *ret) {
         AshSlice word;
-        return ash_slice_next_word(rest, &word) && ash_slice_to_u64(word, 10, ret) == 0;
+        return ash_slice_next_word(rest, &word) && ash_slice_to_u64(word, base, ret) == 0;
 }
 
-typedef struct Lengths {
-        uint64_t primary, filelists, other;
-} Lengths;
+static uint64_t fragments_sum(const AshRepoEntry *e) { return ash_checksum(e->primary) ^ 3 * ash_checksum(e->filelists) ^ 5 * ash_checksum(e->other); }
 
-static bool read_entry(AshSlice line, AshRepoEntry *e, Lengths *n) {
+static bool take_fragment(AshSlice *fragments, uint64_t n, AshSlice *ret) {
+        if (n > fragments->len)
+                return false;
+        *ret = ash_slice_sub(*fragments, 0, n);
+        *fragments = ash_slice_from(*fragments, n);
+        return true;
+}
+
+static bool read_entry(AshSlice line, AshSlice *fragments, AshRepoEntry *e) {
         AshSlice head, sha;
+        uint64_t primary, filelists, other;
         if (!ash_slice_split(&line, '\t', &head) || !ash_slice_split(&line, '\t', &e->location) || !line.ptr)
                 return false;
         e->key = line;
         head = ash_slice_from(head, 2);
-        if (!take_number(&head, &e->size) || !ash_slice_next_word(&head, &sha) || sha.len != 64)
+        if (!take_number(&head, 10, &e->size) || !ash_slice_next_word(&head, &sha) || sha.len != 64)
                 return false;
         memcpy(e->sha256, sha.ptr, 64);
-        return take_number(&head, &n->primary) && take_number(&head, &n->filelists) && take_number(&head, &n->other);
+        if (!take_number(&head, 10, &primary) || !take_number(&head, 10, &filelists) || !take_number(&head, 10, &other) || !take_number(&head, 16, &e->sum))
+                return false;
+        return take_fragment(fragments, primary, &e->primary) && take_fragment(fragments, filelists, &e->filelists) && take_fragment(fragments, other, &e->other) && fragments_sum(e) == e->sum;
+}
+
+/* Parts it in two; false when the table is not what was written. */
+static bool find_table(AshSlice text, AshSlice *ret_fragments, AshSlice *ret_table) {
+        uint64_t at = 0, sum = 0;
+        if (text.len < FOOTER)
+                return false;
+        AshSlice footer = ash_slice_trim_right(ash_slice_from(text, text.len - FOOTER));
+        if (!ash_slice_starts(footer, ASH_S(MAGIC)))
+                return false;
+        footer = ash_slice_from(footer, sizeof MAGIC - 1);
+        if (!take_number(&footer, 16, &at) || !take_number(&footer, 16, &sum) || at > text.len - FOOTER)
+                return false;
+        *ret_fragments = ash_slice(text.ptr, at);
+        *ret_table = ash_slice_sub(text, at, text.len - FOOTER - at);
+        return ash_checksum(*ret_table) == sum;
 }
 
 bool ash_repo_state_parse(AshSlice text, AshRepoState *s) {
-        AshSlice rest = text, line;
-        char hex[ASH_HEX_MAX];
-        ASH_ARRAY(Lengths) lengths = {};
-        if (!ash_slice_next_line(&rest, &line) || !ash_slice_starts(line, ASH_S(MAGIC)))
-                return false;
-        ash_digest_hex_of(ASH_SHA256, rest, hex);
-        if (!ash_slice_eqs(ash_slice_from(line, sizeof MAGIC - 1), hex))
-                return false;
-        bool ok = ash_slice_next_line(&rest, &s->options) && ash_slice_next_line(&rest, &s->repomd);
-        while (ok && (ok = ash_slice_next_line(&rest, &line)) && line.len) {
-                if (line.ptr[0] == 'm')
+        AshSlice rest, fragments, line;
+        bool ok = find_table(text, &fragments, &rest) && ash_slice_next_line(&rest, &s->options) && ash_slice_next_line(&rest, &s->repomd);
+        while (ok && ash_slice_next_line(&rest, &line)) {
+                if (ash_slice_starts(line, ASH_S("m ")))
                         ash_array_add(&s->meta)->name = ash_slice_from(line, 2);
                 else
-                        ok = read_entry(line, ash_array_add(&s->entries), ash_array_add(&lengths));
+                        ok = ash_slice_starts(line, ASH_S("p ")) && read_entry(line, &fragments, ash_array_add(&s->entries));
         }
-        for (size_t i = 0; ok && i < s->entries.n; i++) {
-                AshRepoEntry *e = &s->entries.items[i];
-                const Lengths *n = &lengths.items[i];
-                if (n->primary > rest.len || n->filelists > rest.len - n->primary || n->other > rest.len - n->primary - n->filelists)
-                        ok = false;
-                e->primary = ash_slice_sub(rest, 0, n->primary);
-                rest = ash_slice_from(rest, n->primary);
-                e->filelists = ash_slice_sub(rest, 0, n->filelists);
-                rest = ash_slice_from(rest, n->filelists);
-                e->other = ash_slice_sub(rest, 0, n->other);
-                rest = ash_slice_from(rest, n->other);
-        }
-        ash_array_done(&lengths);
         return ok;
 }
 
@@ -77,32 +84,38 @@ void ash_repo_state_read(int dirfd, const char *path, AshRepoState *ret) {
                 ash_map_put(&ret->by_key, e->key, e, NULL);
 }
 
-int ash_repo_state_write(int dirfd, const char *path, AshSlice options, AshSlice repomd, const AshRepoMeta *meta, size_t n_meta, const AshRepoEntry *entries, size_t n) {
-        _str_ AshStr body = {};
-        char hex[ASH_HEX_MAX];
-        size_t total = 4096, head = sizeof MAGIC - 1 + 64 + 1;
-        for (size_t i = 0; i < n; i++)
-                total += 512 + entries[i].key.len + entries[i].location.len + entries[i].primary.len + entries[i].filelists.len + entries[i].other.len;
-        ash_str_reserve(&body, total);
-        ash_str_append_fill(&body, ' ', head); /* the digest's place */
-        ash_str_appendf(&body, "%.*s\n%.*s\n", ASH_F(options), ASH_F(repomd));
+/* ---- writing ---- */
+int ash_repo_state_begin(int dirfd, const char *path, AshRepoStateWriter *ret) { return ash_atomic_open(dirfd, path, 0644, false, &ret->file); }
+
+void ash_repo_state_writer_done(AshRepoStateWriter *w) { ash_atomic_free(w->file); }
+
+int ash_repo_state_fragments(AshRepoStateWriter *w, AshRepoEntry *entries, size_t n) {
+        _cleanup_(ash_writer_free_p) AshWriter *out = ash_writer_new_fd(ash_atomic_fd(w->file), false);
+        for (size_t i = 0; i < n; i++) {
+                AshRepoEntry *e = &entries[i];
+                e->sum = fragments_sum(e);
+                ash_writer_slice(out, e->primary);
+                ash_writer_slice(out, e->filelists);
+                ash_writer_slice(out, e->other);
+        }
+        w->table_at = out->offset;
+        return ash_writer_finish(out);
+}
+
+int ash_repo_state_commit(AshRepoStateWriter *w, AshSlice options, AshSlice repomd, const AshRepoMeta *meta, size_t n_meta, const AshRepoEntry *entries, size_t n) {
+        _str_ AshStr table = {};
+        ash_str_appendf(&table, "%.*s\n%.*s\n", ASH_F(options), ASH_F(repomd));
         for (size_t i = 0; i < n_meta; i++)
-                ash_str_appendf(&body, "m %.*s\n", ASH_F(meta[i].name));
+                ash_str_appendf(&table, "m %.*s\n", ASH_F(meta[i].name));
         for (size_t i = 0; i < n; i++) {
                 const AshRepoEntry *e = &entries[i];
-                ash_str_appendf(&body, "p %llu %s %zu %zu %zu\t%.*s\t%.*s\n", (unsigned long long) e->size, e->sha256, e->primary.len, e->filelists.len, e->other.len, ASH_F(e->location), ASH_F(e->key));
+                ash_str_appendf(&table, "p %llu %s %zu %zu %zu %016llx\t%.*s\t%.*s\n", (unsigned long long) e->size, e->sha256, e->primary.len, e->filelists.len, e->other.len, (unsigned long long) e->sum,
+                                ASH_F(e->location), ASH_F(e->key));
         }
-        ash_str_append_char(&body, '\n');
-        for (size_t i = 0; i < n; i++) {
-                ash_str_append(&body, entries[i].primary);
-                ash_str_append(&body, entries[i].filelists);
-                ash_str_append(&body, entries[i].other);
-        }
-        ash_digest_hex_of(ASH_SHA256, ash_slice_from(ash_str_slice(&body), head), hex);
-        memcpy(body.ptr, MAGIC, sizeof MAGIC - 1);
-        memcpy(body.ptr + sizeof MAGIC - 1, hex, 64);
-        body.ptr[head - 1] = '\n';
-        return ash_file_write_atomic(dirfd, path, ash_str_slice(&body), 0644, false);
+        uint64_t sum = ash_checksum(ash_str_slice(&table));
+        ash_str_appendf(&table, MAGIC "%016llx %016llx\n", (unsigned long long) w->table_at, (unsigned long long) sum);
+        int r = ash_write_all(ash_atomic_fd(w->file), table.ptr, table.len);
+        return r < 0 ? r : ash_atomic_commit(w->file);
 }
 
 static bool file_is(int dirfd, const char *path, AshSlice digest) {

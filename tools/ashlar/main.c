@@ -1,4 +1,5 @@
 /* ashlar: from arguments to an exit status. */
+#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 #include "cli.h"
@@ -11,6 +12,12 @@ static void quiet_writes(void) {
         struct sigaction sa = { .sa_handler = on_write_signal, .sa_flags = SA_RESTART };
         sigaction(SIGPIPE, &sa, NULL);
         sigaction(SIGXFSZ, &sa, NULL);
+}
+
+/* Memory that is freed is wanted again a moment later, by the next package or file: giving it back to the kernel each time costs more than it is worth to a program that ends soon. */
+static void keep_memory(void) {
+        mallopt(M_TRIM_THRESHOLD, 256 << 20);
+        mallopt(M_MMAP_THRESHOLD, 4 << 20);
 }
 
 static bool colours(const AshCli *cli, int fd) {
@@ -73,6 +80,7 @@ static int finish(AshCli *cli, int r) {
 int main(int argc, char **argv) {
         AshCli cli = { .dir = NULL, .store_dir = getenv("ASHLAR_STORE"), .diags = ash_diags_new() };
         quiet_writes();
+        keep_memory();
         int status = finish(&cli, run(&cli, argc, argv));
         ash_cli_release(&cli);
         ash_cli_progress_free(cli.progress);
