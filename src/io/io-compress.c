@@ -446,11 +446,16 @@ int ash_decompress(AshSlice data, AshCompression c, size_t limit, AshStr *out) {
         return ash_reader_read_all(r, limit, out);
 }
 
+AshWriter *ash_writer_new_compress_sized(AshWriter *next, AshCompression c, int level, uint64_t size) {
+        AshWriter *w = ash_writer_new_compress(next, c, level);
+        if (c == ASH_COMP_ZSTD && !w->error)
+                ZSTD_CCtx_setPledgedSrcSize(((Encoder *) w)->zstd, size);
+        return w;
+}
+
 int ash_compress(AshSlice data, AshCompression c, int level, AshStr *out) {
         _cleanup_(ash_writer_free_p) AshWriter *memory = ash_writer_new_memory(out);
-        _cleanup_(ash_writer_free_p) AshWriter *w = ash_writer_new_compress(memory, c, level);
-        if (c == ASH_COMP_ZSTD && !w->error) /* a known size is written into the frame, where readers find it */
-                ZSTD_CCtx_setPledgedSrcSize(((Encoder *) w)->zstd, data.len);
+        _cleanup_(ash_writer_free_p) AshWriter *w = ash_writer_new_compress_sized(memory, c, level, data.len);
         ash_writer_slice(w, data);
         return ash_writer_finish(w);
 }

@@ -59,6 +59,8 @@ AshCompression ash_compression_detect(AshSlice first_bytes);      /* NONE when n
 AshReader *ash_reader_new_decompress(AshReader *next, bool own, AshCompression c, uint64_t limit);
 /* Compresses into "next" (borrowed). level 0: the format's default. Output is the same on every machine for one library version: gzip has no name and no time. */
 AshWriter *ash_writer_new_compress(AshWriter *next, AshCompression c, int level);
+/* Exactly size bytes will come: zstd writes that into the frame, where readers find it. */
+AshWriter *ash_writer_new_compress_sized(AshWriter *next, AshCompression c, int level, uint64_t size);
 /* Whole buffers; appended to "out". limit 0: 4 GiB - 1. */
 int ash_decompress(AshSlice data, AshCompression c, size_t limit, AshStr *out);
 int ash_compress(AshSlice data, AshCompression c, int level, AshStr *out);

@@ -4,6 +4,7 @@
 #include "repo-metadata.h"
 
 #define STATE ".ashlar-state"
+enum { READ_WHOLE = 128 << 10 };
 
 typedef struct Indexer {
         int dirfd;
@@ -25,13 +26,22 @@ static char *stat_key(const struct stat *st) {
                             (unsigned long long) st->st_ino);
 }
 
+/* Reading in pieces that stay in the processor's cache is faster than the faults of a map that is passed once. */
+static int digest_file(Indexer *x, const char *path, char ret[static 65]) {
+        uint8_t digest[32];
+        int r = ash_digest_file(ASH_SHA256, x->dirfd, path, digest, NULL);
+        if (r >= 0)
+                ash_hex(digest, sizeof digest, ret);
+        return r;
+}
+
 static int read_package(Indexer *x, size_t i, const struct stat *st) {
         const char *path = x->paths->paths.items[i];
         _free_ char *shown = ash_path_join(x->dir, path);
         _bytes_ AshBytes bytes = {};
         _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
         /* Small files are read: mapping and unmapping each of thousands costs more than copying them. */
-        int r = st->st_size <= 1 << 20 ? ash_file_read(x->dirfd, path, 1 << 20, &bytes) : ash_file_map(x->dirfd, path, &bytes);
+        int r = st->st_size <= READ_WHOLE ? ash_file_read(x->dirfd, path, READ_WHOLE, &bytes) : ash_file_map(x->dirfd, path, &bytes);
         if (r < 0)
                 return ash_fail_file(x->diags, r, shown, "cannot read: %s", ash_strerror(r));
         r = ash_rpm_parse(ash_bytes_slice(&bytes), shown, &rpm, x->diags);
@@ -40,7 +50,12 @@ static int read_package(Indexer *x, size_t i, const struct stat *st) {
         AshRepoEntry *e = &x->entries[i];
         AshFragmentInput in = { .rpm = rpm, .location = e->location, .size = bytes.len, .header_start = rpm->header_start, .header_end = rpm->header_start + rpm->header_bytes.len,
                                 .file_time = (uint64_t) st->st_mtim.tv_sec, .changelogs = x->o->changelogs ? x->o->changelogs : 10 };
-        ash_digest_hex_of(ASH_SHA256, ash_bytes_slice(&bytes), in.sha256);
+        if (bytes.mapped)
+                r = digest_file(x, path, in.sha256);
+        else
+                ash_digest_hex_of(ASH_SHA256, ash_bytes_slice(&bytes), in.sha256);
+        if (r < 0)
+                return ash_fail_file(x->diags, r, shown, "cannot read: %s", ash_strerror(r));
         r = ash_fragment_make(&in, &x->fragments[i], x->diags);
         if (r < 0)
                 return r;

@@ -27,17 +27,6 @@ typedef struct Writer {
         AshDiags *diags;
 } Writer;
 
-static void wrap(const Writer *w, AshStr *out, const char *root, const char *ns, AshSlice (*part)(const AshRepoEntry *)) {
-        size_t total = 0;
-        for (size_t i = 0; i < w->n; i++)
-                total += part(&w->entries[i]).len;
-        ash_str_reserve(out, total + 256);
-        ash_str_appendf(out, XML_HEAD "<%s xmlns=\"%s\"%s packages=\"%zu\">\n", root, ns, strcmp(root, "metadata") == 0 ? " xmlns:rpm=\"" NS_RPM "\"" : "", w->n);
-        for (size_t i = 0; i < w->n; i++)
-                ash_str_append(out, part(&w->entries[i]));
-        ash_str_appendf(out, "</%s>\n", root);
-}
-
 static AshSlice part_primary(const AshRepoEntry *e) { return e->primary; }
 static AshSlice part_filelists(const AshRepoEntry *e) { return e->filelists; }
 static AshSlice part_other(const AshRepoEntry *e) { return e->other; }
@@ -175,39 +164,71 @@ static void comps(const Writer *w, AshStr *out) {
         ash_str_append_str(out, "</comps>\n");
 }
 
-static void fill(const Writer *w, Document *d) {
-        if (strcmp(d->type, "primary") == 0)
-                wrap(w, &d->text, "metadata", NS_COMMON, part_primary);
-        else if (strcmp(d->type, "filelists") == 0)
-                wrap(w, &d->text, "filelists", "http://linux.duke.edu/metadata/filelists", part_filelists);
-        else if (strcmp(d->type, "other") == 0)
-                wrap(w, &d->text, "otherdata", "http://linux.duke.edu/metadata/other", part_other);
-        else if (strcmp(d->type, "updateinfo") == 0)
+/* A document as a row of pieces: what belongs to packages is not copied together first. */
+typedef ASH_ARRAY(AshSlice) Pieces;
+
+static const struct {
+        const char *type, *root, *ns;
+        AshSlice (*part)(const AshRepoEntry *);
+} per_package[] = {
+        { "primary", "metadata", NS_COMMON "\" xmlns:rpm=\"" NS_RPM, part_primary },
+        { "filelists", "filelists", "http://linux.duke.edu/metadata/filelists", part_filelists },
+        { "other", "otherdata", "http://linux.duke.edu/metadata/other", part_other },
+};
+
+static void fill(const Writer *w, Document *d, Pieces *pieces) {
+        for (size_t k = 0; k < ASH_N(per_package); k++) {
+                if (strcmp(d->type, per_package[k].type) != 0)
+                        continue;
+                ash_str_appendf(&d->text, XML_HEAD "<%s xmlns=\"%s\" packages=\"%zu\">\n", per_package[k].root, per_package[k].ns, w->n);
+                size_t head = d->text.len;
+                ash_str_appendf(&d->text, "</%s>\n", per_package[k].root);
+                ash_array_push(pieces, ash_slice(d->text.ptr, head));
+                for (size_t i = 0; i < w->n; i++)
+                        ash_array_push(pieces, per_package[k].part(&w->entries[i]));
+                ash_array_push(pieces, ash_slice_from(ash_str_slice(&d->text), head));
+                return;
+        }
+        if (strcmp(d->type, "updateinfo") == 0)
                 updateinfo(w, &d->text);
         else
                 comps(w, &d->text);
+        ash_array_push(pieces, ash_str_slice(&d->text));
+}
+
+/* Digested on the way in and, packed, on the way out. */
+static int pack(const Pieces *pieces, AshCompression c, Document *d, AshStr *out) {
+        _cleanup_(ash_digest_free_p) AshDigest *digest = ash_digest_new(ASH_SHA256);
+        uint8_t open_digest[32];
+        d->open_size = 0;
+        ash_array_foreach(pieces, piece) d->open_size += piece->len;
+        _cleanup_(ash_writer_free_p) AshWriter *memory = ash_writer_new_memory(out);
+        _cleanup_(ash_writer_free_p) AshWriter *packer = ash_writer_new_compress_sized(memory, c, c == ASH_COMP_ZSTD ? 3 : 0, d->open_size);
+        ash_array_foreach(pieces, piece) {
+                ash_digest_update(digest, piece->ptr, piece->len);
+                ash_writer_slice(packer, *piece);
+        }
+        ash_digest_final(digest, open_digest);
+        ash_hex(open_digest, sizeof open_digest, d->open_digest);
+        return ash_writer_finish(packer);
 }
 
 /* Made, digested, compressed, digested, written: one document a thread. */
 static int make_document(Writer *w, size_t i) {
         Document *d = &w->docs[i];
         _str_ AshStr packed = {};
-        fill(w, d);
+        Pieces pieces = {};
+        fill(w, d, &pieces);
         AshCompression c = d->compress ? w->o->compression : ASH_COMP_NONE;
-        d->open_size = d->text.len;
-        ash_digest_hex_of(ASH_SHA256, ash_str_slice(&d->text), d->open_digest);
-        AshSlice data = ash_str_slice(&d->text);
-        if (c != ASH_COMP_NONE) {
-                int r = ash_compress(data, c, c == ASH_COMP_ZSTD ? 3 : 0, &packed);
-                if (r < 0)
-                        return ash_fail(w->diags, r, ASH_NOWHERE, "cannot compress %s: %s", d->file, ash_strerror(r));
-                data = ash_str_slice(&packed);
-        }
-        d->size = data.len;
-        ash_digest_hex_of(ASH_SHA256, data, d->digest);
-        ash_str_appendf(&d->name, "%s-%s%s", d->digest, d->file, ash_compression_suffix(c));
-        int r = ash_file_write_atomic(w->dirfd, d->name.ptr, data, 0644, false);
+        int r = pack(&pieces, c, d, &packed);
+        ash_array_done(&pieces);
         ash_str_done(&d->text);
+        if (r < 0)
+                return ash_fail(w->diags, r, ASH_NOWHERE, "cannot compress %s: %s", d->file, ash_strerror(r));
+        d->size = packed.len;
+        ash_digest_hex_of(ASH_SHA256, ash_str_slice(&packed), d->digest);
+        ash_str_appendf(&d->name, "%s-%s%s", d->digest, d->file, ash_compression_suffix(c));
+        r = ash_file_write_atomic(w->dirfd, d->name.ptr, ash_str_slice(&packed), 0644, false);
         return r < 0 ? ash_fail_file(w->diags, r, d->name.ptr, "cannot write: %s", ash_strerror(r)) : 0;
 }
 
