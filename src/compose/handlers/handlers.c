@@ -8,6 +8,8 @@ static const char *const presets_inputs[] = { "/usr/lib/systemd/{system,user}-pr
 static const char *const shells_inputs[] = { "/etc/shells", "/usr/bin/bash", NULL };
 static const char *const tmpfiles_inputs[] = { "/etc/tmpfiles.d/*.conf", "/usr/local/lib/tmpfiles.d/*.conf", "/usr/lib/tmpfiles.d/*.conf", "/usr/share/factory/**", "/etc/passwd", "/etc/group", "/usr/lib/os-release", NULL };
 static const char *const pam_inputs[] = { "/usr/share/pam-configs/*", "/usr/share/pam/common-*", "/etc/pam.d/common-*", NULL };
+static const char *const hwdb_inputs[] = { "/etc/udev/hwdb.d/*.hwdb", "/usr/lib/udev/hwdb.d/*.hwdb", NULL };
+static const char *const catalog_inputs[] = { "/usr/local/lib/systemd/catalog/*.catalog", "/usr/lib/systemd/catalog/*.catalog", NULL };
 static const char *const depmod_inputs[] = { "/usr/lib/modules/**", "/etc/depmod.d/*.conf", "/usr/lib/depmod.d/*.conf", NULL };
 static const char *const owners_inputs[] = { "/etc/passwd", "/etc/group", NULL };
 
@@ -22,6 +24,8 @@ const AshHandler ash_handlers[] = {
         { "shells",    "/etc/shells has bash and sh (bash's %post)",                                            shells_inputs,   1, ash_wants_shells, ash_handle_shells },
         { "tmpfiles",  "files and directories of tmpfiles.d that do not wait for a boot (systemd-tmpfiles --create)", tmpfiles_inputs, 1, ash_wants_tmpfiles, ash_handle_tmpfiles },
         { "pam",       "/etc/pam.d/common-*: Debian's PAM stacks (pam-auth-update)",                            pam_inputs,      1, ash_wants_pam, ash_handle_pam },
+        { "hwdb",      "udev's database of hardware, hwdb.bin (systemd-hwdb update)",                           hwdb_inputs,     1, ash_wants_hwdb, ash_handle_hwdb },
+        { "catalog",   "the journal's database of explanations of messages (journalctl --update-catalog)",      catalog_inputs,  1, ash_wants_catalog, ash_handle_catalog },
         { "depmod",    "indices of each kernel's modules: modules.dep and its companions (depmod)",             depmod_inputs,   1, ash_wants_depmod, ash_handle_depmod },
         { "fstab",     "mount points of a disk's partitions, and /etc/fstab for those that systemd does not find itself", NULL,            1, ash_wants_fstab, ash_handle_fstab },
         { "boot",      "boot loader, kernels, initrds and menu entries in the boot partition (bootctl install, kernel-install add)", NULL, 1, ash_wants_boot, ash_handle_boot },
