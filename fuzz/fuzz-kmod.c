@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         AshSlice bytes = ash_slice((const char *) data, size);
         AshKmod m;
         AshKmodFile file = { ASH_S("kernel/x.ko"), bytes };
-        AshKmodDir dir = { .files = &file, .n_files = 1, .order = bytes, .builtin = bytes, .builtin_modinfo = bytes, .configs = &bytes, .n_configs = 1, .version = ASH_S("6.1"), .weakdep = true };
+        AshKmodDir dir = { .files = &file, .n_files = 1, .order = bytes, .builtin = bytes, .builtin_modinfo = bytes, .configs = &bytes, .n_configs = 1, .version = ASH_S("6.1"), .kmod = 34 };
         AshKmodOutputs out;
         (void) ash_kmod_read(bytes, arena, &m);
         if (ash_kmod_depmod(&dir, &out, NULL) >= 0)

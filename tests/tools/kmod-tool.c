@@ -1,4 +1,4 @@
-/* Kernel modules from a test's hand: kmod-tool depmod DIR OUT [weakdep]   |   kmod-tool info FILE */
+/* Kernel modules from a test's hand: kmod-tool depmod DIR OUT [VERSION-OF-KMOD]   |   kmod-tool info FILE */
 #include <ftw.h>
 #include <stdio.h>
 #include "kmod.h"
@@ -35,7 +35,7 @@ int main(int argc, char **argv) {
         base_len = strlen(argv[2]);
         nftw(argv[2], visit, 16, 0);
         AshKmodDir dir = { .files = files.items, .n_files = files.n, .order = text(argv[2], "modules.order"), .builtin = text(argv[2], "modules.builtin"),
-                           .builtin_modinfo = text(argv[2], "modules.builtin.modinfo"), .version = ash_path_base(ash_slice_str(argv[2])), .weakdep = argc > 4 };
+                           .builtin_modinfo = text(argv[2], "modules.builtin.modinfo"), .version = ash_path_base(ash_slice_str(argv[2])), .kmod = argc > 4 ? (unsigned) strtoul(argv[4], NULL, 10) : 0 };
         AshKmodOutputs out;
         if (ash_kmod_depmod(&dir, &out, diags) < 0)
                 return 1;

@@ -74,7 +74,7 @@ static int compute(AshHandlerContext *c, void *context, AshStr *out) {
         int r = ash_compose_match(c->tree, (const char *const[]){ glob, NULL }, add_file, k);
         read_configs(k);
         AshKmodDir dir = { .files = k->files.items, .n_files = k->files.n, .order = text_of(k, "modules.order"), .builtin = text_of(k, "modules.builtin"), .version = ash_path_base(k->dir),
-                           .builtin_modinfo = text_of(k, "modules.builtin.modinfo"), .configs = k->configs.items, .n_configs = k->configs.n, .weakdep = kmod_version(c) >= 33 };
+                           .builtin_modinfo = text_of(k, "modules.builtin.modinfo"), .configs = k->configs.items, .n_configs = k->configs.n, .kmod = (unsigned) kmod_version(c) };
         if (r >= 0)
                 r = ash_kmod_depmod(&dir, &outputs, c->diags);
         for (size_t i = 0; r >= 0 && i < outputs.items.n; i++) {

@@ -26,7 +26,7 @@ const AshHandler ash_handlers[] = {
         { "pam",       "/etc/pam.d/common-*: Debian's PAM stacks (pam-auth-update)",                            pam_inputs,      1, ash_wants_pam, ash_handle_pam },
         { "hwdb",      "udev's database of hardware, hwdb.bin (systemd-hwdb update)",                           hwdb_inputs,     1, ash_wants_hwdb, ash_handle_hwdb },
         { "catalog",   "the journal's database of explanations of messages (journalctl --update-catalog)",      catalog_inputs,  1, ash_wants_catalog, ash_handle_catalog },
-        { "depmod",    "indices of each kernel's modules: modules.dep and its companions (depmod)",             depmod_inputs,   1, ash_wants_depmod, ash_handle_depmod },
+        { "depmod",    "indices of each kernel's modules: modules.dep and its companions (depmod)",             depmod_inputs,   2, ash_wants_depmod, ash_handle_depmod },
         { "fstab",     "mount points of a disk's partitions, and /etc/fstab for those that systemd does not find itself", NULL,            1, ash_wants_fstab, ash_handle_fstab },
         { "boot",      "boot loader, kernels, initrds and menu entries in the boot partition (bootctl install, kernel-install add)", NULL, 1, ash_wants_boot, ash_handle_boot },
         { "login",     "is there a way in? An error when not, unless the definition says login = \"none\"",      NULL,            1, ash_wants_login, ash_handle_login },

@@ -242,7 +242,7 @@ static AshStr *output(Depmod *d, const char *name) {
 }
 
 static void put_index(Depmod *d, const char *name, AshKmodIndex *x) {
-        ash_kmod_index_write(x, output(d, name));
+        ash_kmod_index_write(x, d->dir->kmod >= 34, output(d, name));
         ash_array_done(&x->keys);
 }
 
@@ -340,7 +340,7 @@ static void put_builtin(Depmod *d) {
                 if (line.len)
                         ash_kmod_index_add(&x, ash_kmod_name(line, d->arena), ASH_S(""), 0);
         if (d->dir->builtin.ptr)
-                ash_kmod_index_write(&x, bytes);
+                ash_kmod_index_write(&x, d->dir->kmod >= 34, bytes);
         ash_array_done(&x.keys);
 }
 
@@ -356,7 +356,7 @@ static void put_builtin_aliases(Depmod *d) {
                         add_alias(d, &x, ash_slice_from(pair, strlen("alias=")), ash_slice(one.ptr, (size_t) dot), 0);
         }
         if (d->dir->builtin_modinfo.ptr)
-                ash_kmod_index_write(&x, bytes);
+                ash_kmod_index_write(&x, d->dir->kmod >= 34, bytes);
         ash_array_done(&x.keys);
 }
 
@@ -427,7 +427,7 @@ int ash_kmod_depmod(const AshKmodDir *dir, AshKmodOutputs *ret, AshDiags *diags)
         put_dependencies(&d);
         put_aliases(&d);
         put_values(&d, "modules.softdep", "softdep", "# Soft dependencies extracted from modules themselves.\n");
-        if (dir->weakdep)
+        if (dir->kmod >= 33)
                 put_values(&d, "modules.weakdep", "weakdep", "# Weak dependencies extracted from modules themselves.\n");
         put_symbols(&d);
         put_builtin(&d);

@@ -1,5 +1,5 @@
 /* kmod's index files: a trie over ASCII keys, all numbers big-endian.
- *   file: magic b007f457, version 00020001, reference to the root; then nodes, children before their parents.
+ *   file: magic b007f457, version 00020001, reference to the root; then nodes: children before their parents, since kmod 34 parents before their children.
  *   reference: offset of a node, with flags for what it has (prefix 80000000, values 40000000, children 20000000); 0: no node.
  *   node: [prefix, NUL] [first, last, a reference for each byte from first to last] [count, then for each value: priority, text, NUL]
  * The root has no prefix. A node's values are sorted by priority, later ones before earlier ones of the same. */
@@ -48,57 +48,107 @@ static void put_values(const AshKmodKey *k, size_t n, AshStr *out) {
         }
 }
 
-/* The node of n > 0 sorted keys that agree in the first "depth" bytes; of the root also of none. */
-static uint32_t put_node(const AshKmodKey *k, size_t n, size_t depth, bool root, AshStr *out) {
-        uint32_t references[CHILD_MAX] = {}, flags = 0;
-        unsigned first = CHILD_MAX, last = 0;
-        size_t end = root || !n ? depth : common(k[0].key, k[n - 1].key, depth), own = 0;
-        while (own < n && k[own].key.len == end)
-                own++;
-        for (size_t i = own, next; i < n; i = next) {
+typedef struct Node {
+        const AshKmodKey *keys;      /* those that end here */
+        size_t n_keys;
+        AshSlice prefix;
+        struct Node **children;      /* by byte, from first on; NULL where there is none */
+        unsigned first, last;        /* bytes of the children; CHILD_MAX, 0: none */
+        uint32_t offset;
+} Node;
+
+/* The node of n sorted keys that agree in the first "depth" bytes; only the root's may be none. */
+static Node *make_node(AshArena *arena, const AshKmodKey *k, size_t n, size_t depth, bool root) {
+        Node *node = ash_arena_new_item(arena, Node);
+        size_t end = root ? depth : common(k[0].key, k[n - 1].key, depth);
+        *node = (Node){ .keys = k, .prefix = root ? ASH_S("") : ash_slice(k[0].key.ptr + depth, end - depth), .first = CHILD_MAX };
+        while (node->n_keys < n && k[node->n_keys].key.len == end)
+                node->n_keys++;
+        if (node->n_keys < n) {
+                node->first = (unsigned char) k[node->n_keys].key.ptr[end];
+                node->last = (unsigned char) k[n - 1].key.ptr[end];
+                node->children = ash_arena_new_items(arena, Node *, node->last - node->first + 1);
+        }
+        for (size_t i = node->n_keys, next; i < n; i = next) {
                 unsigned c = (unsigned char) k[i].key.ptr[end];
                 for (next = i + 1; next < n && (unsigned char) k[next].key.ptr[end] == c; next++)
                         ;
-                references[c] = put_node(k + i, next - i, end + 1, false, out);
-                first = ASH_MIN(first, c);
-                last = c;
+                node->children[c - node->first] = make_node(arena, k + i, next - i, end + 1, false);
         }
-        uint32_t offset = (uint32_t) out->len;
-        if (end > depth) {
-                ash_str_append(out, ash_slice(k[0].key.ptr + depth, end - depth));
-                ash_str_append_char(out, 0);
-                flags |= HAS_PREFIX;
-        }
-        if (own < n) {
-                ash_str_append_char(out, (char) first);
-                ash_str_append_char(out, (char) last);
-                for (unsigned c = first; c <= last; c++)
-                        put32(out, references[c]);
-                flags |= HAS_CHILDREN;
-        }
-        if (own) {
-                put_values(k, own, out);
-                flags |= HAS_VALUES;
-        }
-        return offset | flags;
+        return node;
 }
 
-void ash_kmod_index_write(AshKmodIndex *x, AshStr *out) {
-        size_t n = 0, start = out->len;
-        _str_ AshStr nodes = {};
+static uint32_t size_of(const Node *node) {
+        size_t size = node->prefix.len ? node->prefix.len + 1 : 0;
+        if (node->first < CHILD_MAX)
+                size += 2 + 4 * (node->last - node->first + 1);
+        if (node->n_keys)
+                size += 4;
+        for (size_t i = 0; i < node->n_keys; i++)
+                size += 4 + node->keys[i].value.len + 1;
+        return (uint32_t) size;
+}
+
+/* Offsets in the order in which the nodes will stand. */
+static void place(Node *node, bool parents_first, uint32_t *at) {
+        for (int pass = 0; pass < 2; pass++) {
+                if ((pass == 0) == parents_first) {
+                        node->offset = *at;
+                        *at += size_of(node);
+                } else
+                        for (unsigned c = node->first; c <= node->last; c++)
+                                if (node->children[c - node->first])
+                                        place(node->children[c - node->first], parents_first, at);
+        }
+}
+
+static uint32_t reference(const Node *node) {
+        if (!node)
+                return 0;
+        return node->offset | (node->prefix.len ? HAS_PREFIX : 0) | (node->n_keys ? HAS_VALUES : 0) | (node->first < CHILD_MAX ? HAS_CHILDREN : 0);
+}
+
+static void put_one(const Node *node, AshStr *out) {
+        if (node->prefix.len) {
+                ash_str_append(out, node->prefix);
+                ash_str_append_char(out, 0);
+        }
+        if (node->first < CHILD_MAX) {
+                ash_str_append_char(out, (char) node->first);
+                ash_str_append_char(out, (char) node->last);
+                for (unsigned c = node->first; c <= node->last; c++)
+                        put32(out, reference(node->children[c - node->first]));
+        }
+        if (node->n_keys)
+                put_values(node->keys, node->n_keys, out);
+}
+
+static void put_nodes(const Node *node, bool parents_first, AshStr *out) {
+        if (parents_first)
+                put_one(node, out);
+        for (unsigned c = node->first; c <= node->last; c++)
+                if (node->children[c - node->first])
+                        put_nodes(node->children[c - node->first], parents_first, out);
+        if (!parents_first)
+                put_one(node, out);
+}
+
+void ash_kmod_index_write(AshKmodIndex *x, bool parents_first, AshStr *out) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        size_t n = 0;
+        uint32_t at = 12;
         ash_array_foreach(&x->keys, k)
                 if (is_plain(k->key))
                         x->keys.items[n++] = *k;
         x->keys.n = n;
         if (n)
                 qsort(x->keys.items, n, sizeof *x->keys.items, cmp_keys);
-        put32(&nodes, 0xb007f457);
-        put32(&nodes, 0x00020001);
-        put32(&nodes, 0);
-        uint32_t root = put_node(x->keys.items, n, 0, true, &nodes);
-        ash_str_append(out, ash_str_slice(&nodes));
-        const char b[4] = { (char) (root >> 24), (char) (root >> 16), (char) (root >> 8), (char) root };
-        memcpy(out->ptr + start + 8, b, 4);
+        Node *root = make_node(arena, x->keys.items, n, 0, true);
+        place(root, parents_first, &at);
+        put32(out, 0xb007f457);
+        put32(out, 0x00020001);
+        put32(out, reference(root));
+        put_nodes(root, parents_first, out);
 }
 
 /* Paul Hsieh's hash (azillionmonkeys.com/qed/hash.html), with the length as its start. */

@@ -1,5 +1,5 @@
 /* Kernel modules: what a .ko file says about itself, and what depmod(8) makes of a directory of them (modules.dep and its companions: modules.dep(5), depmod.d(5); the binary
- * form is described at struct ash_trie in kmod-index.c). Foreign bytes: every offset is checked. */
+ * form is described in kmod-index.c). Foreign bytes: every offset is checked. */
 #pragma once
 #include "base.h"
 #include "io.h"
@@ -42,7 +42,7 @@ typedef struct AshKmodDir {
         AshSlice version;            /* "6.12.57+deb13-amd64": for overrides of depmod.d */
         const AshSlice *configs;     /* texts of depmod.d files, in their order */
         size_t n_configs;
-        bool weakdep;                /* kmod 33 and later: modules.weakdep */
+        unsigned kmod;               /* version of the kmod that will read them: from 33 on there is modules.weakdep, from 34 on indices have parents first; 0: an old one */
 } AshKmodDir;
 typedef struct AshKmodOutput {
         const char *name;            /* "modules.dep.bin" */
