@@ -659,6 +659,11 @@ const AshCliVerb ash_verbs_image[] = {
                                  { "command", .value = "CMD", .doc = "run this as root once the machine is up, print what it says, end the machine; exit status is that of the command" },
                                  { "in-place", .doc = "the machine writes to the image itself" }),
           .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = ash_image_boot },
+        { "test", "boot a disk image and check that it is well",
+          .doc = "Boots it as 'image boot' does, and checks that the console comes to a login, that the system is running with no failed unit, what the definition lists as 'checks', and that the power button turns it off. "
+                 "Prints what failed and why, and the memory used after boot. After a failure the console and the journal are kept beside the image. Exit status 1 when a check failed.",
+          .args = ASH_ARGS({ "NAME", "an image of the project, or the path of a disk", ASH_KIND_IMAGE }), .options = ASH_OPTIONS(ASH_MACHINE_OPTIONS, { "junit", .value = "FILE", .doc = "write the results as JUnit XML, too", .kind = ASH_KIND_FILE }),
+          .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = ash_image_test },
         { "dump", "print an image's file tree, one line a node",
           .doc = "Path, type, mode, owner, time, origin, and of files the digest and where the store has the bytes. What no package has is put into the store, so that 'image write' can make an archive of the dump.",
           .args = ASH_ARGS(IMAGE_ARG), .options = ASH_OPTIONS(ARCH_OPTION, ASH_FLOW_OPTIONS), .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = run_dump },
