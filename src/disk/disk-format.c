@@ -1,5 +1,8 @@
 #include "disk.h"
+#include "qcow2.h"
 #include "vhd.h"
+#include "vhdx.h"
+#include "vmdk.h"
 
 static AshVhdOptions vhd_options(const AshDisk *d) {
         AshVhdOptions o = { .time = d->time };
@@ -17,10 +20,29 @@ static int make_vhd_dynamic(const AshDisk *d, AshSparse *out) {
         return ash_vhd_dynamic(d->map, &o, out);
 }
 
+static int make_vhdx(const AshDisk *d, AshSparse *out) {
+        AshVhdxOptions o;
+        memcpy(o.disk, d->id, 16);
+        ash_uuid_derive(ASH_NOSLICE, ash_slice((const char *) d->id, 16), o.data);
+        ash_uuid_derive(ASH_NOSLICE, ash_slice((const char *) o.data, 16), o.file);
+        return ash_vhdx(d->map, &o, out);
+}
+
+static int make_qcow2(const AshDisk *d, AshSparse *out) { return ash_qcow2(d->map, out); }
+
+static int make_vmdk(const AshDisk *d, AshSparse *out) {
+        _free_ char *name = ash_asprintf("%s.vmdk", d->name);
+        uint32_t id = (uint32_t) d->id[0] << 24 | (uint32_t) d->id[1] << 16 | (uint32_t) d->id[2] << 8 | d->id[3];
+        return ash_vmdk(d->map, name, id < 0xfffffffe ? id : 0 /* the two highest mean something */, out);
+}
+
 const AshDiskFormat ash_disk_formats[] = {
         { "raw", ".raw", NULL },
         { "vhd", ".vhd", make_vhd },
         { "vhd-dynamic", ".dynamic.vhd", make_vhd_dynamic },
+        { "vhdx", ".vhdx", make_vhdx },
+        { "qcow2", ".qcow2", make_qcow2 },
+        { "vmdk", ".vmdk", make_vmdk },
         {},
 };
 

@@ -194,6 +194,7 @@ int ash_disk_new(const AshDiskInput *in, AshDisk **ret, AshDiags *diags) {
         if (r < 0)
                 return r;
         memcpy(d->uuid, b.partitions.disk, 16);
+        d->name = ash_arena_printf(d->arena, "%.*s-%.*s", ASH_F(in->image->name.s), ASH_F(in->arch));
         ash_uuid_derive(in->seed, ash_slice((const char *) d->uuid, 16), d->id);
         d->n = b.partitions.n;
         b.fs = d->fs = ash_arena_new_items(d->arena, DiskFs, d->n);

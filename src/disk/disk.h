@@ -18,6 +18,7 @@ typedef struct AshDisk {
         uint8_t uuid[16];
         int64_t time;
         uint8_t id[16];              /* for formats that identify themselves */
+        const char *name;            /* of its files, without a suffix: "server-x86_64" */
         struct DiskFs *fs;           /* by part: what the map borrows from */
 } AshDisk;
 void ash_disk_free(AshDisk *d);

@@ -9,6 +9,7 @@ static const AshFlowFormat formats[] = {
         { "oci", false, true, ".oci", false },   { "docker", true, false, ".docker.tar", false }, { "tar", true, false, ".tar", true },
         { "cpio", true, false, ".cpio", true },  { "directory", true, true, "", false },
         { "raw", true, false, ".raw", false },   { "vhd", true, false, ".vhd", false },           { "vhd-dynamic", true, false, ".dynamic.vhd", false },
+        { "vhdx", true, false, ".vhdx", false }, { "qcow2", true, false, ".qcow2", false },       { "vmdk", true, false, ".vmdk", false },
 };
 
 /* ---- from names to what they mean ---- */
@@ -244,7 +245,7 @@ static int stage_outputs(Build *b) {
         for (size_t i = 0; i < image->formats.n; i++)
                 if (!find_format(image->formats.items[i].s)) {
                         int r = ash_fail(b->flow->diags, -ASH_ERR_CONFIG, image->formats.items[i].at, "the format '%.*s' is not supported yet", ASH_F(image->formats.items[i].s));
-                        ash_hint(b->flow->diags, "what can be written: oci, docker, tar, cpio, directory; of a disk raw, vhd, vhd-dynamic");
+                        ash_hint(b->flow->diags, "what can be written: oci, docker, tar, cpio, directory; of a disk raw, vhd, vhd-dynamic, vhdx, qcow2, vmdk");
                         return r;
                 }
         for (size_t i = 0; i < image->formats.n; i++)
