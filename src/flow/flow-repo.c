@@ -14,6 +14,7 @@ typedef struct Publisher {
         const AshLock *lock;
         AshArena *arena;
         AshFlowRepoResult *ret;
+        ASH_ARRAY(AshRepoPrepared *) prepared; /* one for each of ret->done */
 } Publisher;
 
 /* Does a channel that names its upstreams or repositories name that one? */
@@ -34,10 +35,14 @@ static bool comes_from(const Publisher *p, const AshChannel *channel, AshSlice u
 /* A package belongs to a channel when the channel asked for it (itself or through a dependency), or when the project's publishing rules say so. */
 static bool belongs(const Publisher *p, const AshChannel *channel, const AshLockPackage *package, const AshPackage *nevra, AshSlice arch) {
         const AshLockSet *set = ash_lock_set(p->lock, "channel", channel->name.s, arch);
+        bool debug = ash_slice_ends(nevra->name, ASH_S("-debuginfo")) || ash_slice_ends(nevra->name, ASH_S("-debugsource"));
         for (size_t i = 0; set && i < set->n_packages; i++)
                 if (ash_slice_eq(set->packages[i], package->nevra))
                         return true;
-        return comes_from(p, channel, package->upstream) && ash_slice_eq(ash_config_package_channel(p->flow->config, NULL, nevra->name, false).s, channel->name.s);
+        AshSlice rule = debug ? ash_config_package_channel(p->flow->config, NULL, nevra->name, true).s : ASH_NOSLICE;
+        if (!rule.len)
+                rule = ash_config_package_channel(p->flow->config, NULL, nevra->name, false).s;
+        return comes_from(p, channel, package->upstream) && ash_slice_eq(rule, channel->name.s);
 }
 
 /* Packages of an architecture: its own, and those without one that something of this architecture needs. */
@@ -213,6 +218,42 @@ static void add_groups(Publisher *p, const AshChannel *channel, AshRepoOptions *
                 }
 }
 
+/* The k-th architecture that a channel is published for; empty past the last. Source packages have none: they stand in one repository. */
+static AshSlice channel_arch(const AshChannel *channel, size_t k) {
+        if (ash_slice_eqs(channel->kind.s, "source"))
+                return k == 0 ? ASH_S("src") : ASH_S("");
+        if (!channel->architectures.n)
+                return k == 0 ? ASH_S("x86_64") : ASH_S("");
+        return k < channel->architectures.n ? channel->architectures.items[k].s : ASH_S("");
+}
+
+static bool is_in_a_channel(const Publisher *p, AshSlice nevra) {
+        const AshChannels *channels = &ash_config_project(p->flow->config)->channels;
+        bool found = false;
+        for (size_t i = 0; i < channels->n && !found; i++)
+                for (size_t k = 0; channel_arch(&channels->items[i], k).len && !found; k++) {
+                        Packages own = {};
+                        collect(p, &channels->items[i], channel_arch(&channels->items[i], k), &own);
+                        ash_array_foreach(&own, one)
+                                found |= ash_slice_eq((*one)->nevra, nevra);
+                        ash_array_done(&own);
+                }
+        return found;
+}
+
+/* An advisory goes to the channels that have its packages. What no channel has is most likely a slip of the pen, or the fix is not locked yet. */
+static void check_advisories(Publisher *p) {
+        const AshAdvisories *all = &ash_config_project(p->flow->config)->advisories;
+        for (size_t i = 0; i < all->n; i++)
+                for (size_t k = 0; k < all->items[i].packages.n; k++) {
+                        AshText nevra = all->items[i].packages.items[k];
+                        if (is_in_a_channel(p, nevra.s))
+                                continue;
+                        ash_warn(p->flow->diags, nevra.at, "advisory %.*s names %.*s, which no channel has: clients are not told of it", ASH_F(all->items[i].name.s), ASH_F(nevra.s));
+                        ash_hint(p->flow->diags, "the lock knows which versions there are; 'ashlar lock --update PACKAGE' takes a newer one");
+                }
+}
+
 static AshSlice midnight(AshText day, AshArena *arena) { return ash_text_set(day) ? ash_slice_str(ash_arena_printf(arena, "%.*s 00:00:00", ASH_F(day.s))) : ASH_NOSLICE; }
 
 static void add_advisories(Publisher *p, AshRepoOptions *o) {
@@ -277,7 +318,7 @@ static bool drop_damaged(const Publisher *p, const AshChannel *channel, AshSlice
 }
 
 /* ret_lost: packages that were in the store were found to be damaged on the way, and are gone now. */
-static int publish_inputs(Publisher *p, const AshChannel *channel, AshSlice arch, const Packages *own, const AshRepoInput *inputs, unsigned keep, const AshRepoOptions *o, AshFlowRepoDone *done,
+static int prepare_inputs(Publisher *p, const AshChannel *channel, AshSlice arch, const Packages *own, const AshRepoInput *inputs, const AshRepoOptions *o, const char *path, AshRepoPrepared **ret,
                           bool *ret_lost) {
         *ret_lost = false;
         int r = ash_flow_ensure_packages(p->flow, p->lock, own->items, own->n);
@@ -285,22 +326,22 @@ static int publish_inputs(Publisher *p, const AshChannel *channel, AshSlice arch
                 return r;
         r = check_closure(p, channel, arch, own);
         if (r >= 0)
-                r = ash_repo_publish(p->flow->store, p->o->output, done->path, inputs, own->n, keep, o, &done->result, p->flow->progress, p->flow->diags);
+                r = ash_repo_prepare(p->flow->store, p->o->output, path, inputs, own->n, o, ret, p->flow->progress, p->flow->diags);
         *ret_lost = r == -ENOENT && drop_damaged(p, channel, arch);
         return r;
 }
 
-static int publish(Publisher *p, const AshChannel *channel, AshSlice arch) {
+static int prepare(Publisher *p, const AshChannel *channel, AshSlice arch) {
         _bytes_ AshBytes comps = {};
         Packages own = {};
         AshRepoOptions o = p->o->repo;
-        AshFlowRepoDone *done = ash_array_add(&p->ret->done);
-        *done = (AshFlowRepoDone){ .channel = channel->name.s, .arch = arch, .path = channel_path(channel, arch) };
+        AshRepoPrepared *prepared = NULL;
+        char *path = channel_path(channel, arch);
+        ash_array_push(&p->ret->done, ((AshFlowRepoDone){ .channel = channel->name.s, .arch = arch, .path = path }));
         if (!o.time)
                 o.time = p->lock->source_date_epoch;
         if (ash_slice_eqs(channel->compression.s, "gzip"))
                 o.compression = ASH_COMP_GZIP;
-        unsigned keep = p->o->keep ? p->o->keep : channel->generations.set ? (unsigned) channel->generations.value : 0;
         add_advisories(p, &o);
         int r = add_comps(p, channel, &comps, &o);
         collect(p, channel, arch, &own);
@@ -312,20 +353,44 @@ static int publish(Publisher *p, const AshChannel *channel, AshSlice arch) {
         }
         bool lost = false;
         if (r >= 0)
-                r = publish_inputs(p, channel, arch, &own, inputs, keep, &o, done, &lost);
+                r = prepare_inputs(p, channel, arch, &own, inputs, &o, path, &prepared, &lost);
         if (lost) /* they are fetched again */
-                r = publish_inputs(p, channel, arch, &own, inputs, keep, &o, done, &lost);
+                r = prepare_inputs(p, channel, arch, &own, inputs, &o, path, &prepared, &lost);
         if (lost)
                 r = ash_fail(p->flow->diags, -ASH_ERR_AGAIN, channel->name.at, "packages of channel '%.*s' vanish from the store while they are published", ASH_F(channel->name.s));
         ash_array_done(&own);
+        if (prepared)
+                ash_array_push(&p->prepared, prepared);
         return r;
+}
+
+static void prepared_done(Publisher *p) {
+        ash_array_foreach(&p->prepared, q)
+                ash_repo_prepared_free(*q);
+        ash_array_done(&p->prepared);
+}
+
+/* Each switches by one rename, one right after the other: all were whole before the first. */
+static int commit(Publisher *p) {
+        for (size_t i = 0; i < p->prepared.n; i++) {
+                AshFlowRepoDone *done = &p->ret->done.items[i];
+                const AshChannel *channel = ash_config_channel(p->flow->config, done->channel);
+                unsigned keep = p->o->keep ? p->o->keep : channel->generations.set ? (unsigned) channel->generations.value : 0;
+                int r = ash_repo_commit(p->prepared.items[i], keep, &done->result, p->flow->diags);
+                if (r < 0) {
+                        for (size_t k = 0; k < i; k++)
+                                ash_note(p->flow->diags, ASH_NOWHERE, "%s is published already", p->ret->done.items[k].path);
+                        return r;
+                }
+        }
+        return 0;
 }
 
 static bool is_wanted(const Publisher *p, const AshChannel *channel) {
         for (size_t i = 0; i < p->o->n_channels; i++)
                 if (ash_slice_eqs(channel->name.s, p->o->channels[i]))
                         return true;
-        return p->o->n_channels == 0 && (!ash_text_set(channel->kind) || ash_slice_eqs(channel->kind.s, "binary"));
+        return p->o->n_channels == 0;
 }
 
 static int check_names(Publisher *p) {
@@ -345,18 +410,17 @@ int ash_flow_repo(AshFlow *flow, const AshFlowRepoOptions *options, AshFlowRepoR
                 r = ash_fail_file(flow->diags, r, options->lock_path, "there is no lock yet");
                 ash_hint(flow->diags, "'ashlar lock' makes it");
         }
-        Publisher p = { .flow = flow, .o = options, .lock = lock, .arena = arena, .ret = ret };
+        Publisher p __attribute__((__cleanup__(prepared_done))) = { .flow = flow, .o = options, .lock = lock, .arena = arena, .ret = ret };
         if (r >= 0)
                 r = check_names(&p);
         if (r >= 0 && !project->channels.n)
                 r = ash_fail_file(flow->diags, -ASH_ERR_CONFIG, ash_config_file(flow->config), "the project declares no channel: [channels.NAME]");
+        if (r >= 0)
+                check_advisories(&p);
         for (size_t i = 0; r >= 0 && i < project->channels.n; i++) {
                 const AshChannel *channel = &project->channels.items[i];
-                if (!is_wanted(&p, channel))
-                        continue;
-                static const AshText x86_64 = { .s = { "x86_64", 6 } };
-                for (size_t k = 0; r >= 0 && k < ASH_MAX(channel->architectures.n, (size_t) 1); k++)
-                        r = publish(&p, channel, (channel->architectures.n ? channel->architectures.items[k] : x86_64).s);
+                for (size_t k = 0; r >= 0 && is_wanted(&p, channel) && channel_arch(channel, k).len; k++)
+                        r = prepare(&p, channel, channel_arch(channel, k));
         }
-        return r;
+        return r < 0 ? r : commit(&p);
 }

@@ -66,9 +66,9 @@ int ash_flow_sets_collect(AshFlow *flow, const AshUpstream *upstream, AshFlowSet
         bool first = true; /* the first that takes from the chosen upstream gets what that one imports besides */
         for (size_t i = 0; i < project->channels.n; i++) {
                 const AshChannel *channel = &project->channels.items[i];
-                if (ash_text_set(channel->kind) && !ash_slice_eqs(channel->kind.s, "binary"))
+                if (ash_slice_eqs(channel->kind.s, "source")) /* nothing is solved for what is only built */
                         continue;
-                bool imports = first && upstream && takes_from(&channel->upstreams, upstream);
+                bool imports = first && upstream && !ash_slice_eqs(channel->kind.s, "debug") && takes_from(&channel->upstreams, upstream);
                 if (!channel->packages.n && !(imports && upstream->import.n))
                         continue;
                 for (size_t k = 0; k < ASH_MAX(channel->architectures.n, (size_t) 1); k++)

@@ -263,28 +263,31 @@ static unsigned read_current(int dir, const char *name) {
         return ash_slice_to_u64(ash_path_base(ash_slice(target, (size_t) n)), 10, &number) == 0 ? (unsigned) number : 0;
 }
 
-static int switch_to(const Place *place, int home, unsigned number, AshDiags *diags) {
-        _free_ char *generation = ash_asprintf("%06u", number), *temporary = ash_asprintf(".%s.link", place->name);
-        AshStr target = {};
-        for (const char *c = place->name; *c; c++)
-                if (*c == '/')
-                        ash_str_append_str(&target, "../");
-        ash_str_appendf(&target, ".generations/%s/%s", place->name, generation);
-        _free_ char *link = ash_str_take(&target);
+/* The new generation gets its name, whole and on disk; nobody is led there yet. */
+static int seal(const Place *place, int home, unsigned number, AshDiags *diags) {
+        _free_ char *generation = ash_asprintf("%06u", number);
         ash_remove_all(home, generation);
         int r = renameat(home, STAGING, home, generation) < 0 ? -errno : 0;
         if (r >= 0 && syncfs(home) < 0)
                 r = -errno;
+        return r < 0 ? ash_fail_file(diags, r, place->name, "cannot finish the new generation: %s", ash_strerror(r)) : 0;
+}
+
+static int switch_to(const Place *place, unsigned number, AshDiags *diags) {
+        _free_ char *temporary = ash_asprintf(".%s.link", place->name);
+        AshStr target = {};
+        for (const char *c = place->name; *c; c++)
+                if (*c == '/')
+                        ash_str_append_str(&target, "../");
+        ash_str_appendf(&target, ".generations/%s/%06u", place->name, number);
+        _free_ char *link = ash_str_take(&target);
         for (char *c = temporary; *c; c++)
                 if (*c == '/')
                         *c = '_';
         unlinkat(place->dir, temporary, 0);
-        if (r >= 0 && (symlinkat(link, place->dir, temporary) < 0 || renameat(place->dir, temporary, place->dir, place->name) < 0))
-                r = -errno;
+        int r = symlinkat(link, place->dir, temporary) < 0 || renameat(place->dir, temporary, place->dir, place->name) < 0 ? -errno : 0;
         if (r >= 0 && fsync(place->dir) < 0)
                 r = -errno;
-        if (r == -EISDIR || r == -ENOTEMPTY || r == -EEXIST)
-                return ash_fail_file(diags, r, place->name, "a directory is in the way of the published repository; move it away");
         return r < 0 ? ash_fail_file(diags, r, place->name, "cannot switch to the new generation: %s", ash_strerror(r)) : 0;
 }
 
@@ -373,53 +376,120 @@ static int open_home(Publisher *p, Place *place, const char *dir, AshLockFile **
         return r < 0 ? ash_fail_file(p->diags, r, dir, "cannot lock: %s", ash_strerror(r)) : 0;
 }
 
-int ash_repo_publish(AshStore *store, const char *dir, const char *name, const AshRepoInput *inputs, size_t n, unsigned keep, const AshRepoOptions *options, AshRepoResult *ret,
-                     AshProgress *progress, AshDiags *diags) {
-        Publisher p __attribute__((__cleanup__(publisher_done))) = { .store = store, .inputs = inputs, .o = options, .home = -1, .old = -1, .fresh = -1, .progress = progress, .diags = diags };
-        _cleanup_(ash_lock_free_p) AshLockFile *lock = NULL;
-        _close_ int dirfd = -1;
-        Place place = { .dir = -1, .name = name };
+/* ---- prepared, then committed ---- */
+struct AshRepoPrepared {
+        Publisher p;
+        Place place;
+        AshLockFile *lock;
+        AshArena *arena;
+        char *name;
+        size_t n;
+        AshRepoResult result;
+        bool sealed, committed;
+};
+
+void ash_repo_prepared_free(AshRepoPrepared *q) {
+        if (!q)
+                return;
+        if (q->lock && !q->committed && !q->result.unchanged) {
+                _free_ char *generation = ash_asprintf("%06u", q->place.current + 1);
+                ash_remove_all(q->p.home, q->sealed ? generation : STAGING);
+        }
+        for (size_t i = 0; q->arena && i < q->n; i++) {
+                ash_fragment_done(&q->p.fragments[i]);
+                free(q->p.keys[i]);
+                free(q->p.locations[i]);
+        }
+        publisher_done(&q->p);
+        ash_lock_free(q->lock);
+        if (q->place.dir >= 0)
+                close(q->place.dir);
+        ash_arena_free(q->arena);
+        free(q->name);
+        free(q);
+}
+
+static void open_old(AshRepoPrepared *q) {
+        q->place.current = read_current(q->place.dir, q->name);
+        if (!q->place.current)
+                return;
+        _free_ char *current = ash_asprintf("%06u", q->place.current);
+        q->p.old = openat(q->p.home, current, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (q->p.old >= 0)
+                ash_repo_state_read(q->p.old, STATE, &q->p.state);
+}
+
+/* What stands at the link's place is a link, or nothing. */
+static int check_way(const AshRepoPrepared *q, AshDiags *diags) {
+        struct stat st;
+        if (fstatat(q->place.dir, q->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+                return 0;
+        return ash_fail_file(diags, -EEXIST, q->name, "a directory is in the way of the published repository; move it away");
+}
+
+static int prepare(AshRepoPrepared *q, AshDiags *diags) {
+        Publisher *p = &q->p;
         char digest[65];
+        q->arena = ash_arena_new();
+        p->entries = ash_arena_new_items(q->arena, AshRepoEntry, q->n);
+        p->fragments = ash_arena_new_items(q->arena, AshFragment, q->n);
+        p->keys = ash_arena_new_items(q->arena, char *, q->n);
+        p->locations = ash_arena_new_items(q->arena, char *, q->n);
+        make_keys(p, q->n);
+        ash_repo_options_digest(p->o, digest);
+        q->result.generation = q->place.current;
+        q->result.unchanged = is_unchanged(p, q->n, digest);
+        if (q->result.unchanged)
+                return 0;
+        int r = check_way(q, diags);
+        if (r >= 0)
+                r = build_generation(p, q->n, digest, &q->result);
+        if (r >= 0)
+                r = seal(&q->place, p->home, q->place.current + 1, diags);
+        q->sealed = r >= 0;
+        return r;
+}
+
+int ash_repo_prepare(AshStore *store, const char *dir, const char *name, const AshRepoInput *inputs, size_t n, const AshRepoOptions *options, AshRepoPrepared **ret, AshProgress *progress,
+                     AshDiags *diags) {
+        _cleanup_(ash_repo_prepared_free_p) AshRepoPrepared *q = ash_calloc(1, sizeof *q);
+        q->p = (Publisher){ .store = store, .inputs = inputs, .o = options, .home = -1, .old = -1, .fresh = -1, .progress = progress, .diags = diags };
+        q->name = ash_strdup(name);
+        q->place = (Place){ .dir = -1, .name = q->name };
+        q->n = n;
+        q->result.packages = n;
         if (!ash_path_is_confined(ash_slice_str(name)) || name[0] == '.')
                 return ash_fail(diags, -EINVAL, ASH_NOWHERE, "'%s' is no name for a repository", name);
-        int r = open_home(&p, &place, dir, &lock);
-        dirfd = place.dir;
+        int r = open_home(&q->p, &q->place, dir, &q->lock);
         if (r < 0)
                 return r;
-        *ret = (AshRepoResult){ .packages = n };
-        ash_remove_all(p.home, STAGING); /* of a publisher that was killed, also when there is nothing to do now */
-        place.current = read_current(place.dir, name);
-        if (place.current) {
-                _free_ char *current = ash_asprintf("%06u", place.current);
-                p.old = openat(p.home, current, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-                if (p.old >= 0)
-                        ash_repo_state_read(p.old, STATE, &p.state);
+        ash_remove_all(q->p.home, STAGING); /* of a publisher that was killed, also when there is nothing to do now */
+        open_old(q);
+        r = prepare(q, diags);
+        q->result.bytes_read = q->p.read;
+        q->result.bytes_written = q->p.written;
+        if (r < 0)
+                return r;
+        *ret = ASH_TAKE(q);
+        return 0;
+}
+
+int ash_repo_commit(AshRepoPrepared *q, unsigned keep, AshRepoResult *ret, AshDiags *diags) {
+        int r = q->result.unchanged ? 0 : switch_to(&q->place, q->place.current + 1, diags);
+        if (r < 0)
+                return r;
+        q->committed = true;
+        if (!q->result.unchanged) {
+                q->result.generation = q->place.current + 1;
+                prune(q->p.home, q->result.generation, keep ? keep : 3);
         }
-        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
-        p.entries = ash_arena_new_items(arena, AshRepoEntry, n);
-        p.fragments = ash_arena_new_items(arena, AshFragment, n);
-        p.keys = ash_arena_new_items(arena, char *, n);
-        p.locations = ash_arena_new_items(arena, char *, n);
-        make_keys(&p, n);
-        ash_repo_options_digest(options, digest);
-        ret->generation = place.current;
-        ret->unchanged = is_unchanged(&p, n, digest);
-        if (!ret->unchanged) {
-                r = build_generation(&p, n, digest, ret);
-                if (r >= 0)
-                        r = switch_to(&place, p.home, place.current + 1, diags);
-                if (r >= 0) {
-                        ret->generation = place.current + 1;
-                        prune(p.home, ret->generation, keep ? keep : 3);
-                } else
-                        ash_remove_all(p.home, STAGING);
-        }
-        ret->bytes_read = p.read;
-        ret->bytes_written = p.written;
-        for (size_t i = 0; i < n; i++) {
-                ash_fragment_done(&p.fragments[i]);
-                free(p.keys[i]);
-                free(p.locations[i]);
-        }
-        return r;
+        *ret = q->result;
+        return 0;
+}
+
+int ash_repo_publish(AshStore *store, const char *dir, const char *name, const AshRepoInput *inputs, size_t n, unsigned keep, const AshRepoOptions *options, AshRepoResult *ret,
+                     AshProgress *progress, AshDiags *diags) {
+        _cleanup_(ash_repo_prepared_free_p) AshRepoPrepared *q = NULL;
+        int r = ash_repo_prepare(store, dir, name, inputs, n, options, &q, progress, diags);
+        return r < 0 ? r : ash_repo_commit(q, keep, ret, diags);
 }

@@ -66,6 +66,15 @@ typedef struct AshRepoInput {
 int ash_repo_publish(AshStore *store, const char *dir, const char *name, const AshRepoInput *inputs, size_t n, unsigned keep, const AshRepoOptions *options, AshRepoResult *ret,
                      AshProgress *progress, AshDiags *diags);
 
+/* The same in two steps, for several repositories that are to switch together: prepared ones are whole, synced and wait for one rename each. Freeing one that was not committed leaves everything as
+ * it was. inputs and options need not live longer than the call. */
+typedef struct AshRepoPrepared AshRepoPrepared;
+int ash_repo_prepare(AshStore *store, const char *dir, const char *name, const AshRepoInput *inputs, size_t n, const AshRepoOptions *options, AshRepoPrepared **ret, AshProgress *progress,
+                     AshDiags *diags);
+int ash_repo_commit(AshRepoPrepared *p, unsigned keep, AshRepoResult *ret, AshDiags *diags);
+void ash_repo_prepared_free(AshRepoPrepared *p);
+ASH_DEFINE_CLEANUP(AshRepoPrepared *, ash_repo_prepared_free)
+
 /* Signs package files in place (each replaced atomically). */
 int ash_repo_sign_files(const char *const *paths, size_t n, AshSigner **signers, size_t n_signers, uint64_t time, unsigned threads, AshProgress *progress, AshDiags *diags);
 

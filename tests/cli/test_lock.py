@@ -357,6 +357,75 @@ disable-gpg-check = true
         out = self.ashlar("lock").stderr
         self.assertEqual(out.count("is used unsigned"), 1, out)
 
+    # ---- channels ----
+    def append(self, text):
+        with (self.project / "ashlar.toml").open("a") as f:
+            f.write(text)
+
+    def packages_of(self, channel, arch="x86_64"):
+        return self.ashlar("repo", "query", self.project / f"out/repos/{channel}/{arch}", status=None_or(0, 1)).stdout.split()
+
+    def test_channels_of_every_kind(self):
+        self.publish([self.kit.build("app-debuginfo"), self.kit.build("lib-debugsource")])
+        self.append("""[channels.dbg]
+kind = "debug"
+packages = ["app-debuginfo"]
+[channels.src]
+kind = "source"
+[default-package-config]
+publish = { rpm-channel = "base", debuginfo-channel = "dbg" }
+""")
+        text = (self.project / "ashlar.toml").read_text()
+        (self.project / "ashlar.toml").write_text(text.replace('packages = ["shell"]', 'packages = ["shell", "lib-debugsource"]'))
+        self.ashlar("lock")
+        out = self.ashlar("repo", "build").stdout
+        self.assertIn("src/src: 0 packages", out)
+        self.assertEqual(self.packages_of("base"), ["app-1.0-1.noarch", "extra-1.0-1.noarch", "lib-1.0-1.noarch", "shell-1.0-1.noarch"])
+        self.assertEqual(self.packages_of("dbg"), ["app-debuginfo-1.0-1.noarch", "lib-debugsource-1.0-1.noarch"])
+        for at in ("base/x86_64", "dbg/x86_64", "src/src"):
+            self.ashlar("repo", "verify", self.project / f"out/repos/{at}", "--key", self.project / f"out/repos/{at}/repodata/repomd.xml.key")
+            self.kit.run("dnf", "repoquery", "-q", f"--repofrompath=r,file://{self.project}/out/repos/{at}", "--repo", "r", "--setopt=r.gpgcheck=0", f"--setopt=cachedir={self.dir}/dnf", "--releasever=1")
+
+    def test_channels_switch_together(self):
+        self.append('[channels.two]\npackages = ["loner"]\n')
+        self.ashlar("lock")
+        self.ashlar("repo", "build")
+        before = {c: os.readlink(self.project / f"out/repos/{c}/x86_64") for c in ("base", "two")}
+        self.publish(self.new + [self.kit.build("loner", version="2.0")], at=1700100000)
+        self.ashlar("lock", "--update")
+        two = self.project / "out/repos/two/x86_64"
+        two.unlink()
+        two.mkdir()                                     # the second cannot be published: the first is not, either
+        out = self.ashlar("repo", "build", status=1).stderr
+        self.assertIn("a directory is in the way", out)
+        self.assertEqual(os.readlink(self.project / "out/repos/base/x86_64"), before["base"])
+        self.assertEqual(self.packages_of("base")[0], "app-1.0-1.noarch")
+        self.assertFalse([p for p in (self.project / "out/repos/.generations").rglob("000002")])
+        two.rmdir()
+        two.symlink_to(before["two"])
+        # A package of the second that is nowhere: the same.
+        shutil.rmtree(self.dir / "store")
+        (self.up / "loner-2.0-1.noarch.rpm").rename(self.dir / "loner.rpm")
+        self.ashlar("repo", "build", status=None_or(1, 5))
+        self.assertEqual({c: os.readlink(self.project / f"out/repos/{c}/x86_64") for c in ("base", "two")}, before)
+        (self.dir / "loner.rpm").rename(self.up / "loner-2.0-1.noarch.rpm")
+        self.ashlar("repo", "build")
+        self.assertEqual((self.packages_of("base")[0], self.packages_of("two")), ("app-2.0-1.noarch", ["loner-2.0-1.noarch"]))
+
+    def test_advisory_of_a_package_that_no_channel_has(self):
+        self.append("""[advisories.A-1]
+type = "security"
+title = "t"
+issued = "2025-01-01"
+packages = ["app-1.0-1.noarch",
+            "lib-9.0-1.noarch"]
+""")
+        self.ashlar("lock")
+        out = self.ashlar("repo", "build").stderr
+        line = 1 + (self.project / "ashlar.toml").read_text().split("lib-9.0-1")[0].count("\n")
+        self.assertRegex(out, rf"ashlar\.toml:{line}:13: warning: advisory A-1 names lib-9.0-1.noarch, which no channel has")
+        self.assertEqual(out.count("which no channel has"), 1)
+
     # ---- what cannot be ----
     def test_unsolvable(self):
         for packages, words in ((['"nowhere"'], ("no package is called or provides 'nowhere'",)), (['"shel"'], ("did you mean 'shell'",)), (['"broken"'], ("no-such-thing", "'broken' is asked for")),

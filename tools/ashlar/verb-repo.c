@@ -161,7 +161,7 @@ static int run_build(AshCli *cli) {
 const AshCliVerb ash_verbs_repo[] = {
         { "build", "publish channels as signed repositories",
           .doc = "Publishes each channel of the project from the packages that ashlar.lock names, signed, as DIR/CHANNEL/ARCH. That is a link to a generation below DIR/.generations, replaced by one rename: readers see "
-                 "the old repository or the new one, and what the one before named stays reachable. A channel that has not changed is left alone.",
+                 "the old repository or the new one, and what the one before named stays reachable. All channels are made before the first is switched. One that has not changed is left alone.",
           .args = ASH_ARGS({ "CHANNEL", "a channel (default: all)", ASH_KIND_CHANNEL, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
           .options = ASH_OPTIONS({ "output", .value = "DIR", .doc = "where to publish (default: repos below the project's output directory)", .letter = 'o', .kind = ASH_KIND_DIR },
                                  { "replace", .doc = "let a package take the place of a published one with the same name and version and other content" },
