@@ -12,6 +12,36 @@ struct AshKeyring {
         size_t n;
 };
 
+/* librnp, as distributions build it, writes a line of its own to standard error for each signature that is wrong, and no switch of its turns that off (its log descriptor is for other messages; the
+ * variable RNP_LOG_CONSOLE counts in release builds only). It writes through stdio, and Ashlar reports through its diagnostics, so for the length of a call stdio's standard error leads nowhere. The
+ * descriptor 2 stays as it is. Counted, because keyrings are used from several threads. */
+static pthread_mutex_t hush_mutex = PTHREAD_MUTEX_INITIALIZER;
+static unsigned hushed;
+static FILE *hush_before, *hush_nowhere;
+
+static bool hush(void) {
+        pthread_mutex_lock(&hush_mutex);
+        if (!hush_nowhere)
+                hush_nowhere = fopen("/dev/null", "we");
+        bool done = hush_nowhere != NULL;
+        if (done && hushed++ == 0) {
+                hush_before = stderr;
+                stderr = hush_nowhere;
+        }
+        pthread_mutex_unlock(&hush_mutex);
+        return done;
+}
+
+static void unhush_p(bool *done) {
+        if (!*done)
+                return;
+        pthread_mutex_lock(&hush_mutex);
+        if (--hushed == 0)
+                stderr = hush_before;
+        pthread_mutex_unlock(&hush_mutex);
+}
+#define _hushed_ _cleanup_(unhush_p) _unused_ bool hushed_here = hush()
+
 static void input_destroy_p(rnp_input_t *i) { if (*i) rnp_input_destroy(*i); }
 static void verify_destroy_p(rnp_op_verify_t *op) { if (*op) rnp_op_verify_destroy(*op); }
 static void key_destroy_p(rnp_key_handle_t *k) { if (*k) rnp_key_handle_destroy(*k); }
@@ -102,6 +132,7 @@ static size_t count_primary(AshKeyring *k) {
 }
 
 int ash_keyring_add(AshKeyring *k, AshSlice bytes, const char *name, AshDiags *diags) {
+        _hushed_;
         AshSlice rest = bytes, block;
         int r = 0;
         size_t blocks = 0;
@@ -276,6 +307,7 @@ int ash_verify_detached(AshKeyring *k, AshSlice signature, const AshSlice *data,
         }
         if (settle_early(k, signature, ret))
                 return 0;
+        _hushed_;
         if (rnp_input_from_callback(&in, ash_sign_feed_read, NULL, &feed) != RNP_SUCCESS ||
             rnp_input_from_memory(&sig, (const uint8_t *) signature.ptr, signature.len, false) != RNP_SUCCESS ||
             rnp_op_verify_detached_create(&op, k->ffi, in, sig) != RNP_SUCCESS)
