@@ -10,6 +10,7 @@ struct AshRpmPayload {
         uint64_t left;         /* bytes of the current member's data */
         size_t cursor;         /* where the next member is looked for first: archives are in the header's order, as a rule */
         uint8_t *seen;         /* a flag a file: 1 a member was there, 2 its data too */
+        size_t *last;          /* by group: its last file; made for the first stripped member of one */
         AshArena *arena;
         AshMap paths;          /* made when the order differs */
         bool ended;
@@ -73,6 +74,7 @@ void ash_rpm_payload_free(AshRpmPayload *p) {
         ash_map_done(&p->paths);
         ash_arena_free(p->arena);
         free(p->seen);
+        free(p->last);
         free(p);
 }
 
@@ -164,17 +166,23 @@ static int read_newc(AshRpmPayload *p, Member *ret, AshDiags *diags) {
         return 0;
 }
 
+static void find_last(AshRpmPayload *p) {
+        p->last = ash_calloc(p->files->n, sizeof *p->last);
+        for (size_t i = 0; i < p->files->n; i++)
+                if (p->files->items[i].nlink > 1)
+                        p->last[p->files->items[i].nlink_group] = i;
+}
+
 /* Bytes of data that a stripped member has: of a hard link group the last file carries them. */
-static uint64_t stripped_size(const AshRpmFiles *files, size_t i) {
-        const AshRpmFile *f = &files->items[i];
+static uint64_t stripped_size(AshRpmPayload *p, size_t i) {
+        const AshRpmFile *f = &p->files->items[i];
         if (S_ISLNK(f->mode))
                 return f->size;
         if (!S_ISREG(f->mode))
                 return 0;
-        for (size_t k = i + 1; f->nlink > 1 && k < files->n; k++)
-                if (files->items[k].nlink_group == f->nlink_group && files->items[k].nlink > 1)
-                        return 0;
-        return f->size;
+        if (f->nlink > 1 && !p->last)
+                find_last(p);
+        return f->nlink > 1 && p->last[f->nlink_group] != i ? 0 : f->size;
 }
 
 static int bad_member(AshRpmPayload *p, const AshRpmFile *f, const char *what, AshDiags *diags) {
@@ -197,7 +205,7 @@ static int accept(AshRpmPayload *p, Member *m, AshDiags *diags) {
         const AshRpmFile *f = &p->files->items[m->file];
 
         if (m->stripped)
-                m->size = stripped_size(p->files, m->file);
+                m->size = stripped_size(p, m->file);
         p->left = m->size;
         if (f->flags & ASH_RPMFILE_GHOST) /* rpm before 4.11 put some there */
                 return 0;
