@@ -3,7 +3,7 @@
 #include "flow-host.h"
 #include "rpm-write.h"
 
-/* kernel-install(8) runs it with: add|remove VERSION ENTRY-DIR IMAGE. Arguments behind those are ready initrds, and another generator may be chosen. */
+/* kernel-install(8) runs it, after depmod, with: add|remove VERSION ENTRY-DIR IMAGE. Arguments behind those are ready initrds, and another generator may be chosen. */
 static const char plugin[] =
         "#!/bin/sh\n"
         "# Makes the initrd of a kernel that is being installed (ashlar-boot).\n"
@@ -62,7 +62,7 @@ static AshSlice package_of(AshFlowHost *h, AshSlice library) {
 }
 
 static void add_needs(AshFlowHost *h, const AshElf *e, AshDeps *ret) {
-        static const char *const fixed[] = { "/bin/sh", "systemd", "kmod" };
+        static const char *const fixed[] = { "/bin/sh", "systemd", "kmod", "coreutils", "grep" /* the last two for kernel-install's own plug-ins */ };
         ret->items = ash_arena_new_items(h->arena, AshDep, e->n_needed + ASH_N(fixed));
         for (size_t i = 0; i < ASH_N(fixed); i++)
                 ret->items[ret->n++].name = ash_slice_str(fixed[i]);
@@ -94,7 +94,7 @@ static int write_package(AshFlowHost *h, AshSlice program, AshStr *out, AshDiags
         const AshPackage *p = &h->package;
         const AshRpmNewFile files[] = {
                 { .path = ASH_S("/usr/bin/ashlar-initrd"), .user = ASH_S("root"), .group = ASH_S("root"), .data = program, .mode = S_IFREG | 0755, .color = 2 },
-                { .path = ASH_S("/usr/lib/kernel/install.d/50-ashlar-initrd.install"), .user = ASH_S("root"), .group = ASH_S("root"), .data = ash_slice_str(plugin), .mode = S_IFREG | 0755 },
+                { .path = ASH_S("/usr/lib/kernel/install.d/60-ashlar-initrd.install"), .user = ASH_S("root"), .group = ASH_S("root"), .data = ash_slice_str(plugin), .mode = S_IFREG | 0755 },
         };
         const AshRpmNewTrigger triggers[] = { { ASH_S("/boot/vmlinuz-"), ash_slice_str(on_install), false }, { ASH_S("/boot/vmlinuz-"), ash_slice_str(on_removal), true } };
         AshRpmNew n = { .name = p->name, .version = p->version, .release = p->release, .arch = p->arch, .summary = p->summary, .license = p->license, .vendor = p->vendor, .build_host = ASH_S("ashlar"),

@@ -33,6 +33,8 @@ bool ash_wants_depmod(const AshHandlerContext *c);
 int ash_handle_depmod(AshHandlerContext *c);
 bool ash_wants_fstab(const AshHandlerContext *c);
 int ash_handle_fstab(AshHandlerContext *c);
+bool ash_wants_updated(const AshHandlerContext *c);
+int ash_handle_updated(AshHandlerContext *c);
 bool ash_wants_boot(const AshHandlerContext *c);
 int ash_handle_boot(AshHandlerContext *c);
 bool ash_wants_login(const AshHandlerContext *c);

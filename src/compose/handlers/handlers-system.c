@@ -48,3 +48,21 @@ int ash_handle_shells(AshHandlerContext *c) {
         }
         return changed ? ash_handler_file(c, ASH_S("/etc/shells"), ash_str_slice(&out), 0644, NULL) : 0;
 }
+
+/* systemd.unit(5), ConditionNeedsUpdate=: with these files as new as /usr, the first boot does not do again what handlers have done: ldconfig, sysusers, hwdb, catalog. Where one of the last two was not
+ * made, they stay away, and it is done then. */
+static const struct { const char *source, *made; } updates[] = { { "/usr/lib/udev/hwdb.d", "/usr/lib/udev/hwdb.bin" }, { "/usr/lib/systemd/catalog", "/var/lib/systemd/catalog/database" } };
+
+bool ash_wants_updated(const AshHandlerContext *c) {
+        for (size_t i = 0; i < ASH_N(updates); i++)
+                if (exists(c->tree, updates[i].source) && !exists(c->tree, updates[i].made) && !(i == 0 && exists(c->tree, "/etc/udev/hwdb.bin")))
+                        return false;
+        return exists(c->tree, "/usr/lib/systemd/systemd-update-done");
+}
+
+int ash_handle_updated(AshHandlerContext *c) {
+        _free_ char *text = ash_asprintf("# This file was created by systemd-update-done. The timestamp below is the\n# modification time of /usr/ for which the most recent updates of this directory\n"
+                                         "# have been applied. See man:systemd-update-done.service(8) for details.\nTIMESTAMP_NSEC=%lld000000000\n", (long long) c->time);
+        int r = ash_handler_file(c, ASH_S("/etc/.updated"), ash_slice_str(text), 0644, NULL);
+        return r < 0 ? r : ash_handler_file(c, ASH_S("/var/.updated"), ash_slice_str(text), 0644, NULL);
+}

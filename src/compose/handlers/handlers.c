@@ -28,6 +28,7 @@ const AshHandler ash_handlers[] = {
         { "catalog",   "the journal's database of explanations of messages (journalctl --update-catalog)",      catalog_inputs,  1, ash_wants_catalog, ash_handle_catalog },
         { "depmod",    "indices of each kernel's modules: modules.dep and its companions (depmod)",             depmod_inputs,   2, ash_wants_depmod, ash_handle_depmod },
         { "fstab",     "mount points of a disk's partitions, and /etc/fstab for those that systemd does not find itself", NULL,            1, ash_wants_fstab, ash_handle_fstab },
+        { "updated",   "/etc/.updated, /var/.updated: the first boot need not do again what is done (systemd-update-done)", NULL, 1, ash_wants_updated, ash_handle_updated },
         { "boot",      "boot loader, kernels, initrds and menu entries in the boot partition (bootctl install, kernel-install add)", NULL, 1, ash_wants_boot, ash_handle_boot },
         { "login",     "is there a way in? An error when not, unless the definition says login = \"none\"",      NULL,            1, ash_wants_login, ash_handle_login },
         { "rpmdb",     "the database of installed packages (rpm -i --justdb)",                                  rpmdb_inputs,    1, ash_wants_rpmdb, ash_handle_rpmdb },
