@@ -28,7 +28,7 @@ static AshSlice field(const Profile *p, const char *name) {
 
 /* "Session-noninteractive-Type": those of a session, unless the profile is for interactive ones only. */
 static AshSlice stack_field(const Pam *pam, const Profile *p, const char *stack, const char *what) {
-        if (!strcmp(stack, "session-noninteractive") && !field(p, "Session-Interactive-Only").ptr)
+        if (!strcmp(stack, "session-noninteractive") && !ash_slice_eqs(ash_slice_trim(field(p, "Session-Interactive-Only")), "yes"))
                 stack = "session";
         char *name = ash_arena_printf(pam->arena, "%s%s", stack, what);
         name[0] = (char) (name[0] - 'a' + 'A');

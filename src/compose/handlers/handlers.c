@@ -10,6 +10,8 @@ static const char *const tmpfiles_inputs[] = { "/etc/tmpfiles.d/*.conf", "/usr/l
 static const char *const pam_inputs[] = { "/usr/share/pam-configs/*", "/usr/share/pam/common-*", "/etc/pam.d/common-*", NULL };
 static const char *const hwdb_inputs[] = { "/etc/udev/hwdb.d/*.hwdb", "/usr/lib/udev/hwdb.d/*.hwdb", NULL };
 static const char *const catalog_inputs[] = { "/usr/local/lib/systemd/catalog/*.catalog", "/usr/lib/systemd/catalog/*.catalog", NULL };
+static const char *const crypto_inputs[] = { "/usr/share/crypto-policies/**", "/etc/crypto-policies/config", NULL };
+static const char *const audit_inputs[] = { "/etc/audit/rules.d/*.rules", "/usr/share/audit-rules/*", NULL };
 static const char *const depmod_inputs[] = { "/usr/lib/modules/**", "/etc/depmod.d/*.conf", "/usr/lib/depmod.d/*.conf", NULL };
 static const char *const owners_inputs[] = { "/etc/passwd", "/etc/group", NULL };
 
@@ -26,6 +28,8 @@ const AshHandler ash_handlers[] = {
         { "pam",       "/etc/pam.d/common-*: Debian's PAM stacks (pam-auth-update)",                            pam_inputs,      1, ash_wants_pam, ash_handle_pam },
         { "hwdb",      "udev's database of hardware, hwdb.bin (systemd-hwdb update)",                           hwdb_inputs,     1, ash_wants_hwdb, ash_handle_hwdb },
         { "catalog",   "the journal's database of explanations of messages (journalctl --update-catalog)",      catalog_inputs,  1, ash_wants_catalog, ash_handle_catalog },
+        { "crypto-policies", "links to the back-ends of the stock policy (crypto-policies' %post)",              crypto_inputs,   1, ash_wants_crypto_policies, ash_handle_crypto_policies },
+        { "audit",     "/etc/audit/audit.rules of rules.d (augenrules)",                                        audit_inputs,    1, ash_wants_audit, ash_handle_audit },
         { "depmod",    "indices of each kernel's modules: modules.dep and its companions (depmod)",             depmod_inputs,   2, ash_wants_depmod, ash_handle_depmod },
         { "fstab",     "mount points of a disk's partitions, and /etc/fstab for those that systemd does not find itself", NULL,            1, ash_wants_fstab, ash_handle_fstab },
         { "updated",   "/etc/.updated, /var/.updated: the first boot need not do again what is done (systemd-update-done)", NULL, 1, ash_wants_updated, ash_handle_updated },
