@@ -45,6 +45,7 @@ typedef struct Owners {
         AshMap users, groups;        /* name -> number + 1 */
         AshSlice last_user, last_group;
         uint32_t last_uid, last_gid;
+        int result;
         AshDiags *diags;
 } Owners;
 
@@ -61,7 +62,16 @@ static void read_names(AshTree *t, const char *path, AshMap *map) {
         }
 }
 
-static uint32_t number_of(Owners *o, AshMap *map, AshSlice name, const char *what) {
+/* Told of once for each name, with the first path that has it. */
+static int unknown(Owners *o, const AshTreeNode *n, AshSlice name, const char *what) {
+        _str_ AshStr path = {};
+        ash_tree_path(o->t, (AshNode) (n - o->t->nodes.items), &path);
+        ash_fail(o->diags, -ENOENT, ASH_NOWHERE, "%s of %.*s belongs to the %s '%.*s', which is not known in this image", path.ptr, ASH_F(o->t->origins.items[n->origin].name), what, ASH_F(name));
+        ash_hint(o->diags, "add the package that declares it in sysusers.d or /etc/passwd, or declare it in the image");
+        return -ENOENT;
+}
+
+static uint32_t number_of(Owners *o, AshMap *map, AshSlice name, const AshTreeNode *n, const char *what) {
         uint64_t id;
         if (ash_slice_eqs(name, "root") || !name.len)
                 return 0;
@@ -70,25 +80,26 @@ static uint32_t number_of(Owners *o, AshMap *map, AshSlice name, const char *wha
                 return (uint32_t) (uintptr_t) e->value - 1;
         if (ash_slice_to_u64(name, 10, &id) >= 0 && id < UINT32_MAX)
                 return (uint32_t) id;
-        ash_warn(o->diags, ASH_NOWHERE, "%s '%.*s' owns files and is not in the image: root instead", what, ASH_F(name));
+        o->result = unknown(o, n, name, what);
         ash_map_put(map, name, (void *) (uintptr_t) 1, NULL);
         return 0;
 }
 
+/* Nearly all nodes have the same. */
 static void settle_owner(Owners *o, AshTreeNode *n) {
         if (!ash_slice_eq(n->user, o->last_user)) {
                 o->last_user = n->user;
-                o->last_uid = number_of(o, &o->users, n->user, "the user");
+                o->last_uid = number_of(o, &o->users, n->user, n, "user");
         }
         if (!ash_slice_eq(n->group, o->last_group)) {
                 o->last_group = n->group;
-                o->last_gid = number_of(o, &o->groups, n->group, "the group");
+                o->last_gid = number_of(o, &o->groups, n->group, n, "group");
         }
         n->uid = o->last_uid;
         n->gid = o->last_gid;
 }
 
-void ash_compose_owners(AshTree *t, AshDiags *diags) {
+int ash_compose_owners(AshTree *t, AshDiags *diags) {
         Owners o = { .t = t, .diags = diags, .last_user = ASH_S("root"), .last_group = ASH_S("root") };
         read_names(t, "/etc/passwd", &o.users);
         read_names(t, "/etc/group", &o.groups);
@@ -97,11 +108,14 @@ void ash_compose_owners(AshTree *t, AshDiags *diags) {
                         settle_owner(&o, n);
         ash_map_done(&o.users);
         ash_map_done(&o.groups);
+        return o.result;
 }
 
 int ash_compose_finish(const AshComposeInput *in, AshTree *t, const AshGhosts *ghosts, AshDiags *diags) {
         settle_ghosts(t, ghosts);
-        ash_compose_owners(t, diags);
+        int r = ash_compose_owners(t, diags);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < t->nodes.n; i++) {
                 AshTreeNode *n = &t->nodes.items[i];
                 if (n->flags & ASH_NODE_REMOVED)

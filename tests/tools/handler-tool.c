@@ -1,6 +1,6 @@
 /* Handlers from a test's hand: handler-tool [--dir DIR] [--rpm FILE...] [--store STORE] [--project DIR --image NAME] [--lock FILE] [--time N] [--arch ARCH] [--out DIR] [--drop PATH] [--all] [--timings] HANDLER...
  * Makes a tree of DIR and of the packages' files, runs the handlers over it, writes what they made below OUT and lists it: path, octal mode, user:group, uid:gid, target of a link.
- * --all: lists and writes all that is in the tree; extended attributes as lines "xattr PATH NAME VALUE". */
+ * "owners" in the place of a handler: numbers for the names of owners, as composing ends with them. --all: lists and writes all that is in the tree; extended attributes as lines "xattr PATH NAME VALUE". */
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -162,7 +162,7 @@ int main(int argc, char **argv) {
         AshHandlerContext c = { .tree = tree, .diags = diags, .arch = ASH_S("x86_64"), .time = 1700000000 };
         AshHandler rows[32] = {};
         size_t n_rows = 0;
-        bool timings = false;
+        bool timings = false, owners = false;
         int r = 0;
         t.origin = ash_tree_add_origin(tree, ASH_ORIGIN_PACKAGE, ASH_S("test-1-1.noarch"));
         for (int i = 1; r >= 0 && i < argc; i++) {
@@ -173,6 +173,8 @@ int main(int argc, char **argv) {
                         timings = true;
                 else if (!strcmp(a, "--all"))
                         t.all = true;
+                else if (!strcmp(a, "owners"))
+                        owners = true;
                 else if (a[0] != '-') {
                         h = ash_handler_find(ash_slice_str(a));
                         if (!h || n_rows + 1 == ASH_N(rows))
@@ -212,6 +214,8 @@ int main(int argc, char **argv) {
                 if (timings)
                         fprintf(stderr, "%s: %.2f ms\n", rows[i].name, (double) (ash_now_ns() - start) / 1e6);
         }
+        if (r >= 0 && owners)
+                r = ash_compose_owners(tree, diags);
         if (r >= 0)
                 r = ash_tree_walk(tree, 0, show, &t);
         r = finish(&t, r);

@@ -43,7 +43,6 @@ bool ash_wants_boot(const AshHandlerContext *c);
 int ash_handle_boot(AshHandlerContext *c);
 bool ash_wants_login(const AshHandlerContext *c);
 int ash_handle_login(AshHandlerContext *c);
-int ash_handle_owners(AshHandlerContext *c);
 
 /* ---- the account files: passwd(5), group(5), shadow(5), gshadow(5) ---- */
 typedef struct AshPwUser {

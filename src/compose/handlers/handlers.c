@@ -13,7 +13,6 @@ static const char *const catalog_inputs[] = { "/usr/local/lib/systemd/catalog/*.
 static const char *const crypto_inputs[] = { "/usr/share/crypto-policies/**", "/etc/crypto-policies/config", NULL };
 static const char *const audit_inputs[] = { "/etc/audit/rules.d/*.rules", "/usr/share/audit-rules/*", NULL };
 static const char *const depmod_inputs[] = { "/usr/lib/modules/**", "/etc/depmod.d/*.conf", "/usr/lib/depmod.d/*.conf", NULL };
-static const char *const owners_inputs[] = { "/etc/passwd", "/etc/group", NULL };
 
 const AshHandler ash_handlers[] = {
         /* name        doc                                                                                       inputs           version wanted run */
@@ -38,7 +37,6 @@ const AshHandler ash_handlers[] = {
         { "rpmdb",     "the database of installed packages (rpm -i --justdb)",                                  rpmdb_inputs,    1, ash_wants_rpmdb, ash_handle_rpmdb },
         { "dnf",       "which packages were asked for, and which are dependencies (dnf's history.sqlite)",        NULL,            1, ash_wants_dnf, ash_handle_dnf },
         { "manifest",  "lists of packages for scanners, where there is no database (rpm -qa)",                   NULL,            1, ash_wants_manifest, ash_handle_manifest },
-        { "owners",    "numbers for the names of owners; has to be the last that makes files",                   owners_inputs,   1, NULL, ash_handle_owners },
         {},
 };
 
