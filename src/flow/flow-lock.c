@@ -276,6 +276,31 @@ static int solve_set(Locker *l, AshFlowSet *set, Sources *sources, const Group *
         return 0;
 }
 
+static bool is_excluded(const AshFlowSet *set, AshSlice name) {
+        ash_array_foreach(&set->requests, r)
+                if (r->job == ASH_REQUEST_EXCLUDE && ash_glob_match(r->what, name))
+                        return true;
+        return false;
+}
+
+/* What packages count on without saying so, where the set wants that: asked for like a dependency. What it excludes stays out. */
+static int add_essential(Locker *l, AshFlowSet *set, const Sources *sources, const Group *group) {
+        int r = 0;
+        ash_array_foreach(sources, s) {
+                AshSlice *names;
+                size_t n;
+                if (!set->essential || !is_of(s, group))
+                        continue;
+                r = ash_flow_upstream_essential(s->upstream, l->arena, &names, &n);
+                if (r < 0)
+                        return r;
+                for (size_t i = 0; i < n; i++)
+                        if (!is_excluded(set, names[i]))
+                                ash_array_push(&set->requests, ((AshRequest){ .what = names[i], .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_DEPENDENCY, .at = set->at }));
+        }
+        return r;
+}
+
 /* Every set, so that all problems of a run are told at once. */
 static int solve_sets(Locker *l, AshSlice arch, Sources *sources, Groups *groups, AshPkgSet ***chosen) {
         int r = 0;
@@ -288,6 +313,8 @@ static int solve_sets(Locker *l, AshSlice arch, Sources *sources, Groups *groups
                         continue;
                 keep_locked(l, arch, set);
                 r = find_group(l, set, sources, groups, &group_of[i]);
+                if (r >= 0)
+                        r = add_essential(l, set, sources, &groups->items[group_of[i]]);
                 if (r < 0)
                         return r;
         }

@@ -20,7 +20,7 @@ static const AshPackageGroup *find_group(const AshProject *project, AshSlice nam
 static void add_image(AshFlow *flow, const AshImage *image, AshSlice arch, AshFlowSets *ret) {
         const AshProject *project = ash_config_project(flow->config);
         AshFlowSet *set = ash_array_add(&ret->items);
-        *set = (AshFlowSet){ .kind = "image", .name = image->name.s, .arch = arch, .at = image->name.at, .weak = image->weak_dependencies.value == ASH_YES, .upstreams = &image->upstreams,
+        *set = (AshFlowSet){ .kind = "image", .name = image->name.s, .arch = arch, .at = image->name.at, .weak = image->weak_dependencies.value == ASH_YES, .essential = image->essential_packages.value == ASH_YES, .upstreams = &image->upstreams,
                              .repos = &image->repos };
         for (size_t i = 0; i < image->packages.n; i++)
                 request(set, image->packages.items[i], ASH_REQUEST_INSTALL, ASH_REASON_USER);
@@ -130,7 +130,9 @@ static int by_text(const void *a, const void *b) { return ash_slice_cmp(*(const 
 
 AshSlice *ash_flow_set_requests(const AshFlowSet *set, AshArena *arena, size_t *ret_n) {
         size_t n = 0, kept = 0, n_upstreams = set->upstreams ? set->upstreams->n : 0, n_repos = set->repos ? set->repos->n : 0;
-        AshSlice *texts = ash_arena_new_items(arena, AshSlice, set->requests.n + n_upstreams + n_repos + 1);
+        AshSlice *texts = ash_arena_new_items(arena, AshSlice, set->requests.n + n_upstreams + n_repos + 2);
+        if (set->essential)
+                texts[n++] = ASH_S("+essential");
         if (set->weak)
                 texts[n++] = ASH_S("+weak");
         for (size_t i = 0; i < n_upstreams + n_repos; i++) {
@@ -138,7 +140,7 @@ AshSlice *ash_flow_set_requests(const AshFlowSet *set, AshArena *arena, size_t *
                 texts[n++] = ash_slice_str(ash_arena_printf(arena, "@%.*s", ASH_F(from.s)));
         }
         ash_array_foreach(&set->requests, r) {
-                if (r->job == ASH_REQUEST_KEEP)
+                if (r->job == ASH_REQUEST_KEEP || r->reason == ASH_REASON_DEPENDENCY)
                         continue;
                 texts[n++] = r->job == ASH_REQUEST_EXCLUDE ? ash_slice_str(ash_arena_printf(arena, "-%.*s", ASH_F(r->what))) : ash_arena_slice(arena, r->what);
         }

@@ -707,6 +707,22 @@ bool ash_flow_upstream_scripts(AshFlowUpstream *u, AshSlice location, AshFlowScr
         return false;
 }
 
+int ash_flow_upstream_essential(AshFlowUpstream *u, AshArena *arena, AshSlice **ret, size_t *ret_n) {
+        *ret_n = 0;
+        *ret = NULL;
+        if (u->ops->open != open_apt)
+                return 0;
+        int r = need_universe(u);
+        *ret = ash_arena_new_items(arena, AshSlice, r < 0 ? 0 : ash_apt_count(u->apt));
+        for (size_t i = 0; r >= 0 && i < ash_apt_count(u->apt); i++) {
+                AshAptPackage p;
+                ash_apt_package(u->apt, i, &p);
+                if (p.flags & ASH_APT_ESSENTIAL)
+                        (*ret)[(*ret_n)++] = ash_arena_slice(arena, p.name);
+        }
+        return r;
+}
+
 const AshAptTables *ash_flow_upstream_tables(const AshFlowUpstream *u) { return u->tables; }
 
 /* ---- packages whose metadata is nowhere any more ---- */

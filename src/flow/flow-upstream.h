@@ -42,6 +42,8 @@ const AshUpstream **ash_flow_upstream_parts(AshFlow *flow, const AshUpstream *up
 const AshUpstream *ash_flow_upstream_of_repo(AshFlow *flow, AshSlice name, AshArena *arena);
 /* The upstream, the part of one, or the repository that a lock calls so. NULL: the project has none. */
 const AshUpstream *ash_flow_upstream_by_name(AshFlow *flow, AshSlice name, AshArena *arena);
+/* Names of the packages that every other one may count on without requiring them (Debian's "Essential: yes"); none for other kinds. In the arena. */
+int ash_flow_upstream_essential(AshFlowUpstream *u, AshArena *arena, AshSlice **ret, size_t *ret_n);
 /* Brings packages (as the solver gave them) into the store; ret has n places. What was brought before is not fetched again. */
 int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret);
 

@@ -25,7 +25,7 @@ typedef struct AshLockPackage {
 /* What one image or channel asked for, and got. */
 typedef struct AshLockSet {
         AshSlice kind, name, arch;   /* "image" or "channel" */
-        AshSlice *requests;          /* as configured, sorted; "-x" excludes x, "+weak" follows recommendations, "@x" takes from the upstream or repository x */
+        AshSlice *requests;          /* as configured, sorted; "-x" excludes x, "+weak" follows recommendations, "+essential" has essential packages, "@x" takes from the upstream or repository x */
         size_t n_requests;
         AshSlice *packages;          /* NEVRAs, sorted */
         size_t n_packages;

@@ -326,7 +326,7 @@ typedef struct AshImage {
         AshFlag is_abstract;
         AshTexts architectures, formats, upstreams, repos;
         AshTexts packages, package_groups, exclude_packages, exclude_paths, languages;
-        AshFlag weak_dependencies, documentation, package_database;
+        AshFlag weak_dependencies, essential_packages, documentation, package_database;
         AshText hostname, locale, keymap, time_zone;
         AshTexts enable, disable, mask; /* services */
         struct { AshImageUser *items; size_t n; } users;

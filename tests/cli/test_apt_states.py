@@ -87,6 +87,24 @@ class States(Case):
         self.run_ashlar("lock", "--update", "other")
         self.assertEqual(self.nevras(), [*self.OLD[:3], "other-2:4.0-1.noarch"])
 
+    def test_essential_packages(self):
+        for name in ("shell", "packager"):
+            self.archive.deb(name, Essential="yes", Depends="shell-lib" if name == "shell" else "app")
+        self.archive.deb("shell-lib")
+        self.archive.publish(at=1700000001)
+        small = lambda: next(s for s in tomllib.loads(self.lock.read_text())["sets"] if s["name"] == "i")
+        names = lambda: [n.split("-1.0")[0].split("-2:")[0] for n in small()["packages"]]
+        self.run_ashlar("lock")
+        self.assertEqual(names(), ["other"])
+        for more, packages, requests in (("essential-packages = true\n", ["app", "lib", "other", "packager", "shell", "shell-lib"], ["+essential", "other"]),
+                                         ('essential-packages = true\nexclude-packages = ["pack*"]\n', ["other", "shell", "shell-lib"], ["+essential", "-pack*", "other"])):
+            self.write("ashlar.toml", PROJECT + more)
+            self.run_ashlar("lock", "--check", status=1)
+            self.run_ashlar("lock")
+            self.assertEqual((names(), small()["requests"], small()["user"]), (packages, requests, ["other"]))
+            self.run_ashlar("lock", "--check")
+            self.assertIn("unchanged", self.run_ashlar("lock").stdout)
+
     def test_neither_store_nor_archive(self):
         self.run_ashlar("lock")
         old = self.lock.read_bytes()
