@@ -487,6 +487,9 @@ int ash_flow_lock(AshFlow *flow, const AshFlowLockOptions *options, AshFlowLockR
                 return r;
         ret->n_changes = ash_lock_changes(l.old, l.fresh, &ret->changes);
         ret->packages = l.packages.n;
+        ret->first = l.old == NULL;
+        ash_array_foreach(&l.packages, p)
+                ret->bytes += p->size;
         ret->sets = l.locked.n;
         if (options->dry_run)
                 return 0;

@@ -14,7 +14,8 @@ typedef struct AshFlowLockOptions {
 typedef struct AshFlowLockResult {
         AshStr changes;                    /* one line each */
         size_t n_changes, packages, sets;
-        bool written;
+        uint64_t bytes;                    /* of all packages */
+        bool written, first;               /* first: there was no lock before */
 } AshFlowLockResult;
 void ash_flow_lock_result_done(AshFlowLockResult *r);
 

@@ -2,12 +2,31 @@
 #include "cli-flow.h"
 #include "flow-lock.h"
 
+/* What a first lock changes is everything: the lock itself shows that, and what comes next is worth a line instead. */
+static void print_result(AshCli *cli, const AshFlowLockResult *result, bool dry_run) {
+        _str_ AshStr size = {};
+        bool first = result->first && !dry_run;
+        ash_text_bytes(&size, result->bytes);
+        if (!first || cli->verbose)
+                ash_cli_write(cli, ash_str_slice(&result->changes));
+        ash_cli_printf(cli, "%zu packages", result->packages);
+        if (!dry_run)
+                ash_cli_printf(cli, " (%s)", size.ptr);
+        ash_cli_printf(cli, " for %zu sets", result->sets);
+        if (!first)
+                ash_cli_printf(cli, ", %zu changes%s", result->n_changes, dry_run ? " (not written)" : result->written ? "" : ", lock unchanged");
+        ash_cli_print(cli, "\n");
+        if (first)
+                ash_cli_printf(cli, "wrote %s/%s: keep it in version control\nnext: 'ashlar repo build' publishes the channels, 'ashlar image build --all' makes the images\n", ash_config_dir(cli->config), ASH_LOCK_NAME);
+}
+
 static int show(AshCli *cli, const AshFlowLockResult *result, bool dry_run) {
         if (cli->json) {
                 AshJson j = ash_cli_json(cli);
                 ash_json_begin(&j, NULL, '{');
                 ash_json_uint(&j, "packages", result->packages);
                 ash_json_uint(&j, "sets", result->sets);
+                ash_json_uint(&j, "bytes", result->bytes);
                 ash_json_bool(&j, "written", result->written);
                 ash_json_begin(&j, "changes", '[');
                 AshSlice rest = ash_str_slice(&result->changes), line;
@@ -18,10 +37,8 @@ static int show(AshCli *cli, const AshFlowLockResult *result, bool dry_run) {
                 ash_cli_print(cli, "\n");
                 return 0;
         }
-        if (cli->quiet)
-                return 0;
-        ash_cli_write(cli, ash_str_slice(&result->changes));
-        ash_cli_printf(cli, "%zu packages for %zu sets, %zu changes%s\n", result->packages, result->sets, result->n_changes, dry_run ? " (not written)" : result->written ? "" : ", lock unchanged");
+        if (!cli->quiet)
+                print_result(cli, result, dry_run);
         return 0;
 }
 
@@ -45,7 +62,8 @@ const AshCliVerb ash_verbs_lock[] = {
         { "", "record every input of a build by its digest in ashlar.lock",
           .doc = "Resolves what the project's images and channels ask for, brings the packages into the store, and writes ashlar.lock beside the project file: the state of each upstream, every package with its "
                  "SHA-256, size, origin and key, the seed of all UUIDs, SOURCE_DATE_EPOCH, and the numbers of users and groups. Builds use what it names and nothing else.\n\nWithout --update what is locked "
-                 "stays as far as it goes, and only what is new is resolved. With --update everything is taken at its newest, or only the packages that are named. The changes are printed one a line.",
+                 "stays as far as it goes, and only what is new is resolved. With --update everything is taken at its newest, or only the packages that are named. The changes are printed one a line; of a first lock only how much it is, "
+                 "unless --verbose asks for all.\n\nAn image or channel takes packages from the default upstream, or the one that --upstream names, unless it names its own ('upstreams', 'repos').",
           .args = ASH_ARGS({ "PACKAGE", "with --update: a package's name or a glob", ASH_KIND_TEXT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
           .options = ASH_OPTIONS({ "check", .doc = "write no lock, fetch no package; exit status 1 when the lock does not answer what the project asks for, 5 when it says of a package what its upstream does not" },
                                  { "update", .doc = "take the newest of everything, or of the packages named" },

@@ -105,6 +105,23 @@ static int run_key(AshCli *cli) {
         return r;
 }
 
+/* How a client gets at what was published for the first time. */
+static void print_next(AshCli *cli, const char *output, const AshFlowRepoResult *result) {
+        _free_ char *whole = realpath(output, NULL);
+        bool said = false;
+        for (size_t i = 0; whole && i < result->done.n; i++) {
+                const AshFlowRepoDone *d = &result->done.items[i];
+                if (d->result.generation != 1 || d->result.unchanged || !d->result.packages)
+                        continue;
+                if (!said)
+                        ash_cli_print(cli, "for clients:\n");
+                said = true;
+                ash_cli_printf(cli, "  baseurl=file://%s/%s\n", whole, d->path);
+        }
+        if (said)
+                ash_cli_print(cli, "  gpgkey is repodata/repomd.xml.key below each; 'ashlar repo verify' checks all of it\n");
+}
+
 static void show_build(AshCli *cli, const char *output, const AshCliSigners *signers, const AshFlowRepoResult *result) {
         if (!cli->json) {
                 for (size_t i = 0; !cli->quiet && i < result->done.n; i++) {
@@ -115,6 +132,8 @@ static void show_build(AshCli *cli, const char *output, const AshCliSigners *sig
                         print_keys(cli, signers);
                         ash_cli_print(cli, "\n");
                 }
+                if (!cli->quiet)
+                        print_next(cli, output, result);
                 return;
         }
         AshJson j = ash_cli_json(cli);
