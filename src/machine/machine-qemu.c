@@ -93,7 +93,8 @@ static int add_firmware(Arguments *a, const AshMachineArch *arch, AshMachine *m,
 static int add_overlay(Arguments *a, const AshMachineOptions *o, AshMachine *m, AshDiags *diags) {
         const char *format = qemu_format(o->format);
         char *disk = realpath(o->disk, NULL);
-        _free_ char *keep = disk, *overlay = ash_path_join(m->scratch->path, "overlay.qcow2");
+        _free_ _unused_ char *keep = disk;
+        _free_ char *overlay = ash_path_join(m->scratch->path, "overlay.qcow2");
         if (!disk)
                 return ash_fail_file(diags, -errno, o->disk, "cannot read the disk: %s", ash_strerror(-errno));
         if (o->in_place) {
