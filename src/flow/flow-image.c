@@ -555,7 +555,12 @@ static int build_one(AshFlow *flow, const AshFlowImageOptions *o, const AshLock 
 static int build_all(AshFlow *flow, const AshFlowImageOptions *o, bool dry, AshFlowImageResult *ret) {
         _cleanup_(ash_lock_free_all_p) AshLock *lock = NULL;
         const AshProject *project = ash_config_project(flow->config);
-        int r = ash_flow_read_lock(flow, o->lock_path, &lock);
+        const AshImage *named;
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < o->n_names; i++)
+                r = ash_flow_find_image(flow, ash_slice_str(o->names[i]), &named); /* a wrong name is said first */
+        if (r >= 0)
+                r = ash_flow_read_lock(flow, o->lock_path, &lock);
         for (size_t i = 0; r >= 0 && i < o->n_names; i++)
                 r = build_one(flow, o, lock, ash_slice_str(o->names[i]), dry, ret);
         for (size_t i = 0; r >= 0 && !o->n_names && i < project->images.n; i++) {

@@ -67,6 +67,24 @@ int ash_flow_image_build(AshFlow *flow, const AshFlowImageOptions *options, AshF
 /* The same up to the first stage that writes: outputs have their paths, and nothing is composed, fetched or written. */
 int ash_flow_image_plan(AshFlow *flow, const AshFlowImageOptions *options, AshFlowImageResult *ret);
 
+/* ---- definitions in KIWI's format, as far as they have a counterpart ---- */
+typedef struct AshFlowKiwiNote {
+        uint32_t line;               /* of the description; 0: of the whole */
+        AshSlice text;               /* what is not taken over: "attribute formatoptions=\"force_size\" of <type>" */
+} AshFlowKiwiNote;
+typedef struct AshFlowKiwi {
+        AshArena *arena;
+        const char *file;
+        AshSlice profile;            /* the chosen one */
+        AshSlice reference;          /* of a container: how it is called in a registry */
+        AshImage image;              /* the native definition that it amounts to; its texts have no places */
+        ASH_ARRAY(AshFlowKiwiNote) notes;
+} AshFlowKiwi;
+void ash_flow_kiwi_free(AshFlowKiwi *k);
+ASH_DEFINE_CLEANUP(AshFlowKiwi *, ash_flow_kiwi_free)
+/* -ASH_ERR_SYNTAX, -ASH_ERR_LIMIT: no description; -ASH_ERR_CONFIG: it has no such profile. Writes nothing, runs nothing. */
+int ash_flow_kiwi(AshFlow *flow, const AshImage *image, AshSlice arch, AshFlowKiwi **ret);
+
 /* ---- why a package is there: from what the packages of a set require of each other ---- */
 typedef struct AshFlowWhy {
         AshSlice nevra, name;

@@ -69,7 +69,8 @@ AshSlice ash_image_bytes(const AshTree *t, AshNode n) {
                 node = ash_tree_node(t, node->hardlink);
         if (node->content.kind == ASH_CONTENT_INLINE)
                 return ash_slice(node->content.data, node->content.length);
-        return node->content.kind == ASH_CONTENT_PACK ? ash_pack_at(t->sources.items[node->content.source].pack, node->content.offset, node->content.length) : ASH_S("");
+        const AshPack *pack = node->content.kind == ASH_CONTENT_PACK ? t->sources.items[node->content.source].pack : NULL;
+        return pack ? ash_pack_at(pack, node->content.offset, node->content.length) : ASH_S("");
 }
 
 int ash_layout_digest(const AshLayout *l, uint8_t ret[static 32]) {

@@ -46,6 +46,8 @@ static int compose(AshCli *cli, const char *name, Composed *ret) {
         return r;
 }
 
+static bool is_kiwi(const AshImage *image) { return ash_slice_eqs(image->definition_type.s, "kiwi") && !ash_text_set(image->kind); }
+
 /* ---- list ---- */
 static void join(AshStr *out, const AshTexts *texts) {
         for (size_t i = 0; i < texts->n; i++)
@@ -58,13 +60,17 @@ static int run_list(AshCli *cli) {
         const AshProject *project = ash_config_project(cli->config);
         for (size_t i = 0; i < project->images.n; i++) {
                 const AshImage *image;
-                _str_ AshStr arches = {}, formats = {};
+                _str_ AshStr arches = {}, formats = {}, kiwi_kind = {};
+                _cleanup_(ash_flow_kiwi_free_p) AshFlowKiwi *kiwi = NULL;
+                AshFlow silent = { .config = cli->config };
                 int r = ash_config_image(cli->config, project->images.items[i].name.s, &image, cli->diags);
                 if (r < 0)
                         return r;
                 join(&arches, &image->architectures);
-                join(&formats, &image->formats);
-                AshSlice kind = ash_text_set(image->kind) ? image->kind.s : ash_text_set(image->definition_type) ? image->definition_type.s : ASH_NOSLICE;
+                if (is_kiwi(image) && ash_flow_kiwi(&silent, image, ash_flow_image_arch(image, 0), &kiwi) >= 0 && ash_text_set(kiwi->image.kind))
+                        ash_str_appendf(&kiwi_kind, "%.*s (kiwi)", ASH_F(kiwi->image.kind.s));
+                join(&formats, kiwi ? &kiwi->image.formats : &image->formats);
+                AshSlice kind = ash_text_set(image->kind) ? image->kind.s : kiwi_kind.len ? ash_str_slice(&kiwi_kind) : ash_text_set(image->definition_type) ? image->definition_type.s : ASH_NOSLICE;
                 ash_cli_list_row(list, (AshSlice[]){ image->name.s, image->is_abstract.value == ASH_YES ? ASH_S("abstract") : kind, arches.len ? ash_str_slice(&arches) : ASH_S("x86_64"),
                                                      formats.len ? ash_str_slice(&formats) : ASH_NOSLICE, image->description.s });
         }
@@ -206,7 +212,10 @@ static int run_plan(AshCli *cli) {
         AshFlow flow = ash_cli_flow(cli);
         AshFlowImageOptions o = options_of(cli, lock_path, dir);
         const AshImage *image;
-        int r = ash_flow_image_plan(&flow, &o, &result);
+        int r = 0;
+        if (ash_config_find_image(cli->config, ash_slice_str(cli->args[0])) && ash_config_image(cli->config, ash_slice_str(cli->args[0]), &image, cli->diags) >= 0 && is_kiwi(image))
+                return ash_image_plan_kiwi(cli, image, chosen_arch(cli, image));
+        r = ash_flow_image_plan(&flow, &o, &result);
         if (r >= 0)
                 r = ash_flow_find_image(&flow, ash_slice_str(cli->args[0]), &image);
         if (r >= 0)

@@ -30,3 +30,6 @@ void ash_image_disk_done(AshImageDisk *d);
 /* NAME is an image of the project, or a path with a slash in it. Says how to build what is not there. */
 int ash_image_find_disk(AshCli *cli, const char *name, AshImageDisk *ret);
 int ash_image_machine_options(AshCli *cli, const AshImageDisk *disk, AshMachineOptions *ret);
+
+/* image plan, for an image whose definition is KIWI's. */
+int ash_image_plan_kiwi(AshCli *cli, const AshImage *image, AshSlice arch);
