@@ -338,6 +338,63 @@ compression = "gzip"
             self.assertEqual({p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file() and not p.is_symlink() and p.name != "build.json"}, first)
             self.assertEqual({p.relative_to(out): p.lstat().st_mode for p in out.rglob("*") if p.name not in ("build.json", "one")}, {k: v for k, v in modes.items() if k.name != "one"})
 
+    @unittest.skipUnless(shutil.which("cc"), "no compiler")
+    def test_unsteady(self):
+        """The clock 400 days later, directories in any order, another user: the lock and every output are the same."""
+        shim = self.dir / "unsteady.so"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, pathlib.Path(__file__).parent.parent / "lib/unsteady.c", "-ldl"], check=True)
+        layered = self.LAYERED.format(name="apart", base="", packages='"fs", "large", "kit"', layers="origin")
+        self.build(more=layered)
+        self.ashlar("image", "build", "--all")
+        want = self.files(self.out)
+        self.assertGreater(len(want), 12)
+        unsteady = {**self.env, "LD_PRELOAD": str(shim), "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0", "TZ": "Pacific/Apia", "LC_ALL": "C"}
+        years = [subprocess.run(["date", "+%s"], env=e, capture_output=True, text=True).stdout for e in (self.env, unsteady)]
+        if int(years[1]) - int(years[0]) < 399 * 86400:
+            self.skipTest("the shim has no effect here")
+        for n in range(3):
+            again = self.dir / f"again{n}"
+            again.mkdir()
+            shutil.copy2(self.project / "ashlar.toml", again)
+            run = lambda *a: subprocess.run([ASHLAR, "-C", again, *a], env={**unsteady, "ASHLAR_STORE": str(self.dir / f"store{n}")}, capture_output=True, text=True)
+            for step in (("lock",), ("image", "build", "--all")):
+                p = run(*step)
+                self.assertEqual(p.returncode, 0, p.stderr)
+            self.assertEqual((again / "ashlar.lock").read_text(), (self.project / "ashlar.lock").read_text())
+            self.assertEqual(self.files(again / "out/images"), want)
+
+    @staticmethod
+    def files(out):
+        """Bytes, modes and targets of everything below a directory of images."""
+        return {p.relative_to(out): (p.lstat().st_mode, os.readlink(p) if p.is_symlink() else p.read_bytes() if p.is_file() else None) for p in sorted(out.rglob("*")) if p.name != "build.json"}
+
+    @unittest.skipUnless(shutil.which("unshare") and os.geteuid() == 0, "needs a file system of its own")
+    def test_full_disk(self):
+        """A file system that is full while the outputs are written: what was there stays, and the next build with room succeeds."""
+        self.build(packages=("fs",))
+        script = """
+mount -t tmpfs -o size=2m,mode=755 none "$OUT"
+"$ASHLAR" -q -C "$PROJECT" image build one || exit 90
+cd "$OUT"; find images -type f ! -name build.json | sort | xargs sha256sum > "$WORK/before"
+cp "$WORK/larger.toml" "$PROJECT/ashlar.toml"; "$ASHLAR" -q -C "$PROJECT" lock || exit 91
+for i in 1 2 3; do
+    "$ASHLAR" -q -C "$PROJECT" image build one 2> "$WORK/error" && exit 92
+    grep -q "No space left on device" "$WORK/error" || { cat "$WORK/error"; exit 93; }
+    sha256sum -c --quiet "$WORK/before" || exit 94
+    find images -name '.*' | grep . && exit 95
+done
+mount -o remount,size=100m "$OUT"
+"$ASHLAR" -q -C "$PROJECT" image build one || exit 96
+[ -s images/one/one-x86_64/usr/share/large/data ] || exit 97
+"""
+        (self.project / "out").mkdir(exist_ok=True)
+        shutil.copy2(self.project / "ashlar.toml", self.dir / "small.toml")
+        self.configure(packages=("fs", "large", "huge"))
+        shutil.move(self.project / "ashlar.toml", self.dir / "larger.toml")
+        shutil.copy2(self.dir / "small.toml", self.project / "ashlar.toml")
+        p = subprocess.run(["unshare", "-m", "sh", "-c", script], env={**self.env, "ASHLAR": ASHLAR, "PROJECT": str(self.project), "OUT": str(self.project / "out"), "WORK": str(self.dir)}, capture_output=True, text=True)
+        self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+
     def test_unchanged(self):
         self.build()
         self.assertIn("two-x86_64.cpio.zst", self.ashlar("image", "build", "--all").stdout)
