@@ -144,6 +144,12 @@ int ash_flow_compose(AshFlow *flow, const AshLock *lock, const AshImage *image, 
 }
 
 /* ---- a build ---- */
+/* An output that is complete beside its place: a file, or a directory. */
+typedef struct Pending {
+        AshAtomic *atomic;
+        char *part, *name;           /* of a directory */
+        const char *path;            /* for messages */
+} Pending;
 typedef struct Build {
         AshFlow *flow;
         const AshFlowImageOptions *o;
@@ -155,6 +161,7 @@ typedef struct Build {
         ASH_ARRAY(AshFlowTree *) trees;
         ASH_ARRAY(AshDisk *) disks;  /* of kind "disk": by tree */
         AshStr old, record;          /* what the last build said of itself, and what this one will */
+        ASH_ARRAY(Pending) pending;
         char *dir, *record_path;
         _Alignas(8) int dirfd;
         bool fresh;                  /* everything is as the record says */
@@ -169,6 +176,14 @@ static void build_done(Build *b) {
         ash_array_done(&b->disks);
         ash_str_done(&b->old);
         ash_str_done(&b->record);
+        ash_array_foreach(&b->pending, p) { /* of a build that failed; what was published has gone from here */
+                ash_atomic_free(p->atomic);
+                if (p->part)
+                        (void) ash_remove_all(b->dirfd, p->part);
+                free(p->part);
+                free(p->name);
+        }
+        ash_array_done(&b->pending);
         free(b->dir);
         free(b->record_path);
         if (b->dirfd >= 0)
@@ -369,6 +384,8 @@ static const AshDisk *disk_for(const Build *b, const AshTree *t) {
         return NULL;
 }
 
+static void keep_file(Build *b, AshAtomic **atomic, const AshFlowOutput *o) { ash_array_push(&b->pending, ((Pending){ .atomic = ASH_TAKE(*atomic), .path = o->path })); }
+
 /* A single file, whole or not at all. */
 static int write_file(Build *b, AshFlowOutput *o, const char *name, const AshTree *t) {
         _cleanup_(ash_atomic_free_p) AshAtomic *atomic = NULL;
@@ -380,8 +397,8 @@ static int write_file(Build *b, AshFlowOutput *o, const char *name, const AshTre
         const AshDiskFormat *disk = ash_disk_format(ash_slice_str(o->format->name));
         if (disk) {
                 r = ash_disk_write(disk_for(b, t), disk, ash_atomic_fd(atomic), b->flow->threads, b->flow->progress, &o->size, b->flow->diags);
-                if (r >= 0 && (r = ash_atomic_commit(atomic)) < 0)
-                        return failed(b, r, o->path);
+                if (r >= 0)
+                        keep_file(b, &atomic, o);
                 return r;
         }
         if (!strcmp(o->format->name, "docker"))
@@ -395,8 +412,8 @@ static int write_file(Build *b, AshFlowOutput *o, const char *name, const AshTre
                 return r;
         o->size = written.compressed_size;
         ash_hex(written.compressed_sha256, 32, o->digest);
-        r = ash_atomic_commit(atomic);
-        return r < 0 ? failed(b, r, o->path) : 0;
+        keep_file(b, &atomic, o);
+        return 0;
 }
 
 static int write_oci(Build *b, AshFlowOutput *o, int dirfd) {
@@ -421,6 +438,7 @@ static int write_oci(Build *b, AshFlowOutput *o, int dirfd) {
 
 /* The sidecar says what the file system refuses: the whole tree as text. */
 static int write_plain(Build *b, AshFlowOutput *o, int dirfd, const char *name, const AshTree *t) {
+        _cleanup_(ash_atomic_free_p) AshAtomic *atomic = NULL;
         _free_ char *sidecar = ash_asprintf("%s.tree", name);
         _str_ AshStr dump = {};
         int r = ash_directory_write(dirfd, t, b->flow->diags);
@@ -431,13 +449,19 @@ static int write_plain(Build *b, AshFlowOutput *o, int dirfd, const char *name, 
         o->size = 0;
         for (size_t i = 0; i < t->nodes.n; i++)
                 o->size += t->nodes.items[i].flags & ASH_NODE_REMOVED || t->nodes.items[i].hardlink != ASH_NO_NODE ? 0 : t->nodes.items[i].content.length;
-        r = ash_file_write_atomic(b->dirfd, sidecar, ash_str_slice(&dump), 0644, false);
-        return r < 0 ? failed(b, r, sidecar) : 0;
+        r = ash_atomic_open(b->dirfd, sidecar, 0644, false, &atomic);
+        if (r >= 0)
+                r = ash_write_all(ash_atomic_fd(atomic), dump.ptr, dump.len);
+        if (r < 0)
+                return failed(b, r, sidecar);
+        keep_file(b, &atomic, o);
+        return 0;
 }
 
-/* A directory is made beside its place and then changes places with the old one. */
+/* A directory is made beside its place; later it changes places with the old one. */
 static int write_directory(Build *b, AshFlowOutput *o, const char *name, const AshTree *t) {
-        _free_ char *part = ash_asprintf(".%s.part", name);
+        char *part = ash_asprintf(".%s.part", name);
+        ash_array_push(&b->pending, ((Pending){ .part = part, .name = ash_strdup(name), .path = o->path }));
         int r = ash_remove_all(b->dirfd, part); /* of a build that was killed */
         if (r >= 0 && mkdirat(b->dirfd, part, 0755) < 0)
                 r = -errno;
@@ -446,12 +470,7 @@ static int write_directory(Build *b, AshFlowOutput *o, const char *name, const A
         _close_ int fd = openat(b->dirfd, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 || fchmod(fd, 0755) < 0)
                 return failed(b, -errno, part);
-        r = t ? write_plain(b, o, fd, name, t) : write_oci(b, o, fd);
-        if (r >= 0)
-                r = ash_dir_replace(b->dirfd, part, name) < 0 ? failed(b, -errno, o->path) : 0;
-        if (r < 0)
-                (void) ash_remove_all(b->dirfd, part);
-        return r;
+        return t ? write_plain(b, o, fd, name, t) : write_oci(b, o, fd);
 }
 
 /* What killed builds left; nobody else is here, for the project's lock is ours. */
@@ -495,9 +514,6 @@ static int stage_write(Build *b) {
         if (b->dirfd < 0)
                 return failed(b, -errno, b->dir);
         sweep(b);
-        /* What the record says is void from here on. */
-        if (unlinkat(b->dirfd, "build.json", 0) < 0 && errno != ENOENT)
-                return failed(b, -errno, b->record_path);
         ash_array_foreach(&b->done->outputs, o) {
                 const AshFlowTree *t = o->arch.len ? tree_for(b, o->arch) : NULL;
                 const char *name = strrchr(o->path, '/') + 1;
@@ -505,6 +521,21 @@ static int stage_write(Build *b) {
                 r = o->format->directory ? write_directory(b, o, name, t ? t->tree : NULL) : write_file(b, o, name, t->tree);
                 if (r < 0)
                         return r;
+        }
+        return 0;
+}
+
+/* All that can fail for want of room has been written: now the names change, one after the other. */
+static int stage_publish(Build *b) {
+        if (b->fresh)
+                return 0;
+        /* What the record says is void from here on. */
+        if (unlinkat(b->dirfd, "build.json", 0) < 0 && errno != ENOENT)
+                return failed(b, -errno, b->record_path);
+        ash_array_foreach(&b->pending, p) {
+                int r = p->atomic ? ash_atomic_commit(p->atomic) : ash_dir_replace(b->dirfd, p->part, p->name);
+                if (r < 0)
+                        return failed(b, r, p->path);
         }
         return 0;
 }
@@ -537,7 +568,7 @@ static int stage_record(Build *b) {
 
 static const struct { const char *name; int (*run)(Build *b); bool writes; } stages[] = {
         { "facts", stage_facts, false },     { "outputs", stage_outputs, false }, { "compose", stage_compose, true /* the store, at least: fetches and expands */ },
-        { "compare", stage_compare, true }, { "disks", stage_disks, true },      { "write", stage_write, true },      { "record", stage_record, true },
+        { "compare", stage_compare, true }, { "disks", stage_disks, true },      { "write", stage_write, true }, { "publish", stage_publish, true },      { "record", stage_record, true },
 };
 
 static int build_one(AshFlow *flow, const AshFlowImageOptions *o, const AshLock *lock, AshSlice name, bool dry, AshFlowImageResult *ret) {

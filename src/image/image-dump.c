@@ -243,7 +243,10 @@ static int read_path(Parser *p, AshSlice word, uint32_t mode, uint32_t origin, A
                 *ret = 0;
                 return 0;
         }
-        AshSlice name = ash_path_base(path);
+        AshSlice name = ash_path_base(path), rest = path, part;
+        while (ash_slice_split(&rest, '/', &part))
+                if (ash_slice_eqs(part, ".") || ash_slice_eqs(part, ".."))
+                        return bad(p, "a path is absolute and has no '.' and '..'");
         AshNode dir = ash_tree_lookup(p->t, ash_path_dir(path), false);
         if (path.len < 2 || path.ptr[0] != '/' || !name.len || ash_slice_eqs(name, ".") || ash_slice_eqs(name, "..") || memchr(path.ptr, 0, path.len))
                 return bad(p, "a path is absolute and has no '.' and '..'");

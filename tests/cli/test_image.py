@@ -355,9 +355,10 @@ compression = "gzip"
         for n in range(3):
             again = self.dir / f"again{n}"
             again.mkdir()
-            shutil.copy2(self.project / "ashlar.toml", again)
+            for name in ("ashlar.toml", "ashlar.lock"):
+                shutil.copy2(self.project / name, again)
             run = lambda *a: subprocess.run([ASHLAR, "-C", again, *a], env={**unsteady, "ASHLAR_STORE": str(self.dir / f"store{n}")}, capture_output=True, text=True)
-            for step in (("lock",), ("image", "build", "--all")):
+            for step in (("lock", "--update"), ("image", "build", "--all")):
                 p = run(*step)
                 self.assertEqual(p.returncode, 0, p.stderr)
             self.assertEqual((again / "ashlar.lock").read_text(), (self.project / "ashlar.lock").read_text())
