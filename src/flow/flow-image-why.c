@@ -51,6 +51,54 @@ static int read_one(Whys *w, size_t i, const AshId *id) {
         return r;
 }
 
+/* The next name of a rich dependency that is asked for: "(a >= 1 or (b with c)) if d" has a, b and c. Conditions (behind "if" and "unless", up to "else" or the end of the parentheses) and what is excluded
+ * (behind "without") ask for nothing. */
+static bool next_rich_name(AshSlice *rest, AshSlice *ret) {
+        static const char *const operators[] = { "and", "or", "with", "else" }, *const off[] = { "if", "unless", "without" };
+        int skip = 0, depth = 0;       /* skip: since which depth, plus one, nothing counts */
+        bool version = false;
+        while (rest->len) {
+                char c = rest->ptr[0];
+                size_t n = 0;
+                if (strchr(" \t(,", c) || c == ')') {
+                        depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+                        skip = c == ')' && skip > depth + 1 ? 0 : skip;
+                        *rest = ash_slice_from(*rest, 1);
+                        continue;
+                }
+                for (int inner = 0; n < rest->len && !strchr(" \t", rest->ptr[n]) && (rest->ptr[n] != ')' || inner); n++) /* "libc.so.6()(64bit)" is one name */
+                        inner += rest->ptr[n] == '(' ? 1 : rest->ptr[n] == ')' ? -1 : 0;
+                AshSlice word = ash_slice(rest->ptr, n);
+                bool operator = false;
+                *rest = ash_slice_from(*rest, n);
+                for (size_t i = 0; i < ASH_N(operators); i++)
+                        operator |= ash_slice_eqs(word, operators[i]);
+                skip = ash_slice_eqs(word, "else") && skip == depth + 1 ? 0 : skip;
+                for (size_t i = 0; i < ASH_N(off); i++)
+                        if (ash_slice_eqs(word, off[i])) {
+                                operator = true;
+                                skip = skip ? skip : depth + 1;
+                        }
+                bool was_version = version;
+                version = strchr("<=>", c) != NULL;
+                if (!operator && !version && !was_version && !skip) {
+                        *ret = word;
+                        return true;
+                }
+        }
+        return false;
+}
+
+static void reach(Whys *w, uint32_t from, AshSlice name, AshSlice dep, bool *seen, uint32_t *queue, size_t *tail) {
+        size_t found = (size_t) (uintptr_t) ash_map_get(&w->providers, name);
+        if (!found || seen[found - 1])
+                return;
+        seen[found - 1] = true;
+        w->items[found - 1].because = from;
+        w->items[found - 1].dep = ash_arena_slice(w->arena, dep);
+        queue[(*tail)++] = (uint32_t) found - 1;
+}
+
 /* Breadth first from what was asked for, so that a chain is as short as can be. */
 static void spread(Whys *w) {
         _free_ uint32_t *queue = ash_calloc(w->n + 1, sizeof *queue);
@@ -64,13 +112,12 @@ static void spread(Whys *w) {
         for (size_t head = 0; head < tail; head++) {
                 const Needs *needs = &w->needs[queue[head]];
                 for (size_t k = 0; k < needs->n; k++) {
-                        size_t found = (size_t) (uintptr_t) ash_map_get(&w->providers, needs->items[k].name);
-                        if (!found || seen[found - 1])
-                                continue;
-                        seen[found - 1] = true;
-                        w->items[found - 1].because = queue[head];
-                        w->items[found - 1].dep = ash_arena_slice(w->arena, needs->items[k].name);
-                        queue[tail++] = (uint32_t) found - 1;
+                        AshSlice dep = needs->items[k].name, rest = dep, name;
+                        if (!ash_slice_starts(dep, ASH_S("(")))
+                                reach(w, queue[head], dep, dep, seen, queue, &tail);
+                        else
+                                while (next_rich_name(&rest, &name))
+                                        reach(w, queue[head], name, dep, seen, queue, &tail);
                 }
         }
 }
