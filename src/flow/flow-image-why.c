@@ -137,8 +137,10 @@ int ash_flow_why(AshFlow *flow, const AshLock *lock, const AshLockSet *set, AshA
                 why->name = nevra.name;
                 for (size_t k = 0; k < set->n_user; k++)
                         why->user |= ash_slice_eq(set->user[k], nevra.name);
-                if (locked && ash_id_parse(locked->sha256, &id) >= 0)
+                if (locked && ash_id_parse(locked->sha256, &id) >= 0) {
                         r = read_one(&w, i, &id);
+                        why->expanded = ash_store_has_pack(flow->store, &id);
+                }
         }
         if (r >= 0) {
                 spread(&w);

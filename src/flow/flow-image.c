@@ -299,7 +299,26 @@ static void key_pairs(AshStr *out, const char *what, const struct AshFactPair *i
                 ash_str_appendf(out, "%s %zu:%.*s %zu:%.*s\n", what, items[i].key.len, ASH_F(items[i].key), items[i].value.len, ASH_F(items[i].value));
 }
 
+/* The packages of all architectures by their digests: what a plan can say of a build without composing anything. */
+static void packages_digest(const Build *b, char ret[static 65]) {
+        _cleanup_(ash_digest_free_p) AshDigest *d = ash_digest_new(ASH_SHA256);
+        uint8_t sha256[32];
+        AshSlice arch;
+        for (size_t i = 0; (arch = ash_flow_image_arch(b->image, i)).len; i++) {
+                const AshLockSet *set = wants_arch(b, arch) ? ash_lock_set(b->lock, "image", b->image->name.s, arch) : NULL;
+                ash_digest_update(d, arch.ptr, arch.len);
+                for (size_t k = 0; set && k < set->n_packages; k++) {
+                        const AshLockPackage *p = ash_lock_package(b->lock, set->packages[k]);
+                        ash_digest_update(d, p ? p->sha256.ptr : "?", p ? p->sha256.len : 1);
+                }
+        }
+        ash_digest_update(d, &b->lock->source_date_epoch, sizeof b->lock->source_date_epoch);
+        ash_digest_final(d, sha256);
+        ash_hex(sha256, 32, ret);
+}
+
 static void make_key(Build *b, char ret[static 65]) {
+        char packages[65];
         _str_ AshStr text = {};
         const AshImageFacts *f = &b->facts;
         ash_str_appendf(&text, "ashlar %s writers 2\n%s %lld %s\n", ASHLAR_VERSION, f->name, (long long) f->time, ash_compression_name(f->compression));
@@ -312,6 +331,8 @@ static void make_key(Build *b, char ret[static 65]) {
         key_texts(&text, "other", (AshSlice[]){ f->user, f->working_directory, f->stop_signal }, 3);
         key_pairs(&text, "label", f->labels, f->n_labels);
         key_pairs(&text, "annotation", f->annotations, f->n_annotations);
+        packages_digest(b, packages);
+        ash_str_appendf(&text, "packages %s\n", packages);
         ash_array_foreach(&b->done->outputs, o)
                 ash_str_appendf(&text, "output %s\n", o->path);
         if (ash_slice_eqs(b->image->kind.s, "disk"))
@@ -339,6 +360,24 @@ static bool is_there(Build *b, AshFlowOutput *o, const AshJsonValue *said) {
         o->size = (uint64_t) size;
         memcpy(o->digest, digest.ptr, digest.len);
         return true;
+}
+
+/* Of a plan: what the last build left. */
+static void look(Build *b) {
+        _free_ char *path = ash_asprintf("%s/%s/build.json", b->o->output, b->facts.name);
+        _bytes_ AshBytes bytes = {};
+        AshJsonValue *old = NULL;
+        char packages[65];
+        bool there = ash_file_read(AT_FDCWD, path, 1 << 24, &bytes) >= 0;
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(path, ash_bytes_slice(&bytes));
+        if (!there || ash_json_parse(source, b->arena, &old, NULL) < 0)
+                return;
+        packages_digest(b, packages);
+        bool same = ash_slice_eqs(ash_json_get_string(old, "packages"), packages);
+        ash_array_foreach(&b->done->outputs, o) {
+                const AshJsonValue *said = ash_json_get(ash_json_get(old, "outputs"), o->path);
+                o->state = !said ? ASH_OUTPUT_ABSENT : !is_there(b, o, said) ? ASH_OUTPUT_CHANGED : same ? ASH_OUTPUT_THERE : ASH_OUTPUT_OLD;
+        }
 }
 
 static int stage_compare(Build *b) {
@@ -542,11 +581,14 @@ static int stage_publish(Build *b) {
 
 static int stage_record(Build *b) {
         _str_ AshStr text = {};
+        char packages[65];
         AshJson j = { .out = &text };
         if (b->fresh)
                 return 0;
         ash_json_begin(&j, NULL, '{');
+        packages_digest(b, packages);
         ash_json_text(&j, "key", ash_str_slice(&b->record));
+        ash_json_str(&j, "packages", packages);
         ash_json_begin(&j, "outputs", '{');
         ash_array_foreach(&b->done->outputs, o) {
                 _free_ char *path = ash_path_join(b->o->output, o->path), *probe = !strcmp(o->format->name, "oci") ? ash_path_join(path, "index.json") : ash_strdup(path);
@@ -580,6 +622,8 @@ static int build_one(AshFlow *flow, const AshFlowImageOptions *o, const AshLock 
         b.done->name = b.image->name.s;
         for (size_t i = 0; r >= 0 && i < ASH_N(stages) && !(dry && stages[i].writes); i++)
                 r = stages[i].run(&b);
+        if (r >= 0 && dry)
+                look(&b);
         return r;
 }
 

@@ -19,6 +19,7 @@ typedef struct AshFlowOutput {
         char *path;                  /* below the output directory */
         uint64_t size;               /* bytes, when written or up to date */
         bool written;                /* else it was up to date */
+        enum { ASH_OUTPUT_ABSENT, ASH_OUTPUT_CHANGED, ASH_OUTPUT_OLD, ASH_OUTPUT_THERE } state; /* in a plan: not built; not as it was built; of other packages than the lock's; of these packages */
         char digest[65];             /* SHA-256 of the file; of the OCI layout that of index.json */
 } AshFlowOutput;
 
@@ -93,6 +94,7 @@ typedef struct AshFlowWhy {
         AshSlice dep;                /* what that one requires */
         uint64_t size, installed;    /* bytes of the package, and of its files */
         bool at_hand;                /* in the store */
+        bool expanded;               /* and unpacked there */
 } AshFlowWhy;
 /* In the arena, as many as the set has packages and in its order. Reads the headers of packages that are in the store and writes nothing. */
 int ash_flow_why(AshFlow *flow, const AshLock *lock, const AshLockSet *set, AshArena *arena, AshFlowWhy **ret);

@@ -249,6 +249,12 @@ int ash_pack_open(AshStore *s, const AshId *id, bool deep, AshPack **ret) {
         return 0;
 }
 
+bool ash_store_has_pack(AshStore *s, const AshId *rpm) {
+        char path[ASH_PACK_PATH_MAX];
+        ash_store_pack_path(rpm, path);
+        return faccessat(s->fd, path, R_OK, 0) == 0;
+}
+
 void ash_pack_free(AshPack *p) {
         if (!p)
                 return;

@@ -74,6 +74,7 @@ ASH_DEFINE_CLEANUP(AshPack *, ash_pack_free)
 /* The expanded form of an rpm blob, made when it is not there. Every file digest of the header is checked while it is written. -ENOENT (without a diagnostic): the blob is not in the store,
  * or was damaged and has been dropped with a warning: fetch it again; -ASH_ERR_VERIFY, -ASH_ERR_SYNTAX, -ASH_ERR_LIMIT: the package is bad. */
 int ash_store_expand(AshStore *s, const AshId *rpm, AshPack **ret, AshDiags *diags);
+bool ash_store_has_pack(AshStore *s, const AshId *rpm);        /* expanded already */
 /* Many, on all processors (threads 0) and synced once. ret has n places; NULL where one failed. Returns the error of the first that failed, or 0. */
 int ash_store_expand_all(AshStore *s, const AshId *rpms, size_t n, unsigned threads, AshPack **ret, AshProgress *progress, AshDiags *diags);
 

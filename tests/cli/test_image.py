@@ -467,6 +467,12 @@ append = true
         self.assertEqual(sorted(p for p in self.dir.rglob("*")), before)
         self.assertEqual([p["nevra"] for p in plan["sets"][0]["packages"]], [f"{n}-1.0-1.noarch" for n in ("fs", "kit", "linked", "other")])
         self.assertEqual(len(plan["outputs"]), 4)
+        states = lambda: {o["format"]: o["state"] for o in json.loads(self.ashlar("image", "plan", "one", "--json").stdout)["outputs"]}
+        self.assertEqual(set(states().values()), {"not built"})
+        self.ashlar("image", "build", "one")
+        self.assertEqual(set(states().values()), {"built of these packages"})
+        (self.out / "one/one-x86_64.tar.zst").write_bytes(b"")
+        self.assertEqual(states(), {"tar": "changed since it was built", "oci": "built of these packages", "docker": "built of these packages", "directory": "built of these packages"})
         self.assertIn("one\tcontainer\tx86_64", self.ashlar("image", "list").stdout)
         explain = self.ashlar("image", "explain", "one", "/bin/tool").stdout
         self.assertIn("/usr/bin/tool: package kit-1.0-1.noarch", explain)

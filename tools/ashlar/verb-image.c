@@ -157,7 +157,7 @@ static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const 
         _str_ AshStr text = {}, size = {};
         AshFlowWhy *whys;
         uint64_t bytes = 0, installed = 0;
-        size_t missing = 0;
+        size_t missing = 0, packed = 0;
         if (!set) {
                 int r = ash_fail(cli->diags, -ASH_ERR_CONFIG, image->name.at, "the image '%.*s' (%.*s) is not in the lock", ASH_F(image->name.s), ASH_F(arch));
                 ash_hint(cli->diags, "'ashlar lock' brings the lock up to date");
@@ -177,6 +177,7 @@ static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const 
                 bytes += w->size;
                 installed += w->installed;
                 missing += !w->at_hand;
+                packed += w->at_hand && !w->expanded;
                 reason(whys, w, &text);
                 ash_str_clear(&size);
                 ash_text_bytes(&size, w->installed);
@@ -190,6 +191,7 @@ static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const 
                 ash_json_uint(j, "size", w->size);
                 ash_json_uint(j, "installed-size", w->installed);
                 ash_json_bool(j, "in-store", w->at_hand);
+                ash_json_bool(j, "expanded", w->expanded);
                 ash_json_end(j, '}');
         }
         if (j) {
@@ -201,7 +203,7 @@ static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const 
         ash_str_clear(&size);
         ash_text_bytes(&size, bytes);
         ash_text_bytes(&total, installed);
-        ash_cli_printf(cli, "%.*s (%.*s): %zu packages, %.*s, %.*s of files; %zu to fetch\n", ASH_F(image->name.s), ASH_F(arch), set->n_packages, ASH_F(ash_str_slice(&size)), ASH_F(ash_str_slice(&total)), missing);
+        ash_cli_printf(cli, "%.*s (%.*s): %zu packages, %.*s, %.*s of files; %zu to fetch, %zu to expand\n", ASH_F(image->name.s), ASH_F(arch), set->n_packages, ASH_F(ash_str_slice(&size)), ASH_F(ash_str_slice(&total)), missing, packed + missing);
         return 0;
 }
 
@@ -238,10 +240,16 @@ static int run_plan(AshCli *cli) {
         }
         ash_array_foreach(&result.done.items[0].outputs, out) {
                 _free_ char *path = ash_path_join(dir, out->path);
-                if (cli->json)
-                        ash_json_str(&j, NULL, path);
-                else
-                        ash_cli_printf(cli, "output %s (%s%s%.*s)\n", path, out->format->name, out->arch.len ? ", " : "", ASH_F(out->arch));
+                static const char *const states[] = { [ASH_OUTPUT_ABSENT] = "not built", [ASH_OUTPUT_CHANGED] = "changed since it was built", [ASH_OUTPUT_OLD] = "of other packages than the lock's",
+                                                      [ASH_OUTPUT_THERE] = "built of these packages" };
+                if (cli->json) {
+                        ash_json_begin(&j, NULL, '{');
+                        ash_json_str(&j, "path", path);
+                        ash_json_str(&j, "format", out->format->name);
+                        ash_json_str(&j, "state", states[out->state]);
+                        ash_json_end(&j, '}');
+                } else
+                        ash_cli_printf(cli, "output %s (%s%s%.*s): %s\n", path, out->format->name, out->arch.len ? ", " : "", ASH_F(out->arch), states[out->state]);
         }
         if (cli->json) {
                 ash_json_end(&j, ']');
@@ -651,7 +659,8 @@ static int run_size(AshCli *cli) {
 const AshCliVerb ash_verbs_image[] = {
         { "list", "list the project's images", .needs = ASH_NEEDS_CONFIG, .run = run_list },
         { "plan", "show what a build of an image would use and make",
-          .doc = "Packages with the reason of each and its size, what is in the store already, and the outputs. Nothing is fetched, composed or written.", .args = ASH_ARGS(IMAGE_ARG),
+          .doc = "Packages with the reason of each and its size, what is in the store already, and the outputs: whether they are there, and of these packages (whether the definition changed says a build)."
+                 " Nothing is fetched, composed or written.", .args = ASH_ARGS(IMAGE_ARG),
           .options = ASH_OPTIONS(ARCH_OPTION, ASH_FLOW_OPTIONS), .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = run_plan },
         { "build", "build images from what the lock names",
           .doc = "Composes each image's file tree in memory from the packages that the lock names, and writes its outputs below images/NAME in the project's output directory. The same lock and "
