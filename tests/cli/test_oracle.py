@@ -28,6 +28,7 @@ ACCOUNTS = [("/usr/bin/systemd-sysusers",), ("/usr/sbin/pwconv",), ("/usr/sbin/g
 SHADOW_OF_A_PACKAGE = ["fedora-like"]
 TOOLS = [
     ("/usr/bin/systemd-hwdb", "--usr", "update"),
+    ("/usr/bin/sh", "-c", "'for k in /usr/lib/modules/*; do depmod ${k##*/}; done'"),
     ("/usr/bin/journalctl", "--update-catalog"),
     ("/usr/bin/systemctl", "preset-all"),
     ("/usr/bin/systemctl", "--global", "preset-all"),
@@ -242,6 +243,15 @@ class Oracle(unittest.TestCase):
     def lock_again(cls):
         cls.ashlar("lock")
         cls.lock = tomllib.loads((cls.project / "ashlar.lock").read_text())
+
+    def test_server_set(self):
+        """The packages of the server; its definition's own files are another test's."""
+        server = tomllib.loads((self.project / "images/server.toml").read_text())["images"]["server"]
+        file = self.project / "images/set.toml"
+        file.write_text(f'[images.server-set]\nkind = "container"\narches = ["x86_64"]\npackages = {json.dumps(server["packages"])}\n')
+        self.addCleanup(file.unlink)
+        self.lock_again()
+        self.compare("server-set")
 
     def test_distroless(self):
         self.compare("container-distroless-base")
