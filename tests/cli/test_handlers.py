@@ -513,6 +513,8 @@ class Presets(Case):
         self.unit("masked.service", "WantedBy=multi-user.target\n")
         self.link("etc/systemd/system/masked.service", "/dev/null")
         self.link("usr/lib/systemd/system/other-name.service", "a.service")
+        self.put("usr/lib/elsewhere/linked.service", "[Service]\nExecStart=/bin/true\n")
+        self.link("usr/lib/systemd/system/linked.service", "../../elsewhere/linked.service")
         self.put("usr/lib/systemd/user-preset/90.preset", "enable u.service\ndisable *\n")
         self.unit("u.service", "WantedBy=default.target\n", "usr/lib/systemd/user")
         self.unit("v.service", "WantedBy=default.target\n", "usr/lib/systemd/user")

@@ -28,7 +28,7 @@ ACCOUNTS = [("/usr/bin/systemd-sysusers",), ("/usr/sbin/pwconv",), ("/usr/sbin/g
 SHADOW_OF_A_PACKAGE = ["fedora-like"]
 TOOLS = [
     ("/usr/bin/systemd-hwdb", "--usr", "update"),
-    ("/usr/bin/sh", "-c", "'for k in /usr/lib/modules/*; do depmod ${k##*/}; done'"),
+    ("/usr/bin/bash", "-c", "'for k in /usr/lib/modules/*; do [ ! -d $k ] || depmod ${k##*/}; done'"),
     ("/usr/bin/journalctl", "--update-catalog"),
     ("/usr/bin/systemctl", "preset-all"),
     ("/usr/bin/systemctl", "--global", "preset-all"),
@@ -187,6 +187,8 @@ class Oracle(unittest.TestCase):
             return [run(["ldconfig", "-p", "-C", file]).stdout.splitlines()[1:-1] for file in (theirs, mine)]
         if path == "/etc/ca-certificates.conf":
             return [[line for line in file.read_text().splitlines() if not line.startswith("#")] for file in (theirs, mine)]
+        if path.startswith("/usr/lib/modules/") and path.endswith(".bin"):
+            return oracle.kmod_index(theirs.read_bytes()), oracle.kmod_index(ours)
         if path.endswith("/history.sqlite"):
             query = "SELECT r.name, r.epoch, r.version, r.release, r.arch, t.action, t.reason FROM trans_item t JOIN rpm r USING (item_id) ORDER BY 1, 5"
             return [sqlite3.connect(f"file:{file}?mode=ro&immutable={int(file == mine)}", uri=True).execute(query).fetchall() for file in (theirs, mine)]

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import stat
+import struct
 import subprocess
 import tomllib
 
@@ -169,3 +170,36 @@ def run(argv, **kw):
     if p.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, argv))}: exit status {p.returncode}\n{p.stdout[-3000:]}\n{p.stderr[-3000:]}")
     return p
+
+
+# ---- kmod's indexes (libkmod-index.c): a trie of big-endian offsets whose upper bits say what a node has; versions of depmod lay it out in different orders ----
+def kmod_index(data):
+    """Sorted (key, priority, value)."""
+    out = []
+    magic, version, root = struct.unpack(">III", data[:12])
+    assert (magic, version) == (0xB007F457, 0x00020001), "no index of kmod"
+
+    def string(at):
+        end = data.index(b"\0", at)
+        return data[at:end], end + 1
+
+    def node(offset, key):
+        at = offset & 0x0FFFFFFF
+        if offset & 0x80000000:
+            prefix, at = string(at)
+            key += prefix
+        if offset & 0x20000000:
+            first, last = data[at], data[at + 1]
+            for i, child in enumerate(struct.unpack_from(f">{last - first + 1}I", data, at + 2)):
+                if child:
+                    node(child, key + bytes([first + i]))
+            at += 2 + 4 * (last - first + 1)
+        if offset & 0x40000000:
+            count, = struct.unpack_from(">I", data, at)
+            at += 4
+            for _ in range(count):
+                priority, = struct.unpack_from(">I", data, at)
+                value, at = string(at + 4)
+                out.append((key, priority, value))
+    node(root, b"")
+    return sorted(out)

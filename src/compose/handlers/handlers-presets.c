@@ -191,12 +191,21 @@ static int put_dependencies(Presets *p, const AshSlice *by, size_t n, const char
         return r;
 }
 
+static bool is_in_unit_dir(const Presets *p, AshSlice path) {
+        for (size_t i = 0; i < ASH_N(unit_dirs); i++)
+                if (ash_slice_starts(path, ash_slice_str(unit_dirs[i])) && ash_slice_eqs(ash_slice_from(ash_path_dir(path), strlen(unit_dirs[i])), p->scope))
+                        return true;
+        return false;
+}
+
 static int make_links(Presets *p, AshSlice name, AshSlice path, const Install *in, unsigned depth) {
         AshSlice prefix, instance, suffix, dependent = name;
         bool templated = split_name(name, &prefix, &instance, &suffix);
         int r = 0;
         if (templated && !instance.len)
                 dependent = in->default_instance.len ? instantiate(p, name, in->default_instance) : ASH_S("");
+        if (!is_in_unit_dir(p, path)) /* a link to a file elsewhere: systemctl links what it enables ("linked") */
+                r = put_link(p, name, path);
         for (size_t i = 0; r >= 0 && i < in->alias.n; i++)
                 r = put_link(p, replaced(p, in->alias.items[i], name), path);
         if (r >= 0)
@@ -362,8 +371,8 @@ static int run_scope(AshHandlerContext *c, const char *scope) {
         AshSlice **units = collect(&p, "/*", &n);
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 AshSlice name = ash_path_base(*units[i]);
-                AshNode node = ash_tree_lookup(c->tree, *units[i], false);
-                if (is_unit_name(name) && S_ISREG(ash_tree_node(c->tree, node)->mode))
+                bool link = S_ISLNK(ash_tree_node(c->tree, ash_tree_lookup(c->tree, *units[i], false))->mode);
+                if (is_unit_name(name) && (!link || ash_slice_eq(ash_path_base(find_unit(&p, name)), name))) /* another name of a unit has no preset of its own */
                         r = apply_rule(&p, name);
         }
         if (r >= 0)
