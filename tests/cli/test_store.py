@@ -206,7 +206,7 @@ class Store(unittest.TestCase):
         self.tool("expand", *self.many)
         full = time.monotonic() - start
         killed = tries = 0
-        while tries < 20 or (killed <= 10 and tries < 200): # on a busy machine many come too late
+        while tries < 20 or (killed <= 10 and tries < 200):  # on a busy machine many come too late
             tries += 1
             shutil.rmtree(self.store / "packs", ignore_errors=True)
             if rng.random() < 0.3:
