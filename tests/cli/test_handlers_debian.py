@@ -133,5 +133,68 @@ class BasePasswd(Case):
                      "root:x:0:\nadm:x:44:foo\nfoo:x:500:\n")
 
 
+ALTERNATIVES = """# awk
+install /usr/bin/awk awk /usr/bin/mawk 5
+slave /usr/share/man/man1/awk.1.gz awk.1.gz /usr/share/man/man1/mawk.1.gz
+slave /usr/bin/nawk nawk /usr/bin/not-there
+install /usr/bin/awk awk /usr/bin/gawk 10
+slave /usr/share/man/man1/awk.1.gz awk.1.gz /usr/share/man/man1/gawk.1.gz
+slave /usr/bin/nnn a-nnn /usr/bin/gnawk
+install /usr/bin/pager pager /usr/bin/less -7
+install /usr/bin/editor editor /usr/bin/vim.tiny 15
+"""
+
+
+@unittest.skipUnless(have("update-alternatives"), "no update-alternatives")
+class Alternatives(Case):
+    def setUp(self):
+        super().setUp()
+        for name in ("mawk", "gawk", "gnawk", "less", "vim.tiny"):
+            self.put("usr/bin/" + name)
+        for name in ("mawk", "gawk"):
+            self.put(f"usr/share/man/man1/{name}.1.gz")
+        for d in ("etc/alternatives", "var/lib/dpkg/alternatives"):
+            (self.root / d).mkdir(parents=True)
+
+    @staticmethod
+    def links(*roots):
+        return {str(p.relative_to(root)): os.readlink(p) for root in roots for p in root.rglob("*") if p.is_symlink()}
+
+    def test_state_and_links(self):
+        judge = self.dir / "judge"
+        shutil.copytree(self.root, judge)
+        command = []
+        for line in [*ALTERNATIVES.splitlines()[1:], "install"]:
+            word, *rest = line.split()
+            if word == "install" and command:
+                subprocess.run([have("update-alternatives"), "--root", judge, "--log", "/dev/null", *command], check=True, capture_output=True)
+                command = []
+            command += ["--" + word, *rest]
+        self.put("usr/lib/alternatives.d/a.conf", ALTERNATIVES)
+        self.handle("alternatives")
+        self.assertEqual(self.links(self.root, self.out), self.links(judge))
+        for name in ("awk", "pager", "editor"):
+            path = "var/lib/dpkg/alternatives/" + name
+            self.assertEqual(self.made(path).decode(), (judge / path).read_text())
+
+    def test_chkconfig(self):
+        self.put("usr/sbin/alternatives")
+        self.put("etc/alternatives.d/a.conf", "install /usr/bin/awk awk /usr/bin/gawk 10 family gnu initscript x\nfollower /usr/bin/nnn nnn /usr/bin/gnawk\ninstall /usr/bin/awk awk /usr/bin/mawk 5\n")
+        self.handle("alternatives")
+        self.assertEqual(self.made("var/lib/alternatives/awk"), b"auto\n/usr/bin/awk\nnnn\n/usr/bin/nnn\n\n/usr/bin/gawk\n@gnu@10 x\n/usr/bin/gnawk\n/usr/bin/mawk\n5\n\n")
+
+    def test_mistakes(self):
+        self.put("usr/bin/taken")
+        self.put("usr/lib/alternatives.d/a.conf", "install /usr/bin/awk awk\ninstall x awk /usr/bin/mawk 1\ninstall /usr/bin/awk a/b /usr/bin/mawk 1\ninstall /usr/bin/awk awk /usr/bin/mawk x\n"
+                 "install /usr/bin/awk awk /usr/bin/none 1\nslave /usr/bin/s s /usr/bin/mawk\nremove x\ninstall /usr/bin/taken taken /usr/bin/mawk 1\n"
+                 "install /usr/bin/other taken /usr/bin/gawk 1\n")
+        self.handle("alternatives")
+        for n, text in ((1, "'install' needs"), (2, "link and path have to be absolute"), (3, "a name has no slash"), (4, "a priority is a whole number"), (5, "the path is not in this image"),
+                        (7, "neither 'install' nor 'slave'"), (9, "the name has another link already")):
+            self.assertIn(f"a.conf:{n}:1: warning: {text}", self.err)
+        self.assertIn("/usr/bin/taken is a file of a package", self.err)
+        self.assertNotIn("/usr/bin/taken", self.listing)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,242 @@
+/* Alternatives: several packages offer one name, the links lead to the one of the highest priority (update-alternatives(1), alternatives(8)). Maintainer scripts and scriptlets register them with
+ * a command; packages whose scripts are not carried declare them in alternatives.d, in the words of that command:
+ *   install LINK NAME PATH PRIORITY [family WORD] [initscript WORD]
+ *   slave LINK NAME PATH             (of the line in front; "follower" is the same)
+ * The state file is dpkg's or chkconfig's, for the program that is in the tree. */
+#include <inttypes.h>
+#include "handlers-private.h"
+
+typedef struct Slave {
+        AshSlice link, name, path;   /* path: empty: this choice has none */
+} Slave;
+typedef struct Choice {
+        AshSlice path, family, initscript;
+        int64_t priority;
+        ASH_ARRAY(Slave) slaves;
+} Choice;
+typedef struct Group {
+        AshSlice name, link;
+        ASH_ARRAY(Choice) choices;   /* by path */
+        ASH_ARRAY(Slave) slaves;     /* names and links of all, by name */
+} Group;
+typedef struct Alternatives {
+        AshHandlerContext *c;
+        AshArena *arena;
+        AshMap files;                /* base name -> AshSlice * path */
+        AshMap groups;               /* name -> Group * */
+        Choice *last;                /* for slaves; NULL: the line in front was left out */
+        Group *last_group;
+} Alternatives;
+
+static bool exists(const Alternatives *a, AshSlice path) { return ash_tree_lookup(a->c->tree, path, true) != ASH_NO_NODE; }
+
+/* ---- declarations ---- */
+static bool good_words(const AshSlice *words, const char **ret_why) {
+        *ret_why = words[0].len && words[0].ptr[0] == '/' && words[2].len && words[2].ptr[0] == '/' ? NULL : "link and path have to be absolute";
+        if (!*ret_why && (!words[1].len || ash_slice_find_char(words[1], '/') >= 0))
+                *ret_why = "a name has no slash";
+        return !*ret_why;
+}
+
+static bool parse_priority(AshSlice s, int64_t *ret) {
+        bool minus = s.len && s.ptr[0] == '-';
+        uint64_t n;
+        if (ash_slice_to_u64(minus ? ash_slice_from(s, 1) : s, 10, &n) < 0 || n > INT32_MAX)
+                return false;
+        *ret = minus ? -(int64_t) n : (int64_t) n;
+        return true;
+}
+
+static Choice *choice_of(Group *g, AshSlice path) {
+        size_t i = 0;
+        while (i < g->choices.n && ash_slice_cmp(g->choices.items[i].path, path) < 0)
+                i++;
+        if (i < g->choices.n && ash_slice_eq(g->choices.items[i].path, path)) {
+                ash_array_done(&g->choices.items[i].slaves);
+                return &g->choices.items[i];
+        }
+        (void) ash_array_add(&g->choices);
+        memmove(&g->choices.items[i + 1], &g->choices.items[i], (g->choices.n - 1 - i) * sizeof *g->choices.items);
+        return &g->choices.items[i];
+}
+
+static const char *add_install(Alternatives *a, AshSlice rest) {
+        AshSlice w[4] = {}, word, value;
+        Choice c = { .family = ASH_S(""), .initscript = ASH_S("") };
+        const char *why;
+        bool fresh;
+        a->last = NULL;
+        for (size_t i = 0; i < ASH_N(w); i++)
+                if (!ash_slice_next_word(&rest, &w[i]))
+                        return "'install' needs link, name, path and priority";
+        if (!good_words(w, &why))
+                return why;
+        if (!parse_priority(w[3], &c.priority))
+                return "a priority is a whole number";
+        while (ash_slice_next_word(&rest, &word)) {
+                bool family = ash_slice_eqs(word, "family");
+                if ((!family && !ash_slice_eqs(word, "initscript")) || !ash_slice_next_word(&rest, &value))
+                        return "behind the priority only 'family' and 'initscript' with a word each may stand";
+                *(family ? &c.family : &c.initscript) = value;
+        }
+        if (!exists(a, w[2]))
+                return "the path is not in this image";
+        AshMapEntry *e = ash_map_ensure(&a->groups, w[1], &fresh);
+        Group *g = e->value = fresh ? ash_arena_new_item(a->arena, Group) : e->value;
+        if (fresh)
+                *g = (Group){ .name = w[1], .link = w[0] };
+        else if (!ash_slice_eq(g->link, w[0]))
+                return "the name has another link already";
+        c.path = w[2];
+        a->last_group = g;
+        a->last = choice_of(g, c.path);
+        *a->last = c;
+        return NULL;
+}
+
+static const char *add_slave(Alternatives *a, AshSlice rest) {
+        AshSlice w[3] = {};
+        const char *why;
+        for (size_t i = 0; i < ASH_N(w); i++)
+                if (!ash_slice_next_word(&rest, &w[i]))
+                        return "'slave' needs link, name and path";
+        if (!good_words(w, &why))
+                return why;
+        if (!a->last)
+                return NULL; /* its master was left out */
+        ash_array_push(&a->last->slaves, ((Slave){ w[0], w[1], w[2] }));
+        Group *g = a->last_group;
+        size_t i = 0;
+        while (i < g->slaves.n && ash_slice_cmp(g->slaves.items[i].name, w[1]) < 0)
+                i++;
+        if (i < g->slaves.n && ash_slice_eq(g->slaves.items[i].name, w[1]))
+                return ash_slice_eq(g->slaves.items[i].link, w[0]) ? NULL : "the name has another link already";
+        (void) ash_array_add(&g->slaves);
+        memmove(&g->slaves.items[i + 1], &g->slaves.items[i], (g->slaves.n - 1 - i) * sizeof *g->slaves.items);
+        g->slaves.items[i] = (Slave){ w[0], w[1], ASH_S("") };
+        return NULL;
+}
+
+static void read_file(Alternatives *a, AshSlice path) {
+        AshSlice text = ash_compose_read(a->c->tree, path), rest = text, line, word;
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(path.ptr, text);
+        a->last = NULL;
+        while (ash_slice_next_line(&rest, &line)) {
+                AshSlice trimmed = ash_slice_trim(line), words = trimmed;
+                if (!ash_slice_next_word(&words, &word) || word.ptr[0] == '#')
+                        continue;
+                const char *why = ash_slice_eqs(word, "install") ? add_install(a, words) : ash_slice_eqs(word, "slave") || ash_slice_eqs(word, "follower") ? add_slave(a, words) : "neither 'install' nor 'slave'";
+                if (why)
+                        ash_warn(a->c->diags, (AshSpan){ source, (uint32_t) (trimmed.ptr - text.ptr), (uint32_t) trimmed.len }, "%s; the line is left out", why);
+        }
+}
+
+static int take_file(void *context, AshSlice path, AshNode n _unused_) {
+        Alternatives *a = context;
+        bool fresh;
+        AshSlice *copy = ash_arena_new_item(a->arena, AshSlice);
+        *copy = ash_arena_slice(a->arena, path);
+        AshMapEntry *e = ash_map_ensure(&a->files, ash_path_base(*copy), &fresh);
+        if (fresh)
+                e->value = copy;
+        return 0;
+}
+
+static int by_base(const void *a, const void *b) { return ash_slice_cmp(ash_path_base(**(AshSlice *const *) a), ash_path_base(**(AshSlice *const *) b)); }
+
+static void read_files(Alternatives *a) {
+        static const char *const places[] = { "/etc/alternatives.d/*.conf", "/usr/lib/alternatives.d/*.conf" };
+        for (size_t i = 0; i < ASH_N(places); i++)
+                (void) ash_compose_match(a->c->tree, (const char *const[]){ places[i], NULL }, take_file, a);
+        AshSlice **order = ash_arena_new_items(a->arena, AshSlice *, a->files.live + 1);
+        size_t n = 0;
+        ash_map_foreach(&a->files, e)
+                order[n++] = e->value;
+        qsort(order, n, sizeof *order, by_base);
+        for (size_t i = 0; i < n; i++)
+                read_file(a, *order[i]);
+}
+
+/* ---- links and state ---- */
+static int put_links(Alternatives *a, AshSlice link, AshSlice name, AshSlice path) {
+        AshSlice middle = ash_slice_str(ash_arena_printf(a->arena, "/etc/alternatives/%.*s", ASH_F(name)));
+        AshSlice place = ash_tree_resolve(a->c->tree, ash_path_dir(link));
+        AshNode n = ash_tree_lookup(a->c->tree, ash_slice_str(ash_arena_printf(a->arena, "%.*s/%.*s", ASH_F(place), ASH_F(ash_path_base(link)))), false);
+        if (n != ASH_NO_NODE && !S_ISLNK(ash_tree_node(a->c->tree, n)->mode)) {
+                ash_warn(a->c->diags, ASH_NOWHERE, "%.*s is a file of a package: it is not replaced by the alternative '%.*s'", ASH_F(link), ASH_F(name));
+                return 0;
+        }
+        int r = ash_handler_symlink(a->c, middle, path);
+        return r < 0 ? r : ash_handler_symlink(a->c, link, middle);
+}
+
+static AshSlice slave_path(const Choice *c, AshSlice name) {
+        for (size_t i = 0; i < c->slaves.n; i++)
+                if (ash_slice_eq(c->slaves.items[i].name, name))
+                        return c->slaves.items[i].path;
+        return ASH_S("");
+}
+
+static void put_state(const Group *g, bool chkconfig, AshStr *out) {
+        ash_str_appendf(out, "auto\n%.*s\n", ASH_F(g->link));
+        ash_array_foreach(&g->slaves, s)
+                ash_str_appendf(out, "%.*s\n%.*s\n", ASH_F(s->name), ASH_F(s->link));
+        ash_str_append_char(out, '\n');
+        ash_array_foreach(&g->choices, c) {
+                ash_str_appendf(out, "%.*s\n", ASH_F(c->path));
+                if (chkconfig && c->family.len)
+                        ash_str_appendf(out, "@%.*s@", ASH_F(c->family));
+                ash_str_appendf(out, "%" PRId64, c->priority);
+                if (chkconfig && c->initscript.len)
+                        ash_str_appendf(out, " %.*s", ASH_F(c->initscript));
+                ash_str_append_char(out, '\n');
+                ash_array_foreach(&g->slaves, s)
+                        ash_str_appendf(out, "%.*s\n", ASH_F(slave_path(c, s->name)));
+        }
+        if (!chkconfig)
+                ash_str_append_char(out, '\n');
+}
+
+static int put_group(Alternatives *a, const Group *g) {
+        const Choice *best = g->choices.items;
+        int r;
+        ash_array_foreach(&g->choices, c)
+                if (c->priority > best->priority)
+                        best = c;
+        r = put_links(a, g->link, g->name, best->path);
+        ash_array_foreach(&g->slaves, s) {
+                AshSlice path = slave_path(best, s->name);
+                if (r >= 0 && path.len && exists(a, path))
+                        r = put_links(a, s->link, s->name, path);
+        }
+        for (int chkconfig = 0; r >= 0 && chkconfig < 2; chkconfig++) {
+                _str_ AshStr text = {};
+                if (chkconfig ? !exists(a, ASH_S("/usr/sbin/alternatives")) && !exists(a, ASH_S("/usr/bin/alternatives")) : !exists(a, ASH_S("/usr/share/dpkg")) && !exists(a, ASH_S("/var/lib/dpkg")))
+                        continue;
+                put_state(g, chkconfig, &text);
+                r = ash_handler_file(a->c, ash_slice_str(ash_arena_printf(a->arena, "%s/%.*s", chkconfig ? "/var/lib/alternatives" : "/var/lib/dpkg/alternatives", ASH_F(g->name))), ash_str_slice(&text), 0644, NULL);
+        }
+        return r;
+}
+
+bool ash_wants_alternatives(const AshHandlerContext *c) {
+        return ash_tree_lookup(c->tree, ASH_S("/usr/lib/alternatives.d"), true) != ASH_NO_NODE || ash_tree_lookup(c->tree, ASH_S("/etc/alternatives.d"), true) != ASH_NO_NODE;
+}
+
+int ash_handle_alternatives(AshHandlerContext *c) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        Alternatives a = { .c = c, .arena = arena };
+        int r = 0;
+        read_files(&a);
+        ash_map_foreach(&a.groups, e) {
+                Group *g = e->value;
+                r = r < 0 ? r : put_group(&a, g);
+                ash_array_foreach(&g->choices, choice)
+                        ash_array_done(&choice->slaves);
+                ash_array_done(&g->choices);
+                ash_array_done(&g->slaves);
+        }
+        ash_map_done(&a.files);
+        ash_map_done(&a.groups);
+        return r;
+}
