@@ -172,9 +172,10 @@ static void put_inodes(AshExt4 *e, Counts *groups) {
                         put_resize(e, raw);
                 seal_inode(e, i->ino, raw);
                 groups[g].directories += S_ISDIR(i->mode);
-                if (i->ino == INO_JOURNAL)
+                if (i->ino == INO_JOURNAL) {
+                        memcpy(e->journal_map, raw + 40, sizeof e->journal_map);
                         put_journal(e, i);
-                else if (i->blocks)
+                } else if (i->blocks)
                         put_content(e, i);
         }
 }
@@ -262,7 +263,7 @@ static void put_journal_backup(const AshExt4 *e, uint8_t *b) {
                 return;
         ash_le32(b + 224, INO_JOURNAL);
         b[253] = 1;
-        put_extents(b + 268, EXTENTS_IN_INODE, 0, e->runs.items + j->first_run, j->n_runs);
+        memcpy(b + 268, e->journal_map, sizeof e->journal_map);
         ash_le32(b + 268 + 60, (uint32_t) (j->size >> 32));
         ash_le32(b + 268 + 64, (uint32_t) j->size);
 }

@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 #include "ext4-private.h"
 
-enum { HOLE_MIN = 16 /* blocks of zeros that are worth a hole */, NAME_BYTES = 255, LINKS_LIMIT = 65000, FAST_LINK = 60, MIB = 1 << 20 };
+enum { HOLE_MIN = 16 /* blocks of zeros that are worth a hole */, SEGMENTS_MAX = EXTENTS_IN_INODE * EXTENTS_IN_BLOCK - 300 /* the rest is for group borders */, NAME_BYTES = 255, LINKS_LIMIT = 65000, FAST_LINK = 60, MIB = 1 << 20 };
 
 void ash_ext4_free(AshExt4 *e) {
         if (!e)
@@ -34,26 +34,38 @@ static void add_segment(AshExt4 *e, Ext4Inode *i, uint64_t from, uint64_t to) {
         e->wanted += to - from;
 }
 
-/* Long runs of zero blocks become holes. */
-static void find_segments(AshExt4 *e, Ext4Inode *i) {
+/* Runs of at least "hole" zero blocks become holes. */
+static void cut_segments(AshExt4 *e, Ext4Inode *i, uint64_t hole) {
         uint64_t blocks = (i->size + BLOCK - 1) / BLOCK, start = 0, zero = 0;
         i->first_segment = (uint32_t) e->segments.n;
         i->n_segments = 0;
         for (uint64_t b = 0; b < blocks; b++) {
                 AshSlice s = ash_slice_sub(i->bytes, (size_t) b * BLOCK, BLOCK);
-                if (blocks >= HOLE_MIN && all_zero(s.ptr, s.len)) {
+                if (blocks >= hole && all_zero(s.ptr, s.len)) {
                         zero++;
                         continue;
                 }
-                if (zero >= HOLE_MIN) {
+                if (zero >= hole) {
                         add_segment(e, i, start, b - zero);
                         start = b;
                 }
                 zero = 0;
         }
-        if (zero < HOLE_MIN)
+        if (zero < hole)
                 zero = 0;
         add_segment(e, i, start, blocks - zero);
+}
+
+/* A file of very many holes keeps only the larger ones: its extents have to fit the leaves that its inode can name. */
+static void find_segments(AshExt4 *e, Ext4Inode *i) {
+        uint64_t before = e->wanted;
+        for (uint64_t hole = HOLE_MIN;; hole *= 4) {
+                cut_segments(e, i, hole);
+                if (i->n_segments <= SEGMENTS_MAX)
+                        return;
+                e->segments.n = i->first_segment;
+                e->wanted = before;
+        }
 }
 
 static int bad(AshDiags *diags, const AshExt4Node *n, const char *why) { return ash_fail(diags, -EINVAL, ASH_NOWHERE, "ext4 cannot hold '%.*s': %s", ASH_F(n->name), why); }
@@ -238,6 +250,8 @@ uint64_t ash_ext4_size(AshExt4 *e, unsigned percent, uint64_t bytes) {
         enum { STEP = MIB / BLOCK };
         uint64_t spare = e->wanted * percent / 100 + (bytes + BLOCK - 1) / BLOCK, low = (e->wanted + spare) / STEP, high = low + 8;
         while (!fits(e, high * STEP, spare)) {
+                if (high * STEP > UINT32_MAX)
+                        return high * MIB; /* more than there can be: laying it out will fail */
                 low = high;
                 high += ASH_MAX(high / 8, UINT64_C(8));
         }

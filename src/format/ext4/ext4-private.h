@@ -73,6 +73,7 @@ struct AshExt4 {
         uint64_t cursor, resize_block; /* cursor: everything before it is in use */
         size_t next_fixed;
         uint64_t at;
+        uint8_t journal_map[60];     /* i_block of its inode, as written */
         AshSparse *out;
 };
 
