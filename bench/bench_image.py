@@ -44,8 +44,8 @@ def tree_bytes(env, project, image, arch="x86_64"):
     return sum(int(n) for n in re.findall(r" size=(\d+)", dump)), dump.count("\n") - 1
 
 
-def peers(folder, project, store, env):
-    """dnf and rpm, each into an empty root, of the server's packages."""
+def peers(folder, project, store, env, look=lambda root: None):
+    """dnf and rpm, each into an empty root, of the server's packages; look sees what dnf made."""
     lock = (project / "ashlar.lock").read_text()
     section = lock[lock.index('name = "server"'):]
     names = re.findall(r'"([^"]+\.(?:x86_64|noarch))"', section[section.index("packages"):].split("]")[0])
@@ -63,6 +63,7 @@ def peers(folder, project, store, env):
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir()
     dnf = measure(["dnf", "-q", "-y", "-c", conf, "--releasever=1", "--installroot", root, "install", *[n.rsplit("-", 2)[0] for n in names]], runs=1, prepare=clean, env=env)
+    look(root)
     rpm = measure(["rpm", "--root", root, "--nosignature", "-U", "--nodeps", "--excludedocs", "--define", "_pkgverify_level none", "--define", "_dbpath /var/lib/rpm", *sorted(repo.glob("*.rpm"))], runs=1, prepare=clean, env=env)
     clean()
     return len(names), dnf, rpm
