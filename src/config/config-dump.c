@@ -273,3 +273,17 @@ int ash_config_dump(AshConfig *c, AshConfigFormat format, bool resolved, AshStr 
         }
         return d.result;
 }
+
+void ash_config_image_text(AshConfig *c, const AshImage *image, AshStr *out) {
+        Dump d = { .config = c, .out = out, .json = { .out = out } };
+        const AshDistroVersion *version = ash_config_default_distro_version(c, NULL);
+        const AshField *versions = ash_field_find(ash_field_find(&ash_record_project, ASH_S("distros"))->record, ASH_S("versions")), *identity = ash_field_find(versions->record, ASH_S("identity"));
+        ash_str_appendf(out, "image %.*s ", ASH_F(image->name.s));
+        json_record(&d, NULL, &ash_record_image, image);
+        if (version) {
+                ash_str_appendf(out, "\nrelease %.*s ", ASH_F(version->release_ver.s));
+                d.json = (AshJson){ .out = out };
+                json_record(&d, NULL, identity->record, ash_field_at(identity, version));
+        }
+        ash_str_append_char(out, '\n');
+}

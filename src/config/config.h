@@ -64,6 +64,8 @@ typedef enum AshConfigFormat { ASH_CONFIG_TOML, ASH_CONFIG_JSON } AshConfigForma
 int ash_config_dump(AshConfig *config, AshConfigFormat format, bool resolved, AshStr *out, AshDiags *diags);
 /* Which file and line set each part of a value, what it overrode, by which step of inheritance. key: "components.bash.build.without", quoted parts as in TOML. */
 int ash_config_explain(AshConfig *config, const char *key, AshConfigFormat format, AshStr *out, AshDiags *diags);
+/* All that the definition of an image says (with what it inherits) and the identity that it gets from the distribution, as text: equal texts make equal images of one lock. Files that it names are named only. */
+void ash_config_image_text(AshConfig *config, const AshImage *image, AshStr *out);
 void ash_config_json_schema(AshStr *out);              /* JSON Schema 2020-12 */
 void ash_config_reference(AshStr *out);                /* the reference page, Markdown */
 

@@ -164,7 +164,9 @@ typedef struct Build {
         ASH_ARRAY(Pending) pending;
         char *dir, *record_path;
         _Alignas(8) int dirfd;
+        char inputs[65];             /* digest of what the build follows from; empty: not known */
         bool fresh;                  /* everything is as the record says */
+        bool untouched;              /* and was so before: nothing needed to be composed */
 } Build;
 
 static void build_done(Build *b) {
@@ -273,6 +275,8 @@ static int stage_outputs(Build *b) {
 static int stage_compose(Build *b) {
         AshSlice arch;
         int r = 0;
+        if (b->untouched)
+                return 0;
         for (size_t i = 0; r >= 0 && (arch = ash_flow_image_arch(b->image, i)).len; i++) {
                 AshFlowTree *t = NULL;
                 if (!wants_arch(b, arch))
@@ -380,22 +384,47 @@ static void look(Build *b) {
         }
 }
 
-static int stage_compare(Build *b) {
-        char key[65];
+/* Does the record of the last build say "value" for "what", and are all its outputs still there? */
+static bool is_recorded(Build *b, const char *what, const char *value) {
         _bytes_ AshBytes bytes = {};
         AshJsonValue *old = NULL;
+        int64_t packages, entries;
+        if (b->o->force || ash_file_read(AT_FDCWD, b->record_path, 1 << 24, &bytes) < 0)
+                return false;
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(b->record_path, ash_bytes_slice(&bytes));
+        if (ash_json_parse(source, b->arena, &old, NULL) < 0 || !ash_slice_eqs(ash_json_get_string(old, what), value) || !ash_json_get_int(old, "package-count", &packages) || !ash_json_get_int(old, "entries", &entries))
+                return false;
+        const AshJsonValue *outputs = ash_json_get(old, "outputs");
+        ash_array_foreach(&b->done->outputs, o)
+                if (!is_there(b, o, ash_json_get(outputs, o->path)))
+                        return false;
+        b->done->packages = (size_t) packages;
+        b->done->entries = (size_t) entries;
+        return true;
+}
+
+/* Before anything is composed: is this what was built the last time? */
+static int stage_inputs(Build *b) {
+        _str_ AshStr text = {};
+        b->record_path = ash_asprintf("%s/%s/build.json", b->o->output, b->facts.name);
+        if (ash_flow_image_inputs(b->flow, b->image, b->o->lock_path, &text) < 0)
+                return 0;
+        ash_array_foreach(&b->done->outputs, o)
+                ash_str_appendf(&text, "output %s\n", o->path);
+        ash_digest_hex_of(ASH_SHA256, ash_str_slice(&text), b->inputs);
+        b->untouched = b->fresh = is_recorded(b, "inputs", b->inputs);
+        return 0;
+}
+
+static int stage_compare(Build *b) {
+        char key[65];
+        if (b->untouched)
+                return 0;
         make_key(b, key);
         ash_str_append_str(&b->record, key);
-        b->record_path = ash_asprintf("%s/%s/build.json", b->o->output, b->facts.name);
-        bool same = !b->o->force && ash_file_read(AT_FDCWD, b->record_path, 1 << 24, &bytes) >= 0;
-        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(b->record_path, ash_bytes_slice(&bytes));
-        same = same && ash_json_parse(source, b->arena, &old, NULL) >= 0 && ash_slice_eqs(ash_json_get_string(old, "key"), key);
-        const AshJsonValue *outputs = same ? ash_json_get(old, "outputs") : NULL;
+        b->fresh = is_recorded(b, "key", key);
         ash_array_foreach(&b->done->outputs, o)
-                same = same && is_there(b, o, ash_json_get(outputs, o->path));
-        ash_array_foreach(&b->done->outputs, o)
-                o->written = !same;
-        b->fresh = same;
+                o->written = !b->fresh;
         return 0;
 }
 
@@ -583,12 +612,15 @@ static int stage_record(Build *b) {
         _str_ AshStr text = {};
         char packages[65];
         AshJson j = { .out = &text };
-        if (b->fresh)
+        if (b->untouched)
                 return 0;
         ash_json_begin(&j, NULL, '{');
+        ash_json_str(&j, "inputs", b->inputs);
         packages_digest(b, packages);
         ash_json_text(&j, "key", ash_str_slice(&b->record));
         ash_json_str(&j, "packages", packages);
+        ash_json_uint(&j, "package-count", b->done->packages);
+        ash_json_uint(&j, "entries", b->done->entries);
         ash_json_begin(&j, "outputs", '{');
         ash_array_foreach(&b->done->outputs, o) {
                 _free_ char *path = ash_path_join(b->o->output, o->path), *probe = !strcmp(o->format->name, "oci") ? ash_path_join(path, "index.json") : ash_strdup(path);
@@ -609,7 +641,8 @@ static int stage_record(Build *b) {
 }
 
 static const struct { const char *name; int (*run)(Build *b); bool writes; } stages[] = {
-        { "facts", stage_facts, false },     { "outputs", stage_outputs, false }, { "compose", stage_compose, true /* the store, at least: fetches and expands */ },
+        { "facts", stage_facts, false },     { "outputs", stage_outputs, false }, { "inputs", stage_inputs, true },
+        { "compose", stage_compose, true /* the store, at least: fetches and expands */ },
         { "compare", stage_compare, true }, { "disks", stage_disks, true },      { "write", stage_write, true }, { "publish", stage_publish, true },      { "record", stage_record, true },
 };
 

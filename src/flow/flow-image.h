@@ -85,6 +85,8 @@ void ash_flow_kiwi_free(AshFlowKiwi *k);
 ASH_DEFINE_CLEANUP(AshFlowKiwi *, ash_flow_kiwi_free)
 /* -ASH_ERR_SYNTAX, -ASH_ERR_LIMIT: no description; -ASH_ERR_CONFIG: it has no such profile. Writes nothing, runs nothing. */
 int ash_flow_kiwi(AshFlow *flow, const AshImage *image, AshSlice arch, AshFlowKiwi **ret);
+/* Everything that a build of the image follows from, as text to be digested; negative (without a diagnostic) when it cannot be told: then the image has to be composed. */
+int ash_flow_image_inputs(AshFlow *flow, const AshImage *image, const char *lock_path, AshStr *text);
 
 /* ---- why a package is there: from what the packages of a set require of each other ---- */
 typedef struct AshFlowWhy {

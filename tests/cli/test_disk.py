@@ -344,6 +344,15 @@ class Disk(unittest.TestCase):
         self.assertIn("cannot write", p.stderr)
         self.assertEqual([sha(x.read_bytes()) for x in (raw, qcow2)], sums)
         self.assertEqual(sorted(x.name for x in self.out.iterdir() if x.name.startswith(".")), [])
+        self.ashlar("image", "build", "disk")
+        timings = self.ashlar("image", "build", "disk", "--timings")
+        self.assertNotIn("composing", timings.stderr)
+        (self.project / "motd").write_text("one\n")
+        keys += '\nfiles."/etc/motd" = { source = "motd" }'
+        for text, written in (("one\n", True), ("one\n", False), ("two\n", True)):
+            (self.project / "motd").write_text(text)
+            self.configure(keys=keys)
+            self.assertEqual("up to date" not in self.ashlar("image", "build", "disk").stdout, written, text)
         for change in ('size = "600M"', SMALL.replace("root\"", "root\", margin = \"90%\"")):
             self.configure(keys=change + "\n" + keys if change.startswith("size") else keys.replace(SMALL, change))
             self.assertNotIn("up to date", self.ashlar("image", "build", "disk").stdout)
