@@ -348,12 +348,12 @@ static const AshRecord image_partition = { "image-partition", "A partition of a 
         TEXT_("type", REQ | OWN, AshImagePartition, type, "its purpose by the Discoverable Partitions Specification (`esp`, `root`, `usr`, `var`, `home`, `srv`, `tmp`, `swap`, `xbootldr`, `linux`), or a GUID", FORM(filled)),
         TEXT_("label", OWN, AshImagePartition, label, "its name in the partition table and of its file system", FORM(line)),
         TEXT_("size", OWN, AshImagePartition, size, "its size; `auto` is what its files need and the margin", FORM(size), .standard = "auto"),
-        TEXT_("margin", OWN, AshImagePartition, margin, "free space beside the files, for `auto`: bytes or a percentage", FORM(size), .standard = "20%"),
+        TEXT_("margin", OWN, AshImagePartition, margin, "free space beside the files, for `auto`: bytes or a percentage of what they take", FORM(size), .standard = "20%"),
         TEXT_("filesystem", OWN, AshImagePartition, filesystem, "its file system", WORDS("ext4", "vfat", "swap", "squashfs", "erofs", "none"), .standard = "vfat for `esp`, swap for `swap`, else ext4"),
         TEXT_("mount", OWN, AshImagePartition, mount, "where it is mounted", .standard = "by its type"),
         TEXT_("options", OWN, AshImagePartition, options, "mount options"),
         TEXT_("uuid", OWN, AshImagePartition, uuid, "its identifier", .standard = "made from the seed in the lock"),
-        FLAG_("grow", OWN, AshImagePartition, grow, "grows to the disk at first boot"),
+        FLAG_("grow", OWN, AshImagePartition, grow, "grows to the disk at first boot", .standard = "true for `root`"),
         FLAG_("read-only", OWN, AshImagePartition, read_only, "mounted read-only")),
         .at = O(AshImagePartition, at) + 1 };
 static const AshRecord image_check = { "image-check", "A check that `image test` runs in the booted machine", sizeof(AshImageCheck), ROWS(

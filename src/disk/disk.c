@@ -75,7 +75,7 @@ static int prepare_ext4(DiskBuild *b, size_t i) {
                 r = ash_ext4_new(nodes, n, &o, &b->fs[i].ext4, b->diags);
         if (r < 0)
                 return r;
-        b->fs[i].least = p->size ? ash_ext4_size(b->fs[i].ext4, 0, 0) : 0;
+        b->fs[i].least = ash_ext4_size(b->fs[i].ext4, 0, 0);
         b->fs[i].wish = p->size ? p->size : ash_ext4_size(b->fs[i].ext4, p->margin_percent, p->margin);
         return 0;
 }
@@ -123,10 +123,14 @@ static int place(DiskBuild *b) {
                         return too_small(b, i, b->partitions.items[i].own->size.at, what, b->fs[i].wish, b->fs[i].least);
                 }
                 rest += b->fs[i].wish;
-                if (!b->partitions.items[i].size && (grows == SIZE_MAX || b->partitions.items[i].grow))
+                if (!b->partitions.items[i].size && (grows == SIZE_MAX || b->partitions.items[i].grow || !b->partitions.items[grows].grow))
                         grows = i;
         }
         rest += 2 * ASH_GPT_MARGIN;
+        if (whole && grows != SIZE_MAX) { /* its margin is what the disk leaves */
+                rest -= b->fs[grows].wish - b->fs[grows].least;
+                b->fs[grows].wish = b->fs[grows].least;
+        }
         if (whole && ash_align_up(whole, MIB) < rest) {
                 size_t heavy = 0;
                 for (size_t i = 1; i < d->n; i++)

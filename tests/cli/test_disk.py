@@ -299,6 +299,12 @@ class Disk(unittest.TestCase):
         self.assertEqual(raw.stat().st_size, 130 * MIB)
         _, (esp, root) = self.check_table(raw)
         self.assertEqual(root["size"] * 512 // MIB, 130 - 40 - 2)
+        nodes = self.dump()
+        self.configure(keys='partitions = [{ type = "esp", size = "40M" }, { type = "root", grow = false, margin = "1000%" }]\nsize = "70M"')
+        self.ashlar("image", "build", "disk")
+        _, (_, tight) = self.check_table(raw)
+        self.assertEqual((tight["size"] * 512 // MIB, tight.get("attrs")), (28, None))
+        self.check_ext4(self.cut(raw, tight, "tight.img"), {k: v for k, v in nodes.items() if not k.startswith("/efi/")})
         before = sha(raw.read_bytes())
         for keys, words in ((SMALL + '\nsize = "46M"', ["the disk of the image 'disk' is too small", "data-1.0-1.noarch"]),
                             ('partitions = [{ type = "root", size = "9M" }]', ["the partition 'root' of the image 'disk' is too small", "MiB are missing", "data-1.0-1.noarch", "kit-1.0-1.noarch"])):
