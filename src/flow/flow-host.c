@@ -16,9 +16,14 @@ static const char plugin[] =
 
 /* Kernels of Debian have no scriptlets of their own; those of Fedora lie elsewhere and call kernel-install themselves. In a root that is not running there is nothing to do: who makes an image makes its
  * entries. A kernel without an entry is worth an error on the terminal, and no reason to end the transaction, which is over. */
-#define FOR_EACH "[ -d /run/systemd/system ] || exit 0\nwhile read -r image; do\n        version=${image#/boot/vmlinuz-}\n"
+#define FOR_EACH \
+        "[ -d /run/systemd/system ] || exit 0\n" \
+        "while read -r image; do\n" \
+        "        version=${image#/boot/vmlinuz-}\n" \
+        "        [ \"$version\" != \"$image\" ] || continue\n"
 static const char on_install[] = FOR_EACH "        kernel-install add \"$version\" \"$image\" || echo \"ashlar-boot: $version cannot be started: kernel-install failed\" >&2\ndone\n";
 static const char on_removal[] = FOR_EACH "        kernel-install remove \"$version\" || :\ndone\n";
+#define WATCHED "/boot/" /* rpm looks for directories that begin so: a longer prefix would match none */
 
 void ash_flow_host_free(AshFlowHost *h) {
         if (!h)
@@ -96,7 +101,7 @@ static int write_package(AshFlowHost *h, AshSlice program, AshStr *out, AshDiags
                 { .path = ASH_S("/usr/bin/ashlar-initrd"), .user = ASH_S("root"), .group = ASH_S("root"), .data = program, .mode = S_IFREG | 0755, .color = 2 },
                 { .path = ASH_S("/usr/lib/kernel/install.d/60-ashlar-initrd.install"), .user = ASH_S("root"), .group = ASH_S("root"), .data = ash_slice_str(plugin), .mode = S_IFREG | 0755 },
         };
-        const AshRpmNewTrigger triggers[] = { { ASH_S("/boot/vmlinuz-"), ash_slice_str(on_install), false }, { ASH_S("/boot/vmlinuz-"), ash_slice_str(on_removal), true } };
+        const AshRpmNewTrigger triggers[] = { { ASH_S(WATCHED), ash_slice_str(on_install), false }, { ASH_S(WATCHED), ash_slice_str(on_removal), true } };
         AshRpmNew n = { .name = p->name, .version = p->version, .release = p->release, .arch = p->arch, .summary = p->summary, .license = p->license, .vendor = p->vendor, .build_host = ASH_S("ashlar"),
                         .description = ASH_S("The program that makes initrds of Ashlar's images, and a plug-in of kernel-install: a kernel that is installed or upgraded gets an initrd and an entry in the boot menu."),
                         .source_rpm = ASH_S("ashlar-boot-" ASHLAR_VERSION "-1.src.rpm"), .files = files, .n_files = ASH_N(files), .triggers = triggers, .n_triggers = ASH_N(triggers) };

@@ -27,7 +27,7 @@ static const Item items[] = {
         { UNITS, MUST, "systemd-reboot.service systemd-poweroff.service systemd-halt.service", "systemd" },
         { UNITS, MUST, "systemd-journald.service systemd-journald.socket systemd-journald-dev-log.socket", "systemd" },
         { UNITS, MUST, "systemd-udevd.service systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-udev-trigger.service", "udev" },
-        { UNITS, MUST, "systemd-fsck-root.service systemd-fsck@.service", "systemd" },
+        { UNITS, MUST, "systemd-fsck@.service", "systemd" },
         { UNITS, MAY, "systemd-modules-load.service modprobe@.service", "systemd" },
         /* the root: by its type in the partition table, or as the command line says */
         { GENERATORS, MUST, "systemd-fstab-generator systemd-gpt-auto-generator", "systemd" },
