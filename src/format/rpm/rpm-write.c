@@ -219,10 +219,10 @@ static void add_file_numbers(const Plan *plan, Builder *b) {
         d = add(b, ASH_RPMTAG_FILEDEVICES, ASH_RPM_INT32, n);
         for (size_t i = 0; i < n; i++)
                 put32(d, 1);
-        /* Of a ghost rpm checks neither content nor time: RPMVERIFY_ALL without FILEDIGEST, FILESIZE, LINKTO and MTIME, as rpmbuild does. */
+        /* Of a ghost, and of what others write, rpm checks neither content nor time: RPMVERIFY_ALL without FILEDIGEST, FILESIZE, LINKTO and MTIME, as rpmbuild does. */
         d = add(b, ASH_RPMTAG_FILEVERIFYFLAGS, ASH_RPM_INT32, n);
         for (size_t i = 0; i < n; i++)
-                put32(d, plan->files[i]->flags & ASH_RPMFILE_GHOST ? ~(uint32_t) (1 << 0 | 1 << 1 | 1 << 2 | 1 << 5) : ~(uint32_t) 0);
+                put32(d, plan->files[i]->flags & ASH_RPMFILE_GHOST || plan->files[i]->unverified ? ~(uint32_t) (1 << 0 | 1 << 1 | 1 << 2 | 1 << 5) : ~(uint32_t) 0);
         add_u32(b, ASH_RPMTAG_FILEDIGESTALGO, ASH_RPMDIGEST_SHA256);
 }
 

@@ -17,6 +17,7 @@ typedef struct AshRpmNewFile {
         uint32_t rdev;           /* as the header stores it: major << 8 | minor */
         uint32_t color;          /* 1: ELF of 32 bits, 2: of 64 bits */
         uint32_t mtime;          /* seconds */
+        bool unverified;         /* rpm -V does not look at its content and time: something else goes on writing it */
         uint32_t hardlink;       /* members of one group have the same number; 0: none */
 } AshRpmNewFile;
 

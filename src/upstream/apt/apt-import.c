@@ -191,6 +191,7 @@ static int change_existing(Import *im, const AshAptChange *c) {
         f->group = c->group.ptr ? c->group : f->group;
         f->caps = c->caps.ptr ? c->caps : f->caps;
         f->flags |= c->config ? ASH_RPMFILE_CONFIG | ASH_RPMFILE_NOREPLACE : 0;
+        f->unverified |= c->unverified;
         return 0;
 }
 
@@ -201,7 +202,7 @@ static int change_file(Import *im, const AshAptChange *c) {
                 return ash_fail(im->diags, -ASH_ERR_CONFIG, c->at, "package %.*s already has '%.*s'", ASH_F(im->p.name), ASH_F(c->path));
         static const uint32_t types[] = { [ASH_APT_ADD_FILE] = S_IFREG | 0644, [ASH_APT_ADD_DIRECTORY] = S_IFDIR | 0755, [ASH_APT_ADD_SYMLINK] = S_IFLNK | 0777, [ASH_APT_ADD_GHOST] = S_IFREG | 0644 };
         AshRpmNewFile f = { .path = c->path, .user = c->user.ptr ? c->user : ASH_S("root"), .group = c->group.ptr ? c->group : ASH_S("root"), .mode = types[c->type],
-                            .data = c->text, .link = c->target, .caps = c->caps, .mtime = newest_mtime(im) };
+                            .unverified = c->unverified, .data = c->text, .link = c->target, .caps = c->caps, .mtime = newest_mtime(im) };
         const AshRpmNewFile *from = c->from.ptr ? find_file(im, c->from) : NULL;
         if (c->from.ptr && (!from || !S_ISREG(from->mode)))
                 return ash_fail(im->diags, -ASH_ERR_CONFIG, c->at, "package %.*s has no file '%.*s' to copy", ASH_F(im->p.name), ASH_F(c->from));

@@ -139,6 +139,10 @@ static int change_member(AshAptChange *c, const AshTomlMember *m, AshDiags *diag
                 c->config = m->value->type == ASH_TOML_BOOL && m->value->boolean;
                 return m->value->type == ASH_TOML_BOOL ? 0 : ash_fail(diags, -ASH_ERR_CONFIG, m->value->at, "'config' is true or false");
         }
+        if (ash_slice_eqs(m->key, "verify")) {
+                c->unverified = m->value->type == ASH_TOML_BOOL && !m->value->boolean;
+                return m->value->type == ASH_TOML_BOOL ? 0 : ash_fail(diags, -ASH_ERR_CONFIG, m->value->at, "'verify' is true or false");
+        }
         int r = want(m->value, ASH_TOML_STRING, "this", diags);
         if (r < 0)
                 return r;
@@ -184,6 +188,8 @@ static void digest_change(AshDigest *d, const AshAptChange *c) {
         const AshSlice texts[] = { c->path, c->text, c->from, c->target, c->user, c->group, c->caps, c->dep.name, c->dep.evr };
         for (size_t i = 0; i < ASH_N(texts); i++)
                 ash_str_appendf(&s, " %zu:%.*s", texts[i].len, ASH_F(texts[i]));
+        if (c->unverified) /* said only then: what was imported before stays as it is */
+                ash_str_append_str(&s, " unverified");
         ash_digest_update(d, s.ptr, s.len + 1);
 }
 

@@ -26,6 +26,7 @@ typedef struct AshAptChange {
         AshSlice path, text, from, target, user, group, caps, script; /* as the type needs them; ptr NULL: not said. from: a file of the package whose bytes are taken */
         uint32_t mode;         /* permissions; UINT32_MAX: not said */
         bool config;           /* config(noreplace) */
+        bool unverified;       /* "verify = false": something else goes on writing it, so rpm -V looks at owner and mode only */
         AshDepKind kind;       /* relations */
         AshDep dep;
 } AshAptChange;
