@@ -19,6 +19,7 @@ static int provide_config(AshCli *cli) {
 static void release_config(AshCli *cli) {
         ash_config_free(cli->config);
         cli->config = NULL;
+        free(cli->public_key);
 }
 
 static int provide_store(AshCli *cli) { return ash_store_open(cli->store_dir, &cli->store, cli->diags); }

@@ -108,11 +108,13 @@ int ash_cli_signers(AshCli *cli, AshCliSigners *ret) {
 int ash_cli_public_key(void *context, AshArena *arena, AshSlice *ret) {
         AshCli *cli = context;
         _cleanup_(ash_cli_signers_done) AshCliSigners signers = {};
-        bool development;
-        int r = open_standard(cli, &signers, &development);
+        bool development = false;
+        int r = cli->public_key ? 0 : open_standard(cli, &signers, &development);
         if (r < 0)
                 return r;
-        *ret = ash_arena_slice(arena, ash_signer_public_key(signers.items.items[0]));
+        if (!cli->public_key)
+                cli->public_key = ash_slice_dup(ash_signer_public_key(signers.items.items[0]));
+        *ret = ash_arena_slice(arena, ash_slice_str(cli->public_key));
         if (development) {
                 ash_warn(cli->diags, ASH_NOWHERE, "the image trusts the DEVELOPMENT key %s of this user: not for releases", ash_signer_fingerprint(signers.items.items[0]));
                 ash_hint(cli->diags, "project.signing-key names a real key");
