@@ -3,6 +3,7 @@
 #include "compose.h"
 #include "flow-upstream.h"
 #include "image.h"
+#include "scriptlets.h"
 
 /* One output of an image. */
 typedef struct AshFlowFormat {
@@ -100,3 +101,15 @@ typedef struct AshFlowWhy {
 } AshFlowWhy;
 /* In the arena, as many as the set has packages and in its order. Reads the headers of packages that are in the store and writes nothing. */
 int ash_flow_why(AshFlow *flow, const AshLock *lock, const AshLockSet *set, AshArena *arena, AshFlowWhy **ret);
+
+/* ---- scriptlets and triggers of a set ---- */
+typedef struct AshFlowHooks {
+        AshArena *arena;
+        AshBytes *blobs;
+        size_t n_packages;
+        AshHooks hooks;
+        size_t unknown;              /* packages that are not in the store: nobody knows theirs */
+} AshFlowHooks;
+/* Reads headers of packages that are in the store and writes nothing. */
+int ash_flow_hooks(AshFlow *flow, const AshLock *lock, const AshLockSet *set, AshFlowHooks *ret);
+void ash_flow_hooks_done(AshFlowHooks *h);

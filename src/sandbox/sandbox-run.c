@@ -28,6 +28,7 @@
 #define MEMORY (UINT64_C(8) << 30)
 #define PROCESSES 1024
 #define DISK (UINT64_C(4) << 30)
+#define SETUP_FAILED 125           /* exit status of a call that did not come so far; calls use it for nothing else */
 #define OUTPUT ((size_t) 1 << 20)
 
 /* What root in a room may do: own its files and change to its users. Not: mount, trace, set up networks, load anything. As container engines grant it. */
@@ -55,7 +56,8 @@ static AshSandboxLimits limits_of(const AshSandbox *s) {
 typedef struct Child {
         const AshSandbox *s;
         AshSandboxLimits limits;
-        int script_fd;
+        int script_fd;               /* -1: none */
+        int status_fd;               /* where bubblewrap says how far it came; -1: none */
 } Child;
 
 static void limit(int what, uint64_t value) {
@@ -81,6 +83,7 @@ static int before_bwrap(void *data) {
                 set_limits(c);
         if (r >= 0 && c->s->one_output && dup2(2, 1) < 0)
                 r = -errno;
+        fcntl(c->status_fd, F_SETFD, 0);
         return r;
 }
 
@@ -164,7 +167,7 @@ static void call_inside(const Child *c) {
                 putenv((char *) *e);
         if (r < 0)
                 dprintf(2, "sandbox: cannot set up: %s\n", ash_strerror(r));
-        _exit(r < 0 ? 125 : s->call(s->call_data));
+        _exit(r < 0 ? SETUP_FAILED : s->call(s->call_data));
 }
 
 /* Never returns when it comes so far: the child's exit is that of the function. */
@@ -182,7 +185,7 @@ static int before_call(void *data) {
         if (pid == 0)
                 call_inside(c);
         if (pid < 0)
-                _exit(125);
+                _exit(SETUP_FAILED);
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
         _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
@@ -206,6 +209,7 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
         const char *disk = ash_arena_printf(a->arena, "%llu", (unsigned long long) c->limits.disk);
         add(a, "bwrap", "--unshare-pid", "--unshare-ipc");
         add(a, "--unshare-uts", "--unshare-cgroup-try", s->network ? NULL : "--unshare-net");
+        add(a, "--json-status-fd", ash_arena_printf(a->arena, "%d", c->status_fd), NULL);
         add(a, "--die-with-parent", s->shell ? NULL : "--new-session", NULL);
         add(a, "--hostname", s->host_name ? s->host_name : HOST_NAME, NULL);
         add(a, "--cap-drop", "ALL", NULL);
@@ -294,6 +298,27 @@ static int start(const AshSandbox *s, const Child *child, AshSandboxResult *ret)
         return r;
 }
 
+/* bubblewrap tells an exit code only of what it could start. */
+static bool has_started(int status_fd) {
+        _bytes_ AshBytes text = {};
+        return lseek(status_fd, 0, SEEK_SET) == 0 && ash_file_read_fd(status_fd, 1 << 16, &text) >= 0 && ash_slice_find(ash_bytes_slice(&text), ASH_S("\"exit-code\"")) >= 0;
+}
+
+/* The program failed, or there was none: that is the caller's matter. Anything else is a fault of this machine. */
+static int judge(const AshSandbox *s, const Child *child, AshSandboxResult *ret, AshDiags *diags) {
+        AshProcessResult *p = &ret->process;
+        AshSlice said = ash_str_slice(&p->err);
+        if (p->timed_out || p->signal || (s->call ? p->status != SETUP_FAILED : p->status == 0 || has_started(child->status_fd)))
+                return 0;
+        if (!s->call && ash_slice_find(said, ASH_S("bwrap: execvp ")) >= 0) {
+                p->status = 127; /* as shells say it */
+                return 0;
+        }
+        int r = ash_fail(diags, -ENOTSUP, ASH_NOWHERE, "sandbox: %s", s->call ? "cannot be set up" : "bubblewrap cannot set it up");
+        ash_note(diags, ASH_NOWHERE, "%.*s", (int) ASH_MIN(said.len, (size_t) 400), said.ptr);
+        return r;
+}
+
 static int not_run(AshDiags *diags, int r) {
         r = ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot run bubblewrap: %s", ash_strerror(r));
         if (r == -ENOENT)
@@ -303,9 +328,9 @@ static int not_run(AshDiags *diags, int r) {
 
 int ash_sandbox_run(const AshSandbox *s, AshSandboxResult *ret, AshDiags *diags) {
         _bytes_ AshBytes before = {};
-        _close_ int script = -1;
+        _close_ int script = -1, status = -1;
         char problem[256];
-        Child child = { .s = s, .limits = limits_of(s), .script_fd = -1 };
+        Child child = { .s = s, .limits = limits_of(s), .script_fd = -1, .status_fd = -1 };
         int r = ash_sandbox_room_call(s->room, prepare, (void *) s, &before, problem);
         if (r < 0)
                 return ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot prepare the root: %s", *problem ? problem : ash_strerror(r));
@@ -314,11 +339,13 @@ int ash_sandbox_run(const AshSandbox *s, AshSandboxResult *ret, AshDiags *diags)
                 if (script < 0)
                         return ash_fail(diags, script, ASH_NOWHERE, "sandbox: %s", ash_strerror(script));
         }
-        r = start(s, &child, ret);
+        status = child.status_fd = memfd_create("ashlar-status", MFD_CLOEXEC);
+        r = status < 0 ? -errno : start(s, &child, ret);
         if (r < 0)
                 return not_run(diags, r);
-        if (!s->changes)
-                return 0;
+        r = judge(s, &child, ret, diags);
+        if (r < 0 || !s->changes)
+                return r;
         Compare c = { ash_bytes_slice(&before) };
         r = ash_sandbox_room_call(s->room, compare, &c, &ret->changes, problem);
         return r < 0 ? ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot read what was changed: %s", *problem ? problem : ash_strerror(r)) : 0;

@@ -1,42 +1,11 @@
-"""Scriptlets that no handler covers: what they do to an image is what they do when rpm installs the same packages; and what they cannot do."""
-import os, pathlib, shutil, subprocess, sys, time, unittest
+"""Scriptlets that no handler covers: what they do to an image, how they fail, what a plan says of them."""
+import os, pathlib, subprocess, sys, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import scriptkit  # noqa: E402
 
 
-class Scriptlets(unittest.TestCase):
-    maxDiff = 6000
-
-    @classmethod
-    def setUpClass(cls):
-        cls.kit = scriptkit.ScriptKit()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.kit.close()
-
-    def setUp(self):
-        self.dir = self.kit.kit.dir / self.id().rsplit(".", 1)[-1]
-        self.dir.mkdir()
-
-    def as_rpm(self, packages, keys="", intended=()):
-        """The same tree from both; returns Ashlar's nodes and rpm's process."""
-        project = self.kit.project(self.dir / "p", packages, keys)
-        nodes = project.dump()
-        if os.geteuid():
-            return nodes, None
-        judge = self.kit.rpm_root(self.dir / "root", packages)
-        have, have_links = scriptkit.facts_of_dump(nodes)
-        want, want_links = scriptkit.facts_of_root(self.dir / "root")
-        for path in [p for p in {**have, **want} if p in intended or nodes.get(p, {}).get("origin", "").startswith("handler:")]:
-            have.pop(path, None)
-            want.pop(path, None)
-        for path in sorted(set(have) | set(want)):
-            self.assertEqual(have.get(path), want.get(path), f"{path}: {nodes.get(path)}\n{judge.stdout}{judge.stderr}")
-        self.assertEqual(have_links, want_links)
-        return nodes, judge
-
+class Scriptlets(scriptkit.Case):
     def test_changes(self):
         self.kit.package("first", tags="Requires: shell", install="mkdir -p %{buildroot}/opt/first; cd %{buildroot}/opt/first; echo a > a; echo b > b; ln a a2; echo c > c; mkdir d e; echo x > d/x; echo y > e/y; ln -s a l",
                          files="/opt/first", scripts="""%post
@@ -51,6 +20,85 @@ echo $# $1 $(id -u):$(id -g) $(hostname) $PATH > args; umask >> args; pwd >> arg
         nodes, _ = self.as_rpm(["shell", "first"], intended=("/opt/first/args",))
         self.assertEqual(nodes["/opt/first/new"]["origin"], "scriptlet:%post(first-1.0-1.noarch)")
         self.assertEqual(nodes["/opt/first/b"]["names"], "daemon:mail")
+
+    def test_failing(self):
+        self.kit.package("badpost", tags="Requires: shell", scripts="%post\necho doing; echo done > /opt/done; echo problem >&2; exit 3\n")
+        nodes, judge = self.as_rpm(["shell", "badpost"])
+        self.assertIn("/opt/done", nodes)
+        p = self.kit.project(self.dir / "warns", ["shell", "badpost"])
+        out = p.ashlar("image", "build", "one").stderr
+        self.assertIn("warning: %post(badpost-1.0-1.noarch) failed with exit status 3", out)
+        self.assertIn("note: problem", out)
+        self.assertIn("note: doing", out)
+        self.assertIn("problem", p.ashlar("image", "build", "one", "--force").stderr) # from the cache, too
+        self.kit.package("badpre", tags="Requires(pre): shell", scripts="%pre\necho no way; exit 5\n%post\ntouch /opt/never\n")
+        p = self.kit.project(self.dir / "fails", ["shell", "badpre"])
+        out = p.ashlar("image", "build", "one", status=1).stderr
+        self.assertIn("error: %pre(badpre-1.0-1.noarch) failed with exit status 5", out)
+        self.assertIn("note: no way", out)
+        self.kit.package("nosh", tags="Provides: /bin/sh /usr/bin/nothere", scripts="%post\ntrue\n%pre -p /usr/bin/nothere\nx\n")
+        p = self.kit.project(self.dir / "nosh", ["nosh"])
+        self.assertIn("failed with exit status 127", p.ashlar("image", "build", "one", status=1).stderr)
+
+    def test_cached(self):
+        """What ran once with the same tree does not run again: not for a second build, nor for another image."""
+        self.kit.package("once", tags="Requires: shell", scripts="%post\ndate +%%N > /opt/when\n%posttrans\ncat /opt/when > /opt/then\n")
+        p = self.kit.project(self.dir / "p", ["shell", "once"])
+        first = p.dump()
+        blind = {**p.env, "PATH": "/nonexistent"}
+        self.assertEqual(p.dump(env=blind), first)
+        p.ashlar("image", "build", "one", env=blind)
+        self.assertEqual(first["/opt/when"]["sha256"], first["/opt/then"]["sha256"])
+        self.assertEqual({first[n]["mtime"] for n in ("/opt/when", "/opt/then")}, {1700000000})
+
+    def test_other_architecture(self):
+        self.kit.package("luaonly", scripts="%post -p <lua>\nposix.mkdir('/made')\n")
+        self.kit.package("shonly", tags="Provides: /bin/sh", scripts="%post\necho x\n")
+        p = self.kit.project(self.dir / "lua", ["luaonly"], arch="aarch64")
+        self.assertIn("/made", p.dump())
+        p = self.kit.project(self.dir / "sh", ["luaonly", "shonly"], arch="aarch64")
+        text = p.ashlar("image", "plan", "one").stdout
+        self.assertIn("hooks: 0 no effect, 0 handler, 2 sandbox", text)
+        if os.path.exists("/proc/sys/fs/binfmt_misc/qemu-aarch64"):
+            self.skipTest("this machine emulates aarch64")
+        self.assertIn("this machine cannot execute programs for aarch64: 1 of these would stop the build", text)
+        out = p.ashlar("image", "build", "one", status=1).stderr
+        self.assertIn("cannot execute programs for aarch64", out)
+        self.assertIn("%post of shonly-1.0-1.noarch", out)
+        self.assertNotIn("luaonly", out)
+
+    def test_plan(self):
+        self.kit.package("planned", tags="Provides: /sbin/ldconfig", scripts="""%post -p /sbin/ldconfig
+%preun
+echo x
+%postun -p /sbin/ldconfig
+%triggerin -- absent
+echo x
+%transfiletriggerin -- /nowhere
+echo x
+%posttrans
+echo unknown
+""")
+        p = self.kit.project(self.dir / "p", ["shell", "planned"])
+        p.ashlar("image", "dump", "one")
+        hooks = p.plan()["sets"][0]["hooks"]
+        self.assertEqual([hooks[k] for k in ("no-effect", "handler", "sandbox", "removal-only", "can-execute")], [2, 1, 1, 2, True])
+        self.assertEqual([(h["hook"], h["way"]) for h in hooks["list"]], [("post", "handler"), ("posttrans", "sandbox"), ("triggerin", "no-effect"), ("transfiletriggerin", "no-effect")])
+        self.assertIn("  sandbox: %posttrans of planned-1.0-1.noarch: its body is not known", p.ashlar("image", "plan", "one").stdout)
+
+    def test_table(self):
+        """The table of known bodies is what the script makes of the corpus; each handler that it names exists."""
+        tool = os.environ["ASHLAR_SCRIPTLET_TOOL"]
+        self.assertEqual(subprocess.run([tool, "handlers"], capture_output=True, text=True, check=True).stdout, "")
+        script = pathlib.Path(__file__).parents[2] / "scripts/scriptlet-digests"
+        r = subprocess.run(["/usr/bin/python3", script, "--check"], capture_output=True, text=True)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        units = 'if [ $1 -eq 1 ] && [ -x "/usr/lib/systemd/systemd-update-helper" ]; then \n    # Initial installation \n    /usr/lib/systemd/systemd-update-helper install-system-units %s || : \nfi \n'
+        cases = [(units % "a.service b@.timer", "handler"), (units % "a.service; rm -rf /", "sandbox"), (units % "$(id)", "sandbox"), (units % "a  b", "sandbox"), (units % "a" + "echo\n", "sandbox"), (units % "a" + units % "c.socket", "handler"),
+                 (units.replace("-eq 1", "-ge 1") % "a", "sandbox"), ("\n\n\n", "no effect"), ("/sbin/ldconfig\n", "handler"), (":", "no effect"), ("true", "sandbox")]
+        for body, way in cases:
+            out = subprocess.run([tool, "digest", "post", "/bin/sh", "0"], input=body, capture_output=True, text=True, check=True).stdout
+            self.assertEqual(out.split("\t")[1], way, body)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import re
 import shutil
 import stat
 import subprocess
+import unittest
 
 import rpmkit
 from ashcli import ASHLAR
@@ -167,3 +168,36 @@ def facts_of_root(root, skip=("/rpmdb", "/dev/")):
                     pass
             facts[rel] = (kind, None if kind == "link" else stat.S_IMODE(s.st_mode), f"{s.st_uid}:{s.st_gid}", what, caps)
     return facts, {frozenset(g) for g in inodes.values() if len(g) > 1}
+
+
+class Case(unittest.TestCase):
+    maxDiff = 6000
+
+    @classmethod
+    def setUpClass(cls):
+        cls.kit = ScriptKit()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.kit.close()
+
+    def setUp(self):
+        self.dir = self.kit.kit.dir / self.id().rsplit(".", 1)[-1]
+        self.dir.mkdir()
+
+    def as_rpm(self, packages, keys="", intended=()):
+        """The same tree from both; returns Ashlar's nodes and rpm's process."""
+        project = self.kit.project(self.dir / "p", packages, keys)
+        nodes = project.dump()
+        if os.geteuid():
+            return nodes, None
+        judge = self.kit.rpm_root(self.dir / "root", packages)
+        have, have_links = facts_of_dump(nodes)
+        want, want_links = facts_of_root(self.dir / "root")
+        for path in [p for p in {**have, **want} if p in intended or nodes.get(p, {}).get("origin", "").startswith("handler:")]:
+            have.pop(path, None)
+            want.pop(path, None)
+        for path in sorted(set(have) | set(want)):
+            self.assertEqual(have.get(path), want.get(path), f"{path}: {nodes.get(path)}\n{judge.stdout}{judge.stderr}")
+        self.assertEqual(have_links, want_links)
+        return nodes, judge

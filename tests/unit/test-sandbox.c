@@ -117,6 +117,24 @@ static void limits(void **state _unused_) {
         assert_int_equal(burns.process.status, 128 + 9);
 }
 
+static void starts(void **state _unused_) {
+        static const char *const argv[] = { "/usr/bin/not-there", NULL };
+        static const AshSandboxBind bad = { "/not/there", "/usr", false };
+        AshSandboxResult result = {};
+        AshSandbox s = { .room = room, .argv = argv, .one_output = true };
+        assert_int_equal(ash_sandbox_run(&s, &result, NULL), 0);
+        assert_int_equal(result.process.status, 127);
+        ash_sandbox_result_done(&result);
+        s.binds = &bad;
+        s.n_binds = 1;
+        assert_int_equal(ash_sandbox_run(&s, &result, NULL), -ENOTSUP);
+        ash_sandbox_result_done(&result);
+        _result_ AshSandboxResult killed = sh("echo x; kill -9 $$", (AshSandboxLimits){});
+        assert_int_equal(killed.process.status, 137);
+        _result_ AshSandboxResult says = sh("echo 'bwrap: Cannot' >&2; exit 1", (AshSandboxLimits){});
+        assert_int_equal(says.process.status, 1);
+}
+
 static int inside(void *data) {
         _close_ int fd = open("/etc/called", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         printf("%s %d %d\n", (const char *) data, access("/usr/bin", F_OK), getpid());
@@ -136,6 +154,6 @@ static void calls(void **state _unused_) {
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(changes), cmocka_unit_test(shut_off), cmocka_unit_test(limits), cmocka_unit_test(calls) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(changes), cmocka_unit_test(shut_off), cmocka_unit_test(limits), cmocka_unit_test(starts), cmocka_unit_test(calls) };
         return cmocka_run_group_tests(tests, setup, teardown);
 }

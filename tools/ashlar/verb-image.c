@@ -151,6 +151,63 @@ static const char *reason(const AshFlowWhy *all, const AshFlowWhy *w, AshStr *ou
         return out->ptr;
 }
 
+static void hooks_json(AshJson *j, const AshFlowHooks *h, AshSlice arch) {
+        static const char *const names[ASH_WAY_MAX_] = { "no-effect", "handler", "sandbox" };
+        ash_json_begin(j, "hooks", '{');
+        for (AshHookWay w = 0; w < ASH_WAY_MAX_; w++)
+                ash_json_uint(j, names[w], h->hooks.count[w]);
+        ash_json_uint(j, "removal-only", h->hooks.removal);
+        ash_json_uint(j, "unknown-packages", h->unknown);
+        ash_json_bool(j, "can-execute", ash_hooks_can_execute(arch));
+        ash_json_begin(j, "list", '[');
+        for (size_t i = 0; i < h->hooks.n; i++) {
+                const AshHook *hook = &h->hooks.items[i];
+                if (hook->kind >= ASH_HOOK_REMOVAL)
+                        continue;
+                ash_json_begin(j, NULL, '{');
+                ash_json_text(j, "package", hook->nevra);
+                ash_json_str(j, "hook", ash_hook_kind_name(hook->kind));
+                ash_json_str(j, "way", names[hook->way]);
+                if (hook->handlers)
+                        ash_json_str(j, "handlers", hook->handlers);
+                ash_json_str(j, "reason", hook->reason);
+                ash_json_bool(j, "executes", hook->executes);
+                ash_json_end(j, '}');
+        }
+        ash_json_end(j, ']');
+        ash_json_end(j, '}');
+}
+
+static void hooks_text(AshCli *cli, const AshFlowHooks *h, AshSlice arch) {
+        size_t executing = 0;
+        ash_cli_printf(cli, "hooks: %zu no effect, %zu handler, %zu sandbox; %zu never run at an installation", h->hooks.count[ASH_WAY_NO_EFFECT], h->hooks.count[ASH_WAY_HANDLER],
+                       h->hooks.count[ASH_WAY_SANDBOX], h->hooks.removal);
+        if (h->unknown)
+                ash_cli_printf(cli, "; those of %zu packages that are not in the store are not known", h->unknown);
+        ash_cli_printf(cli, "\n");
+        for (size_t i = 0; i < h->hooks.n; i++) {
+                const AshHook *hook = &h->hooks.items[i];
+                if (hook->kind >= ASH_HOOK_REMOVAL || hook->way != ASH_WAY_SANDBOX)
+                        continue;
+                executing += hook->executes;
+                ash_cli_printf(cli, "  sandbox: %%%s of %.*s: %s\n", ash_hook_kind_name(hook->kind), ASH_F(hook->nevra), hook->reason);
+        }
+        if (executing && !ash_hooks_can_execute(arch))
+                ash_cli_printf(cli, "  this machine cannot execute programs for %.*s: %zu of these would stop the build\n", ASH_F(arch), executing);
+}
+
+static int plan_hooks(AshCli *cli, AshFlow *flow, const AshLock *lock, const AshLockSet *set, AshSlice arch, AshJson *j) {
+        _cleanup_(ash_flow_hooks_done) AshFlowHooks hooks = {};
+        int r = ash_flow_hooks(flow, lock, set, &hooks);
+        if (r < 0)
+                return r;
+        if (j)
+                hooks_json(j, &hooks, arch);
+        else
+                hooks_text(cli, &hooks, arch);
+        return 0;
+}
+
 static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const AshImage *image, AshSlice arch, AshJson *j) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         const AshLockSet *set = ash_lock_set(lock, "image", image->name.s, arch);
@@ -196,15 +253,16 @@ static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const 
         }
         if (j) {
                 ash_json_end(j, ']');
+                r = plan_hooks(cli, flow, lock, set, arch, j);
                 ash_json_end(j, '}');
-                return 0;
+                return r;
         }
         _str_ AshStr total = {};
         ash_str_clear(&size);
         ash_text_bytes(&size, bytes);
         ash_text_bytes(&total, installed);
         ash_cli_printf(cli, "%.*s (%.*s): %zu packages, %.*s, %.*s of files; %zu to fetch, %zu to expand\n", ASH_F(image->name.s), ASH_F(arch), set->n_packages, ASH_F(ash_str_slice(&size)), ASH_F(ash_str_slice(&total)), missing, packed + missing);
-        return 0;
+        return plan_hooks(cli, flow, lock, set, arch, NULL);
 }
 
 static int run_plan(AshCli *cli) {

@@ -150,7 +150,7 @@ int ash_hooks_collect(const AshHookPackage *packages, size_t n, const AshHandler
         for (size_t i = 0; r >= 0 && i < c.hooks.n; i++) {
                 AshHook *h = &ret->items[i];
                 *h = c.hooks.items[i];
-                ash_hook_decide(h, handlers);
+                ash_hook_decide(h, handlers, arena);
                 if (h->kind >= ASH_HOOK_REMOVAL)
                         ret->removal++;
                 else

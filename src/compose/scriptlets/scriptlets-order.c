@@ -264,3 +264,26 @@ int ash_hooks_order(const AshHookPackage *packages, size_t n, const AshHooks *ho
                 add_transaction_triggers(&o, p);
         return 0;
 }
+
+static bool is_trigger(AshHookKind kind) { return kind == ASH_HOOK_TRIGGERPREIN || kind == ASH_HOOK_TRIGGERIN || kind == ASH_HOOK_FILETRIGGERIN || kind == ASH_HOOK_TRANSFILETRIGGERIN; }
+
+int ash_hooks_settle(const AshHookPackage *packages, size_t n, AshHooks *hooks, AshArena *arena, AshDiags *diags) {
+        AshHookOrder order = {};
+        _free_ bool *runs = ash_calloc(hooks->n + 1, sizeof *runs);
+        int r = ash_hooks_order(packages, n, hooks, arena, &order, diags);
+        ash_array_foreach(&order.runs, run)
+                runs[run->hook - hooks->items] = true;
+        ash_array_done(&order.runs);
+        for (size_t i = 0; r >= 0 && i < hooks->n; i++) {
+                AshHook *h = &hooks->items[i];
+                if (runs[i] || !is_trigger(h->kind))
+                        continue;
+                hooks->count[h->way]--;
+                hooks->count[ASH_WAY_NO_EFFECT]++;
+                h->way = ASH_WAY_NO_EFFECT;
+                h->handlers = NULL;
+                h->reason = "nothing in the image sets it off";
+                h->executes = false;
+        }
+        return r;
+}

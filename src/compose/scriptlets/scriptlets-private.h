@@ -5,13 +5,19 @@
 
 /* ---- decisions ---- */
 typedef struct AshKnownHook {
-        const char *digest;          /* SHA-256, hex, of ash_hook_text() */
-        AshHookWay way;
-        const char *handlers, *reason;
+        const char *digest;          /* SHA-256, hex, of the form */
+        const char *handlers;        /* with comma between them, besides those of its blocks; NULL: none */
+        const char *reason;
 } AshKnownHook;
-/* What the table's digests are of: kind, interpreter, flags, and the body without white space at the ends of lines and empty lines around it. */
-void ash_hook_text(const AshHook *h, AshStr *out);
-void ash_hook_decide(AshHook *h, const AshHandler *handlers);
+extern const AshKnownHook ash_known_hooks[]; /* ended by a row without a digest */
+/* The form of a hook that is compared: kind, interpreter, flags, the body without white space at the ends of lines, without empty lines around it, with one line "\1" for each block of a standard
+ * macro and for a run of lines of a Lua table of names. ret_form may be NULL. */
+void ash_hook_digest(const AshHook *h, char ret[static 65], AshStr *ret_form);
+/* Takes a block that a standard macro expands to off *rest. *ret_handlers NULL: no effect. */
+bool ash_hook_template(AshHookKind kind, AshSlice *rest, const char **ret_handlers, const char **ret_reason);
+size_t ash_hook_template_count(void);
+const char *ash_hook_template_handlers(size_t i); /* for tests */
+void ash_hook_decide(AshHook *h, const AshHandler *handlers, AshArena *arena);
 
 /* ---- order ---- */
 typedef struct AshHookRun {

@@ -181,12 +181,11 @@ static void first_key(Runner *r) {
 
 static void next_key(Runner *r, const AshHookRun *run) {
         _cleanup_(ash_digest_free_p) AshDigest *d = ash_digest_new(ASH_SHA256);
-        _str_ AshStr text = {};
-        uint32_t numbers[] = { run->time, run->n_args, (uint32_t) run->args[0], (uint32_t) run->args[1] };
-        ash_hook_text(run->hook, &text);
+        uint32_t numbers[] = { run->hook->kind, run->hook->flags, run->hook->n_program, run->time, run->n_args, (uint32_t) run->args[0], (uint32_t) run->args[1] };
         ash_digest_update(d, r->key.sha256, 32);
         key_text(d, run->hook->nevra);
-        key_text(d, ash_str_slice(&text));
+        for (uint32_t i = 0; i < run->hook->n_program; i++)
+                key_text(d, run->hook->program[i]);
         key_text(d, run->hook->body);
         key_text(d, run->input);
         ash_digest_update(d, numbers, sizeof numbers);

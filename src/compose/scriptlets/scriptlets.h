@@ -49,6 +49,9 @@ typedef struct AshHooks {
 /* handlers: names of the table that the image is made with, NULL-terminated; a hook of a handler that is not in it goes to the sandbox. Everything in the arena; borrows the headers. */
 int ash_hooks_collect(const AshHookPackage *packages, size_t n, const AshHandler *handlers, AshArena *arena, AshHooks *ret, AshDiags *diags);
 
+/* Triggers that nothing among these packages sets off have no effect: counted anew. For a plan; a build finds out by itself. */
+int ash_hooks_settle(const AshHookPackage *packages, size_t n, AshHooks *hooks, AshArena *arena, AshDiags *diags);
+
 /* Can this machine execute programs of that architecture? */
 bool ash_hooks_can_execute(AshSlice arch);
 

@@ -1,0 +1,135 @@
+"""Scriptlets in the sandbox against rpm's own run of the same packages: every kind of hook, its order, its arguments, what it sees; and what hostile ones cannot do."""
+import os, pathlib, sys, time, unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+import scriptkit  # noqa: E402
+
+
+class Scriptlets(scriptkit.Case):
+    LOG_LUA = """local f = io.open('/log', 'a') f:write('%s') for i = 2, #arg do f:write(' ', tostring(arg[i])) end
+local n = rpm.next_file and rpm.next_file() while n do f:write(' ', n) n = rpm.next_file() end f:write('\\n') f:close()
+"""
+    LOG_SH = """echo "%s $* $(ls /opt | tr '\\n' ' ')" >> /log; cat >> /log
+"""
+
+    def logger(self, name, tags, files, targets, priorities, lua):
+        program, body = ("-p <lua> ", self.LOG_LUA) if lua else ("", self.LOG_SH)
+        parts = [f"%{kind} {program}\n{body % (name + ' ' + kind)}" for kind in ("pretrans", "pre", "post", "posttrans") if lua or kind != "pretrans"]
+        for target in targets:
+            parts += [f"%{kind} {program}-- {target}\n{body % (name + ' ' + kind + ' ' + target)}" for kind in ("triggerprein", "triggerin", "triggerun", "triggerpostun")]
+        for p in priorities:
+            parts.append(f"%filetriggerin {program}{p} -- /opt /usr/share/{name}\n{body % (name + ' filetriggerin ' + p)}")
+            parts.append(f"%transfiletriggerin {program}{p} -- /opt /usr/share\n{body % (name + ' transfiletriggerin ' + p)}")
+        install = "\n".join(f"mkdir -p %{{buildroot}}{f.rsplit('/', 1)[0]}; echo x > %{{buildroot}}{f}" for f in files)
+        self.kit.package(name, "\n".join(parts), tags=tags, install=install, files="\n".join(files))
+
+    def test_order(self):
+        """Every kind of hook, in rpm's order, with rpm's arguments and files."""
+        priorities = ["", "-P 9999", "-P 10000", "-P 2000000"]
+        self.logger("la", "Requires: lb", ["/opt/la/1", "/opt/la/2", "/usr/share/la/x"], ["lb", "lc"], priorities, True)
+        self.logger("lb", "Requires: shell", ["/opt/lb", "/usr/share/lb/x"], ["la", "lc < 1", "lc >= 1.0-1"], ["-P 5"], True)
+        self.logger("lc", "Requires(post): la", ["/opt/lc", "/usr/share/lc/x"], ["la = 1.0, lb", "lc"], priorities[:1], True)
+        nodes, _ = self.as_rpm(["shell", "la", "lb", "lc"])
+        self.assertEqual(nodes["/log"]["origin"].split("(")[0], "scriptlet:%transfiletriggerin")
+
+    def test_order_shell(self):
+        self.logger("sa", "Requires(pre): shell", ["/opt/sa/1", "/usr/share/sa/x"], ["sb", "sc"], [""], False)
+        self.logger("sb", "Requires(pre): sa", ["/opt/sb"], ["sa"], [], False)
+        self.as_rpm(["shell", "sa", "sb"])
+
+    def test_lua(self):
+        self.kit.package("luaful", tags="Requires: shell", install="mkdir -p %{buildroot}/opt/l/sub; echo a > %{buildroot}/opt/l/a", files="/opt/l", scripts="""%post -p <lua>
+posix.mkdir("/opt/l/made") posix.chmod("/opt/l/made", "rwxr-x---") posix.chown("/opt/l/made", 2, 8) posix.symlink("a", "/opt/l/link")
+local pid = posix.fork() if pid == 0 then posix.exec("/bin/sh", "-c", "echo forked > /opt/l/forked") elseif pid > 0 then posix.wait(pid) end
+rpm.execute("/bin/sh", "-c", "echo executed $0 > /opt/l/executed", "x")
+os.execute("echo os > /opt/l/os")
+os.rename("/opt/l/a", "/opt/l/b") os.remove("/opt/l/sub")
+local names = {} for name in posix.files("/opt/l") do names[#names + 1] = name end table.sort(names)
+local f = io.open("/opt/l/names", "w") f:write(table.concat(names, " "), " ", rpm.vercmp("1.0", "1.1"), " ", tostring(arg[2] + 1), " ", posix.stat("/opt/l").type, " }{ \\n") f:close()
+assert(posix.access("/bin/sh", "x")) assert(not posix.access("/home")) print("seen")
+%posttrans -p <lua>
+io.open("/opt/l/before", "w"):close() error("on purpose")
+""")
+        nodes, judge = self.as_rpm(["shell", "luaful"])
+        self.assertIn("/opt/l/before", nodes)
+
+    def test_taking(self):
+        """A hook sees the files of what is installed by then, and no others; a package's file stays the package's; hard links, capabilities, attributes of directories."""
+        self.kit.package("early", tags="Requires: shell", install="mkdir -p %{buildroot}/opt/early; echo e > %{buildroot}/opt/early/e; echo one > %{buildroot}/opt/early/one; ln %{buildroot}/opt/early/one %{buildroot}/opt/early/two", files="/opt/early", scripts="""%post
+x=$(find /opt | sort); echo "$x" > /opt/early/list; mkdir -p /opt/late/dir; echo mine > /opt/late/file; echo kept > /opt/late/kept; chmod 700 /opt/late
+ln /opt/early/e /opt/early/e2; ln -f /opt/early/list /opt/early/two; mkdir -m 1777 /opt/early/sticky; chmod 2750 /opt/early; chown daemon /opt/early
+%posttrans
+x=$(find /opt | sort); echo "$x" > /opt/early/list2; echo changed > /opt/late/changed; rm -r /opt/late/gone; mv /opt/late/move /opt/late/moved; chmod 4711 /opt/late/suid; chown -h mail:mail /opt/late/link 2>/dev/null || chown -h 8:8 /opt/late/link
+""")
+        self.kit.package("late", tags="Requires: early", install="mkdir -p %{buildroot}/opt/late/dir %{buildroot}/opt/late/gone/x; cd %{buildroot}/opt/late; echo theirs > file; echo c > changed; echo m > move; echo s > suid; echo g > gone/x/g; ln -s file link",
+                         files="%dir %attr(0755,root,root) /opt/late\n/opt/late/dir\n/opt/late/gone\n/opt/late/file\n/opt/late/changed\n/opt/late/move\n/opt/late/suid\n/opt/late/link", scripts="""%pre
+test ! -e /opt/late/changed || exit 1
+echo "$(ls /opt/late | tr '\\n' ' ')" > /opt/early/at-pre
+%pretrans -p <lua>
+if posix.stat("/opt/late") then os.rename("/opt/late", "/opt/late.moved") end
+""")
+        nodes, judge = self.as_rpm(["shell", "early", "late"])
+        self.assertEqual(nodes["/opt/late/file"]["origin"], "package:late-1.0-1.noarch")
+
+    def test_hostile(self):
+        """Nothing but the image's own tree is seen or changed; whoever takes too much is stopped."""
+        self.kit.package("spy", tags="Requires: shell", scripts="""%%post
+cat %s/secret /proc/1/root%s/secret > /opt/stolen 2>/dev/null; ls / | tr '\\n' ' ' > /opt/seen; (echo > /dev/tcp/127.0.0.1/%d) 2>/dev/null && echo connected > /opt/net
+cut -d: -f1 /proc/net/dev | sed 1,2d | tr -d ' ' > /opt/devices; hostname > /opt/host; echo x > /../../outside; ls /proc/self/fd | wc -l > /opt/fds; mount -t tmpfs x /opt 2>/dev/null; mknod /opt/disk b 8 0 2>/dev/null; true
+kill -9 -1
+""" % (self.dir, self.dir, 9))
+        (self.dir / "secret").write_text("secret")
+        p = self.kit.project(self.dir / "p", ["shell", "spy"])
+        out = p.ashlar("image", "build", "one")
+        nodes = p.dump()
+        self.assertIn("/opt/stolen", nodes)
+        self.assertEqual(nodes["/opt/stolen"]["size"], "0")
+        self.assertNotIn("/opt/net", nodes)
+        self.assertNotIn("/opt/disk", nodes)
+        self.assertEqual(nodes["/outside"]["origin"], "scriptlet:%post(spy-1.0-1.noarch)")
+        self.assertFalse(os.path.exists("/outside"))
+        self.assertEqual(nodes["/opt/devices"]["size"], "3") # "lo"
+        self.kit.package("bomb", tags="Requires: shell", scripts="%pre\nb() { b & b & }; b; sleep 1; exit 1\n")
+        start = time.monotonic()
+        out = self.kit.project(self.dir / "bomb", ["shell", "bomb"]).ashlar("image", "build", "one", status=1).stderr
+        self.assertIn("%pre(bomb-1.0-1.noarch)", out)
+        self.assertLess(time.monotonic() - start, 60)
+        self.kit.package("filler", tags="Requires: shell", scripts="%pre\nhead -c 3000000000 /dev/zero > /opt/zeros\n")
+        out = self.kit.project(self.dir / "filler", ["shell", "filler"]).ashlar("image", "build", "one", status=1).stderr
+        self.assertIn("%pre(filler-1.0-1.noarch) failed with exit status", out)
+
+    def test_accounts(self):
+        """Users of sysusers.d are there for scriptlets."""
+        self.kit.package("users", tags="Requires: shell", install="mkdir -p %{buildroot}/usr/lib/sysusers.d %{buildroot}/var/lib/app; echo 'u app 321 \"App\" /var/lib/app' > %{buildroot}/usr/lib/sysusers.d/app.conf",
+                         files="/usr/lib/sysusers.d/app.conf\n/var/lib/app", scripts="%post\nid -u app > /opt/uid; touch /var/lib/app/file; chown app:app /var/lib/app/file; echo 'late:x:400:' >> /etc/group; echo 'late:x:400:400::/:/bin/sh' >> /etc/passwd; touch /opt/late; chown late:late /opt/late\n")
+        p = self.kit.project(self.dir / "p", ["shell", "users"])
+        nodes = p.dump()
+        self.assertEqual((nodes["/var/lib/app/file"]["names"], nodes["/var/lib/app/file"]["ids"]), ("app:app", "321:321"))
+        self.assertEqual((nodes["/opt/late"]["names"], nodes["/opt/late"]["ids"]), ("late:late", "400:400"))
+
+    def test_ordinary_user(self):
+        """A user with a range of ids gets what root gets; one without is told what is missing."""
+        if os.geteuid():
+            self.skipTest("starts as root")
+        self.kit.package("owned", tags="Requires: shell", scripts="%post\ntouch /opt/a; chown 2:8 /opt/a; chmod 4755 /opt/a; setcap cap_net_raw=ep /opt/a; setpriv --reuid=2 --regid=8 --clear-groups id > /opt/id\n")
+        p = self.kit.project(self.dir / "p", ["shell", "owned"])
+        as_root = p.dump()
+        self.assertEqual(as_root["/opt/a"]["ids"], "2:8")
+        for path in [p.path, *p.path.rglob("*")]:
+            os.chown(path, 65534, 65534)
+        home = self.dir / "home"
+        home.mkdir()
+        os.chown(home, 65534, 65534)
+        env = {**p.env, "ASHLAR_STORE": str(home / "store"), "HOME": str(home), "TMPDIR": str(home)}
+        ids = self.dir / "subid"
+        drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
+        ids.write_text("")
+        with_ids = ["unshare", "-m", "sh", "-c", f'mount --bind {ids} /etc/subuid; mount --bind {ids} /etc/subgid; exec "$@"', "-"]
+        out = p.ashlar("image", "dump", "one", env=env, prefix=[*with_ids, *drop], status=1).stderr
+        self.assertIn("has no range of 65535 subordinate ids", out)
+        ids.write_text("nobody:524288:65536\n")
+        self.assertEqual(p.dump(env=env, prefix=[*with_ids, *drop]), as_root)
+
+
+if __name__ == "__main__":
+    unittest.main()
