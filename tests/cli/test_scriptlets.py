@@ -40,6 +40,24 @@ echo $# $1 $(id -u):$(id -g) $(hostname) $PATH > args; umask >> args; pwd >> arg
         p = self.kit.project(self.dir / "nosh", ["nosh"])
         self.assertIn("failed with exit status 127", p.ashlar("image", "build", "one", status=1).stderr)
 
+    def test_expanded(self):
+        """-e: macros when it runs; -q: a query format; both; secrets stay out."""
+        self.kit.package("expanded", tags="Requires: shell", install="mkdir -p %{buildroot}/usr/lib/rpm; echo '%%mine from the image' > %{buildroot}/usr/lib/rpm/macros", files="/usr/lib/rpm/macros", scripts="""%post -e
+echo '%%{mine} %%%%' > /opt/e; mkdir -p /etc/ssh /var/lib/systemd; for i in /etc/machine-id /var/lib/systemd/random-seed /etc/ssh/ssh_host_rsa_key /etc/ssh/other; do echo x > $i; done
+%posttrans -q
+echo '%%{NAME} %%%%' > /opt/q
+%pre
+echo '%%{mine}' > /opt/plain
+""")
+        p = self.kit.project(self.dir / "p", ["shell", "expanded"])
+        p.ashlar("image", "build", "one")
+        tar = p.path / "out/images/one/one-x86_64.tar.zst"
+        have = {n: subprocess.run(f"zstd -dc {tar} | tar -xO ./opt/{n} 2>/dev/null || zstd -dc {tar} | tar -xO opt/{n}", shell=True, capture_output=True, text=True).stdout for n in ("e", "q", "plain")}
+        self.assertEqual(have, {"e": "from the image %\n", "q": "expanded %\n", "plain": "%{mine}\n"})
+        nodes = p.dump()
+        self.assertIn("/etc/ssh/other", nodes)
+        self.assertTrue({"/etc/machine-id", "/var/lib/systemd/random-seed", "/etc/ssh/ssh_host_rsa_key"}.isdisjoint(nodes))
+
     def test_cached(self):
         """What ran once with the same tree does not run again: not for a second build, nor for another image."""
         self.kit.package("once", tags="Requires: shell", scripts="%post\ndate +%%N > /opt/when\n%posttrans\ncat /opt/when > /opt/then\n")

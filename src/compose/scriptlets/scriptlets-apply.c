@@ -1,6 +1,9 @@
 /* What a hook changed, back into the tree. A file of a package that comes later in the order stays that package's. */
 #include "scriptlets-private.h"
 
+/* What has to be another one on each host: random seeds, identities, keys. Systems make them at their first boot. */
+static const char *const never[] = { "/etc/machine-id", "/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret", "/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub" };
+
 typedef struct Taker {
         AshTake *t;
         AshTree *tree;
@@ -161,7 +164,16 @@ static bool is_of_the_host(AshSlice path) {
         return false;
 }
 
+static bool is_never(const AshSandboxChange *c) {
+        for (size_t i = 0; c->kind == 'F' && i < ASH_N(never); i++)
+                if (ash_glob_match(ash_slice_str(never[i]), c->path))
+                        return true;
+        return false;
+}
+
 static int take_one(Taker *k, const AshSandboxChange *c) {
+        if (is_never(c))
+                return 0;
         if (is_of_the_host(c->path))
                 return 0;
         AshNode dir = ash_tree_lookup(k->tree, ash_path_dir(c->path), false), n = dir;

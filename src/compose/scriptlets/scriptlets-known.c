@@ -2,12 +2,15 @@
 #include "scriptlets-private.h"
 
 const AshKnownHook ash_known_hooks[] = {
+        { "25d917dcc887b2dc835496ed490b817cfbf593b04cf56e5e485de2afde80fc3c", "audit,presets", "presets and augenrules" }, /* audit-rules %post */
+        { "6b883163128b9b0b2ba122f5b8b2fe67b5aba280dd782211a549fba57f1ce255", "audit,presets", "presets and augenrules" }, /* audit-rules %post */
         { "f1b29780323ce62a988d403b9ba67307b3014cfafafacf1a50f0c9f2a46b2d8a", "presets", "presets; the rest starts the service of a running system" }, /* audit %post */
         { "af75a6c328b56e50ddeb0bd6417af99e1686f5cf39d4539f8d15e38c33025a8a", "shells", "/etc/shells" }, /* bash %post */
         { "ae3842b4f5dc33ae76345421d913a8559acb92275b66dea7722506094b7439a5", NULL, "only when an older version is replaced" }, /* ca-certificates %pre */
         { "678fed56324d20b0dd1ed3a6dd8f1002d80c85d42822b43e0c67e4b529deb324", NULL, "acts on a link that an older version left" }, /* cloud-init %posttrans */
         { "16a8a136d42e716b7ab71b1da26345c7b28ad5c2df7c7b3bfd45fa5f50cc8e45", NULL, "speaks to services of a running system" }, /* cronie %triggerin */
         { "12619b8819a28501d3f5608bec2e73f6408110413555f9cb3ac8cb7fa282ed16", NULL, "changes the configuration of an older version" }, /* crypto-policies %pretrans */
+        { "e27670c2920733f7387947b039e8c67a97d0894701f2c147a5b98e8be605836d", "crypto-policies", "the stock policy" }, /* crypto-policies %post */
         { "3060ed36cdf8e635ad7418c92a769a5ded29c720e2f729c5670869d26361f996", NULL, "removes files of an older version" }, /* crypto-policies %pre */
         { "b6a17e0ee2ad0bfb620d767d32c03662289e3c9b478e310197a50f95daf6e449", NULL, "sets a running kernel" }, /* elfutils-default-yama-scope %post */
         { "0400fe4123bf1df239ee2aeb59d0dc4407be2c916a6915a6347db3bbb835dfd1", NULL, "checks the running kernel and removes libraries of an older version" }, /* glibc %pre */
@@ -35,6 +38,7 @@ const AshKnownHook ash_known_hooks[] = {
         { "10ac0df01ef6023a8618c3cdfdbeafdc7d85ca73e157cc9f380ef6fc007a7ed4", NULL, "the time of a directory" }, /* shared-mime-info %post */
         { "34f0b885665adc6e2a7e1da53caea8509543fd36cb4c28076db9c2e896eed612", NULL, "only when an older version is replaced" }, /* systemd %posttrans */
         { "146ae1acb1a823c80e23a9736a8bb956316bebbe5ceb52a013f22223094a53e4", "presets", "presets; the rest only when an older version is replaced" }, /* systemd-networkd %post */
+        { "4421687977c1593488dc628663a56611f1aa293b0a1e6333eb6b81dadbffe32d", "hwdb,presets", "hwdb and presets; the rest moves state of an older version, and a seed is never part of an image" }, /* systemd-udev %post */
         { "3bb435345dbdd2164eedf08fa425d80c3b746b57a4f4b0e567267d13bd62dff1", NULL, "moves a directory of an older version" }, /* xkeyboard-config %pretrans */
         {},
 };

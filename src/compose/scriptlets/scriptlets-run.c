@@ -211,6 +211,15 @@ static int run_lua(void *data) {
         return ash_rpm_run_lua(ASH_SANDBOX_SCRIPT, l->name, l->run->args, l->run->n_args);
 }
 
+typedef struct Expand {
+        const AshHook *hook;
+        AshSlice header;
+} Expand;
+static int expand_body(void *data) {
+        const Expand *e = data;
+        return ash_rpm_expand_body(ASH_SANDBOX_SCRIPT, e->hook->flags & ASH_HOOK_EXPAND, e->hook->flags & ASH_HOOK_QFORMAT, e->header);
+}
+
 static const char *label(Runner *r, const AshHook *h) { return ash_arena_printf(r->arena, "%%%s(%.*s)", ash_hook_kind_name(h->kind), ASH_F(h->nevra)); }
 
 static const char *const *arguments(Runner *r, const AshHookRun *run) {
@@ -250,6 +259,24 @@ static void note_output(AshDiags *diags, AshSlice text) {
                         ash_note(diags, ASH_NOWHERE, "%.*s", (int) ASH_MIN(line.len, (size_t) 400), line.ptr);
 }
 
+/* "-e" and "-q" of a scriptlet: in the sandbox, too, as macros may run programs. */
+static int body_of(Runner *r, const AshHook *h, const AshSandbox *like, AshSlice *ret) {
+        _cleanup_(ash_sandbox_result_done) AshSandboxResult result = {};
+        Expand e = { h, r->packages[h->package].header };
+        AshSandbox s = { .room = like->room, .env = like->env, .limits = like->limits, .script = h->body, .call = expand_body, .call_data = &e };
+        *ret = h->body;
+        if (!h->body.ptr || !(h->flags & (ASH_HOOK_EXPAND | ASH_HOOK_QFORMAT)))
+                return 0;
+        int k = ash_sandbox_run(&s, &result, r->c->diags);
+        if (k >= 0 && result.process.status != 0) {
+                k = ash_fail(r->c->diags, -EIO, ASH_NOWHERE, "the body of %s cannot be expanded", label(r, h));
+                note_output(r->c->diags, ash_str_slice(&result.process.err));
+        }
+        if (k >= 0)
+                *ret = ash_arena_slice(r->arena, ash_str_slice(&result.process.out));
+        return k;
+}
+
 static int run_in_sandbox(Runner *r, const AshHookRun *run, AshSandboxResult *ret) {
         const AshHook *h = run->hook;
         const char *name = label(r, h), *epoch = ash_arena_printf(r->arena, "SOURCE_DATE_EPOCH=%lld", (long long) r->c->time);
@@ -260,6 +287,8 @@ static int run_in_sandbox(Runner *r, const AshHookRun *run, AshSandboxResult *re
         if (k >= 0)
                 k = ash_mirror_sync(r->mirror, r->since, run->time, r->c->diags);
         s.room = r->room;
+        if (k >= 0)
+                k = body_of(r, h, &s, &s.script);
         if (is_lua(h)) {
                 s.call = run_lua;
                 s.call_data = &lua;

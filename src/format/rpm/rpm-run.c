@@ -66,3 +66,26 @@ int ash_rpm_run_lua(const char *body_path, const char *name, const int *args, si
         fflush(stdout);
         return out && !strcmp(out, "0") ? 0 : 1;
 }
+
+#define MACRO_FILES "/usr/lib/rpm/macros:/usr/lib/rpm/macros.d/macros.*:/usr/lib/rpm/redhat/macros:/etc/rpm/macros.*:/etc/rpm/macros"
+
+int ash_rpm_expand_body(const char *body_path, bool expand, bool format, AshSlice header) {
+        _bytes_ AshBytes body = {};
+        if (ash_file_read(AT_FDCWD, body_path, 0, &body) < 0)
+                return 1;
+        _free_ char *text = ash_slice_dup(ash_bytes_slice(&body));
+        if (expand) {
+                rpmInitMacros(NULL, MACRO_FILES);
+                char *out = rpmExpand(text, NULL);
+                free(text);
+                text = out;
+        }
+        if (format) {
+                Header h = headerImport((void *) header.ptr, (unsigned) header.len, HEADERIMPORT_COPY);
+                char *out = h ? headerFormat(h, text, NULL) : NULL;
+                headerFree(h);
+                free(text);
+                text = out;
+        }
+        return !text || ash_write_all(1, text, strlen(text)) < 0;
+}
