@@ -6,6 +6,7 @@
 struct AshSandboxRoom {
         AshTempDir *place;           /* where the file system is mounted, in the room's mount namespace only */
         char *base;                  /* path of the base directory there */
+        char *run;                   /* and of an empty one, for mounts of runs */
         int user_ns, mount_ns;
         bool one_id;
 };

@@ -211,11 +211,15 @@ int ash_sandbox_room_new(const AshSandboxRoomOptions *o, AshSandboxRoom **ret, A
         _cleanup_(ash_sandbox_room_free_p) AshSandboxRoom *room = ash_calloc(1, sizeof *room);
         Maker m = {};
         *room = (AshSandboxRoom){ .user_ns = -1, .mount_ns = -1, .one_id = o->one_id };
-        int r = ash_tempdir_new(geteuid() == 0 ? "/tmp" /* the room's root must be able to get there */ : NULL, &room->place);
+        /* Every user of the room must be able to get there, so $TMPDIR is the second choice. */
+        int r = ash_tempdir_new("/tmp", &room->place);
+        if (r < 0)
+                r = ash_tempdir_new(NULL, &room->place);
         if (r < 0)
                 return ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot make a temporary directory: %s", ash_strerror(r));
         m.place = room->place->path;
         room->base = ash_path_join(m.place, "base");
+        room->run = ash_path_join(m.place, "run");
         snprintf(m.options, sizeof m.options, "mode=0755,uid=0,gid=0,size=%llu,nr_inodes=%u", (unsigned long long) (o->size ? o->size : SIZE_DEFAULT), NODES_MAX);
         if (pipe2(m.from_child, O_CLOEXEC) < 0)
                 return ash_fail(diags, -errno, ASH_NOWHERE, "sandbox: %s", ash_strerror(-errno));
@@ -247,6 +251,7 @@ void ash_sandbox_room_free(AshSandboxRoom *room) {
         ash_close_p(&room->mount_ns);
         ash_tempdir_free(room->place); /* empty: the file system was mounted in the room only */
         free(room->base);
+        free(room->run);
         free(room);
 }
 

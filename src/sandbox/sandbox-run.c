@@ -57,6 +57,7 @@ typedef struct Child {
         const AshSandbox *s;
         AshSandboxLimits limits;
         int script_fd;               /* -1: none */
+        char *overlay;               /* mount options; NULL: the base itself is the root */
         int status_fd;               /* where bubblewrap says how far it came; -1: none */
 } Child;
 
@@ -76,9 +77,35 @@ static void set_limits(const Child *c) {
         (void) setrlimit(RLIMIT_CORE, &none);
 }
 
+/* A layer over the base and the host's directories, in a mount namespace of its own. */
+static int mount_layers(const Child *c) {
+        char path[4200];
+        static const char *const dirs[] = { "up", "work", "root" };
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return -errno;
+        snprintf(path, sizeof path, "mode=0755,size=%llu", (unsigned long long) c->limits.disk);
+        if (mount("tmpfs", c->s->room->run, "tmpfs", MS_NODEV, path) < 0)
+                return -errno;
+        for (size_t i = 0; i < ASH_N(dirs); i++) {
+                snprintf(path, sizeof path, "%s/%s", c->s->room->run, dirs[i]);
+                if (mkdir(path, 0755) < 0)
+                        return -errno;
+        }
+        return mount("overlay", path /* root */, "overlay", MS_NODEV, c->overlay) < 0 ? -errno : 0;
+}
+
+static int become(const AshSandbox *s) {
+        return s->uid && (setresgid(s->gid, s->gid, s->gid) < 0 || setresuid(s->uid, s->uid, s->uid) < 0) ? -errno : 0;
+}
+
 static int before_bwrap(void *data) {
         Child *c = data;
         int r = ash_sandbox_enter(c->s->room);
+        if (r >= 0 && c->overlay)
+                r = mount_layers(c);
+        if (r >= 0)
+                r = become(c->s);
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* new credentials reset it */
         if (r >= 0)
                 set_limits(c);
         if (r >= 0 && c->s->one_output && dup2(2, 1) < 0)
@@ -212,10 +239,14 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
         add(a, "--json-status-fd", ash_arena_printf(a->arena, "%d", c->status_fd), NULL);
         add(a, "--die-with-parent", s->shell ? NULL : "--new-session", NULL);
         add(a, "--hostname", s->host_name ? s->host_name : HOST_NAME, NULL);
-        add(a, "--cap-drop", "ALL", NULL);
-        for (size_t i = 0; i < ASH_N(capabilities); i++)
+        if (s->uid) {
+                add(a, "--unshare-user", "--uid", ash_arena_printf(a->arena, "%u", s->uid));
+                add(a, "--gid", ash_arena_printf(a->arena, "%u", s->gid), NULL);
+        } else
+                add(a, "--cap-drop", "ALL", NULL);
+        for (size_t i = 0; i < ASH_N(capabilities) && !s->uid; i++)
                 add(a, "--cap-add", capabilities[i].name, NULL);
-        add(a, "--bind", s->room->base, "/");
+        add(a, "--bind", c->overlay ? ash_arena_printf(a->arena, "%s/root", s->room->run) : s->room->base, "/");
         add(a, "--proc", "/proc", NULL);
         add(a, "--dev", "/dev", NULL);
         add(a, "--size", disk, NULL);
@@ -283,11 +314,33 @@ void ash_sandbox_result_done(AshSandboxResult *r) {
         *r = (AshSandboxResult){};
 }
 
-static int start(const AshSandbox *s, const Child *child, AshSandboxResult *ret) {
+/* "lowerdir=a:b": colons and backslashes of names are escaped (kernel: filesystems/overlayfs). */
+static void add_layer(AshStr *out, const char *path) {
+        for (; *path; path++)
+                ash_str_appendf(out, strchr(":\\,", *path) ? "\\%c" : "%c", *path);
+        ash_str_append_char(out, ':');
+}
+
+static char *overlay_options(const AshSandbox *s) {
+        _str_ AshStr out = {};
+        if (!s->fresh && !s->layers)
+                return NULL;
+        ash_str_append_str(&out, "userxattr,lowerdir=");
+        add_layer(&out, s->room->base);
+        for (const char *const *l = s->layers; l && *l; l++)
+                add_layer(&out, *l);
+        out.len--;
+        ash_str_appendf(&out, ",upperdir=%s/up,workdir=%s/work", s->room->run, s->room->run);
+        return ash_str_take(&out);
+}
+
+static int start(const AshSandbox *s, Child *child, AshSandboxResult *ret) {
         Args a = { .arena = ash_arena_new() };
         static const char *const nothing[] = { "true", NULL };
+        _free_ char *options = overlay_options(s);
+        child->overlay = options;
         AshProcess p = { .timeout_ms = child->limits.wall_ms, .output_limit = child->limits.output, .cwd = "/", .keep_fd = child->script_fd >= 0 ? child->script_fd : 0, .input = s->input,
-                         .before_exec_data = (void *) child, .before_exec = s->call ? before_call : before_bwrap, .argv = nothing };
+                         .before_exec_data = child, .before_exec = s->call ? before_call : before_bwrap, .argv = nothing };
         if (!s->call) {
                 bwrap_args(&a, s, child);
                 p.argv = a.items.items;

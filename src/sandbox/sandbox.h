@@ -37,7 +37,7 @@ typedef struct AshSandboxLimits {    /* 0: what is said here */
         unsigned cpu_s;              /* of each process: as wall_ms */
         uint64_t memory;             /* address space of each process, bytes: 8 GiB */
         unsigned processes;          /* at once: 1024 */
-        uint64_t disk;               /* bytes of a file, of /tmp and of /dev/shm: 4 GiB. All of the base: the room's size */
+        uint64_t disk;               /* bytes of a file, of a fresh layer, of /tmp and of /dev/shm: 4 GiB. All of the base: the room's size */
         size_t output;               /* bytes kept of stdout and of stderr: 1 MiB; more is -ASH_ERR_LIMIT for stdout, dropped for stderr */
 } AshSandboxLimits;
 
@@ -50,8 +50,11 @@ typedef struct AshSandbox {
         const char *cwd;             /* NULL: "/" */
         AshSlice input;              /* standard input */
         AshSlice script;             /* appears as ASH_SANDBOX_SCRIPT; ptr NULL: no such file */
-        const AshSandboxBind *binds;
+        const AshSandboxBind *binds; /* of programs */
         size_t n_binds;
+        const char *const *layers;   /* directories of the host, NULL-terminated, upper ones first: under the room's base, read-only. Implies fresh. What the host's root owns is nobody's there */
+        bool fresh;                  /* what it changes goes to a layer of its own (overlayfs; Linux 5.11) and is gone after the run: several may run in one room at the same time. Of programs, without changes */
+        uint32_t uid, gid;           /* 0: root of the room, with its capabilities; else that user, without any (of programs; not in a room with one id) */
         const char *host_name;       /* NULL: "localhost" */
         bool network;                /* the host's network; else none but loopback */
         bool shell;                  /* the caller's terminal is stdin, stdout and stderr: for a person; no time limit */

@@ -135,6 +135,32 @@ static void starts(void **state _unused_) {
         assert_int_equal(says.process.status, 1);
 }
 
+/* Runs that share a root: each has a layer of its own; and layers of the host below it; and another user than root. */
+static void layers(void **state _unused_) {
+        static const AshSandboxBind usr = { "/usr", "/usr", false };
+        _cleanup_(ash_tempdir_free_p) AshTempDir *dir = NULL;
+        assert_int_equal(ash_tempdir_new("/tmp", &dir), 0);
+        assert_int_equal(fchmod(dir->fd, 0755), 0);
+        assert_int_equal(ash_mkdir_all(dir->fd, "a:b/etc", 0755), 0);
+        assert_int_equal(ash_file_write_atomic(dir->fd, "a:b/etc/layered", ASH_S("layered\n"), 0644, false), 0);
+        _free_ char *layer = ash_path_join(dir->path, "a:b");
+        const char *const lower[] = { layer, NULL }, *const argv[] = { "/bin/sh", ASH_SANDBOX_SCRIPT, NULL };
+        AshSandboxResult result = {};
+        AshSandbox s = { .room = room, .argv = argv, .one_output = true, .binds = &usr, .n_binds = 1, .layers = lower, .script = ASH_S("cat /etc/layered; rm /etc/layered; echo x > /etc/fresh; mv /root /moved; ls /etc | grep -c fresh") };
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(ash_sandbox_run(&s, &result, NULL), 0);
+                assert_string_equal(result.process.err.ptr, "layered\n1\n");
+                ash_sandbox_result_done(&result);
+        }
+        s.layers = NULL;
+        s.fresh = true;
+        s.uid = s.gid = 1000;
+        s.script = ASH_S("id -u; id -g; touch /etc/x 2>/dev/null || echo refused; touch /tmp/mine && echo tmp; ls /etc/fresh 2>/dev/null; grep CapEff /proc/self/status");
+        assert_int_equal(ash_sandbox_run(&s, &result, NULL), 0);
+        assert_string_equal(result.process.err.ptr, "1000\n1000\nrefused\ntmp\nCapEff:\t0000000000000000\n");
+        ash_sandbox_result_done(&result);
+}
+
 static int inside(void *data) {
         _close_ int fd = open("/etc/called", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         printf("%s %d %d\n", (const char *) data, access("/usr/bin", F_OK), getpid());
@@ -154,6 +180,6 @@ static void calls(void **state _unused_) {
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(changes), cmocka_unit_test(shut_off), cmocka_unit_test(limits), cmocka_unit_test(starts), cmocka_unit_test(calls) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(changes), cmocka_unit_test(shut_off), cmocka_unit_test(limits), cmocka_unit_test(starts), cmocka_unit_test(layers), cmocka_unit_test(calls) };
         return cmocka_run_group_tests(tests, setup, teardown);
 }
