@@ -1,5 +1,5 @@
 /* Headers to hooks. rpm.org: "Scriptlets", "Trigger scriptlets", "File triggers"; rpmtag.h. */
-#include <stdio.h>
+#include <endian.h>
 #include "scriptlets-private.h"
 
 static const char *const kind_names[ASH_HOOK_KIND_MAX_] = {
@@ -124,8 +124,31 @@ static int cmp_hooks(const void *a, const void *b) {
         return x->kind != y->kind ? (x->kind < y->kind ? -1 : 1) : x->index < y->index ? -1 : x->index > y->index;
 }
 
+/* Most packages have no hooks, and the tags in the header's index say so without reading the rest. */
+static bool has_hooks(AshSlice blob) {
+        uint32_t n;
+        if (blob.len < 8)
+                return true; /* the reader will say what is wrong */
+        memcpy(&n, blob.ptr, sizeof n);
+        n = be32toh(n);
+        for (uint32_t i = 0; i < n && (uint64_t) 8 + (uint64_t) (i + 1) * 16 <= blob.len; i++) {
+                uint32_t tag;
+                memcpy(&tag, blob.ptr + 8 + (size_t) i * 16, sizeof tag);
+                tag = be32toh(tag);
+                for (size_t k = 0; k < ASH_N(plain); k++)
+                        if (tag == plain[k].body || tag == plain[k].program)
+                                return true;
+                for (size_t k = 0; k < ASH_N(trigger_tags); k++)
+                        if (tag == trigger_tags[k].scripts)
+                                return true;
+        }
+        return false;
+}
+
 static int collect_one(Collector *c) {
         size_t first = c->hooks.n;
+        if (!has_hooks(c->package->header))
+                return 0;
         int r = ash_rpm_header_parse(c->package->header, 0, "header", 0, &c->header, c->diags);
         if (r < 0)
                 return r;
