@@ -1,6 +1,5 @@
-/* deb822, relations, versions, binary packages and ELF files: the first byte of a sample says which. */
+/* deb822, relations, versions and binary packages: the first byte of a sample says which. */
 #include "deb.h"
-#include "elf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -40,11 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 fuzz_control(rest);
         else if (data[0] == 't')
                 fuzz_tar(rest);
-        else if (data[0] == 'e') {
-                _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
-                AshElf e;
-                (void) ash_elf_read(rest, arena, &e);
-        } else {
+        else {
                 _cleanup_(ash_deb_free_p) AshDeb *d = NULL;
                 if (ash_deb_read(rest, "x.deb", &(AshDebLimits){ .unpacked = 1 << 20, .control = 1 << 20, .entries = 1000 }, &d, NULL) == 0)
                         for (size_t i = 0; i < d->n; i++)

@@ -62,23 +62,22 @@ static int add_package(AshUniverse *universe, AshStore *store, const AshLockPack
         return 0;
 }
 
-typedef struct Report {
+/* What is found, as text that the store can keep: a line for each missing requirement, "NEVRA TAB REQUIREMENT". */
+typedef struct Search {
         AshUniverse *universe;
-        const AshFlowClosure *c;
         AshArena *arena;
-        AshDiags *diags;
-        size_t n;
-} Report;
+        AshStr lines;
+} Search;
 
 static void missing(void *context, uint32_t id, AshSlice dep) {
-        Report *r = context;
-        if (!ash_slice_eqs(ash_universe_origin(r->universe, id), "channel") || r->n++ >= ASH_CLOSURE_SHOWN)
+        Search *s = context;
+        if (!ash_slice_eqs(ash_universe_origin(s->universe, id), "channel"))
                 return;
-        AshSlice nevra = ash_package_nevra(ash_universe_package(r->universe, id, r->arena), r->arena);
-        ash_warn(r->diags, r->c->at, "channel '%.*s' (%.*s): %.*s requires '%.*s', which nothing here provides", ASH_F(r->c->channel), ASH_F(r->c->arch), ASH_F(nevra), ASH_F(dep));
+        AshSlice nevra = ash_package_nevra(ash_universe_package(s->universe, id, s->arena), s->arena);
+        ash_str_appendf(&s->lines, "%.*s\t%.*s\n", ASH_F(nevra), ASH_F(dep));
 }
 
-int ash_flow_closure(AshStore *store, const AshFlowClosure *c, size_t *ret_missing, AshDiags *diags) {
+static int search(AshStore *store, const AshFlowClosure *c, AshStr *ret, AshDiags *diags) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         _free_ char *arch = ash_slice_dup(c->arch);
         _cleanup_(ash_universe_free_p) AshUniverse *universe = ash_universe_new(arch);
@@ -91,10 +90,52 @@ int ash_flow_closure(AshStore *store, const AshFlowClosure *c, size_t *ret_missi
                 r = add_package(universe, store, c->required[i], diags);
         if (r < 0)
                 return r;
-        Report report = { universe, c, arena, diags, 0 };
-        ash_universe_closure(universe, missing, &report);
-        if (report.n > ASH_CLOSURE_SHOWN)
-                ash_hint(diags, "and %zu more", report.n - ASH_CLOSURE_SHOWN);
-        *ret_missing = report.n;
+        Search s = { .universe = universe, .arena = arena };
+        ash_universe_closure(universe, missing, &s);
+        *ret = s.lines;
+        return 0;
+}
+
+static void add_to_key(AshStr *text, const AshLockPackage *const *packages, size_t n) {
+        ash_str_appendf(text, "%zu\n", n);
+        for (size_t i = 0; i < n; i++)
+                ash_str_appendf(text, "%.*s %.*s %llu\n", ASH_F(packages[i]->sha256), ASH_F(packages[i]->nevra), (unsigned long long) packages[i]->size);
+}
+
+/* All that the answer depends on: what the lock says of each package is in it, so a lock that was changed by hand is looked at anew. */
+static AshId closure_key(const AshFlowClosure *c) {
+        _str_ AshStr text = {};
+        ash_str_appendf(&text, "closure 1 %s %.*s\n", ASHLAR_VERSION, ASH_F(c->arch));
+        add_to_key(&text, c->own, c->n_own);
+        add_to_key(&text, c->required, c->n_required);
+        return ash_id_of(ash_str_slice(&text));
+}
+
+static size_t report(const AshFlowClosure *c, AshSlice lines, AshDiags *diags) {
+        AshSlice line, nevra;
+        size_t n = 0;
+        while (ash_slice_next_line(&lines, &line)) {
+                if (n++ >= ASH_CLOSURE_SHOWN || !ash_slice_split(&line, '\t', &nevra))
+                        continue;
+                ash_warn(diags, c->at, "channel '%.*s' (%.*s): %.*s requires '%.*s', which nothing here provides", ASH_F(c->channel), ASH_F(c->arch), ASH_F(nevra), ASH_F(line));
+        }
+        if (n > ASH_CLOSURE_SHOWN)
+                ash_hint(diags, "and %zu more", n - ASH_CLOSURE_SHOWN);
+        return n;
+}
+
+int ash_flow_closure(AshStore *store, const AshFlowClosure *c, size_t *ret_missing, AshDiags *diags) {
+        _bytes_ AshBytes known = {};
+        _str_ AshStr found = {};
+        AshId key = closure_key(c);
+        if (ash_store_cache_get(store, "closure", &key, &known) >= 0) {
+                *ret_missing = report(c, ash_bytes_slice(&known), diags);
+                return 0;
+        }
+        int r = search(store, c, &found, diags);
+        if (r < 0)
+                return r;
+        ash_store_cache_put(store, "closure", &key, ash_str_slice(&found)); /* only a cache: a failure costs time */
+        *ret_missing = report(c, ash_str_slice(&found), diags);
         return 0;
 }

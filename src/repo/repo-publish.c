@@ -123,15 +123,21 @@ static int link_old(Publisher *p, const char *path) {
         return linkat(p->old, path, p->fresh, path, 0) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+/* A package's file as it was published, by its size: digesting all of them is 'repo verify'. */
+static bool is_in_place(const Publisher *p, const AshRepoEntry *e) {
+        _free_ char *path = ash_slice_dup(e->location);
+        struct stat st;
+        return fstatat(p->old, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && (uint64_t) st.st_size == e->size;
+}
+
 static int publish_one(void *context, size_t i) {
         Publisher *p = context;
         AshRepoEntry *e = &p->entries[i];
-        struct stat st;
         const AshRepoEntry *known = p->old >= 0 ? ash_map_get(&p->state.by_key, ash_slice_str(p->keys[i])) : NULL;
         ash_progress_advance(p->progress, 1);
         if (known) {
                 _free_ char *path = ash_slice_dup(known->location);
-                if (fstatat(p->old, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && (uint64_t) st.st_size == known->size && link_old(p, path) >= 0) {
+                if (is_in_place(p, known) && link_old(p, path) >= 0) {
                         *e = *known;
                         e->reused = true;
                         return 0;
@@ -305,9 +311,11 @@ static void make_keys(Publisher *p, size_t n) {
 static bool is_unchanged(const Publisher *p, size_t n, const char *digest) {
         if (p->old < 0 || p->state.entries.n != n || !ash_slice_eqs(p->state.options, digest))
                 return false;
-        for (size_t i = 0; i < n; i++)
-                if (!ash_map_find(&p->state.by_key, ash_slice_str(p->keys[i])))
+        for (size_t i = 0; i < n; i++) {
+                const AshRepoEntry *e = ash_map_get(&p->state.by_key, ash_slice_str(p->keys[i]));
+                if (!e || !is_in_place(p, e))
                         return false;
+        }
         return ash_repo_state_is_intact(&p->state, p->old);
 }
 

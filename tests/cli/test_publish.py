@@ -250,6 +250,7 @@ class Publish(unittest.TestCase):
         lock.write_text(cut)
         out = self.ashlar("repo", "build", "-o", self.out).stderr
         self.assertRegex(out, r"warning: channel 'base' \(x86_64\): app-1\.0-1\.noarch requires 'lib >= 1', which nothing here provides")
+        self.assertEqual(self.ashlar("repo", "build", "-o", self.out).stderr, out)   # said again, though no header is read again
         shutil.rmtree(self.out)
         out = self.ashlar("repo", "build", "--closed", "-o", self.out, status=4).stderr
         self.assertIn("is not closed", out)
@@ -458,6 +459,32 @@ class Publish(unittest.TestCase):
 
         (self.project / "ashlar.lock").write_text(re.sub("size = [0-9]+", "size = 17", lock))
         self.assertRegex(self.ashlar("repo", "build", "-o", self.out, status=5).stderr, "has [0-9]+ bytes, the lock says 17")
+
+    def test_published_packages_are_not_read_again(self):
+        self.lock_and_build()
+        lock = (self.project / "ashlar.lock").read_text()
+        for digest in re.findall(r' sha256 = "([0-9a-f]{64})"', lock) or self.fail(lock):   # who reads one says that it is damaged
+            blob = next((self.dir / "store/blobs").rglob(digest))
+            blob.chmod(0o644)
+            blob.write_bytes(b"x" * blob.stat().st_size)
+        again = self.ashlar("repo", "build", "-o", self.out)
+        self.assertIn("unchanged", again.stdout)
+        self.configure(base='groups = ["core"]', more='[package-groups.core]\npackages = ["app"]')
+        for p in (again, self.ashlar("repo", "build", "-o", self.out)):
+            self.assertNotIn("damaged", p.stderr)
+        self.ashlar("repo", "verify", self.out / "base/x86_64", "--key", self.public())
+
+    def test_packages_lost_from_what_is_published_come_back(self):
+        self.lock_and_build()
+        package = self.out / "base/x86_64/Packages/a/app-1.0-1.noarch.rpm"
+        whole = package.read_bytes()
+        for n, damage in enumerate((package.unlink, lambda: package.write_bytes(whole[:-1]), lambda: (package.unlink(), package.symlink_to("/etc/passwd")))):
+            damage()
+            out = self.ashlar("repo", "build", "-o", self.out).stdout
+            self.assertRegex(out, f"base/x86_64: 3 packages, generation {n + 2} ")
+            self.assertIn("extras/x86_64: 2 packages, generation 1, unchanged", out)
+            self.assertEqual(package.read_bytes(), whole)
+            self.ashlar("repo", "verify", self.out / "base/x86_64", "--key", self.public())
 
     def test_umask_does_not_matter(self):
         self.lock_and_build()
