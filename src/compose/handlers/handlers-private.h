@@ -7,6 +7,8 @@ bool ash_wants_ldcache(const AshHandlerContext *c);
 int ash_handle_ldcache(AshHandlerContext *c);
 bool ash_wants_ca(const AshHandlerContext *c);
 int ash_handle_ca(AshHandlerContext *c);
+bool ash_wants_trust(const AshHandlerContext *c);
+int ash_handle_trust(AshHandlerContext *c);
 bool ash_wants_rpmdb(const AshHandlerContext *c);
 int ash_handle_rpmdb(AshHandlerContext *c);
 bool ash_wants_dnf(const AshHandlerContext *c);

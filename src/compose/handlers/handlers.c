@@ -3,6 +3,7 @@
 static const char *const accounts_inputs[] = { "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/usr/lib/sysusers.d/*.conf", "/etc/sysusers.d/*.conf", "/usr/share/base-passwd/*", NULL };
 static const char *const ldcache_inputs[] = { "/etc/ld.so.conf", "/etc/ld.so.conf.d/*.conf", "/usr/lib/**/*.so*", "/usr/lib64/**/*.so*", NULL };
 static const char *const ca_inputs[] = { "/etc/ca-certificates.conf", "/usr/share/ca-certificates/**", "/usr/local/share/ca-certificates/**", "/etc/ssl/certs/*", NULL };
+static const char *const trust_inputs[] = { "/usr/share/pki/ca-trust-source/**", "/usr/share/pki/ca-trust-legacy/*", "/etc/pki/ca-trust/source/**", "/etc/pki/ca-trust/ca-legacy.conf", NULL };
 static const char *const rpmdb_inputs[] = { "/usr/lib/rpm/macros", "/usr/lib/rpm/platform/*/macros", "/etc/rpm/macros*", NULL };
 static const char *const presets_inputs[] = { "/usr/lib/systemd/{system,user}-preset/*.preset", "/etc/systemd/{system,user}-preset/*.preset", "/usr/lib/systemd/{system,user}/**", "/etc/systemd/{system,user}/**", NULL };
 static const char *const shells_inputs[] = { "/etc/shells", "/usr/bin/bash", NULL };
@@ -20,6 +21,7 @@ const AshHandler ash_handlers[] = {
         { "accounts",  "users and groups of sysusers.d and of the definition (systemd-sysusers, pwconv, update-passwd)", accounts_inputs, 2, NULL, ash_handle_accounts },
         { "ldcache",   "/etc/ld.so.cache and links of sonames (ldconfig)",                                       ldcache_inputs,  1, ash_wants_ldcache, ash_handle_ldcache },
         { "ca",        "/etc/ssl/certs: the bundle of trusted certificates and links to each (update-ca-certificates)",     ca_inputs,       1, ash_wants_ca, ash_handle_ca },
+        { "ca-trust",  "/etc/pki/ca-trust/extracted: bundles of trusted certificates for OpenSSL, Java and firmware (update-ca-trust)", trust_inputs, 1, ash_wants_trust, ash_handle_trust },
         { "presets",   "which units are on: presets, and what the definition says (systemctl preset-all)",        presets_inputs,  1, ash_wants_presets, ash_handle_presets },
         { "machine-id", "/etc/machine-id says that every host makes its own (systemd's %post)",                 NULL,            1, ash_wants_machine_id, ash_handle_machine_id },
         { "resolv",    "/etc/resolv.conf is resolved's where that is on (systemd-resolved's %posttrans)",        NULL,            1, ash_wants_resolv, ash_handle_resolv },
