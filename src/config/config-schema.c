@@ -385,6 +385,7 @@ const AshRecord ash_record_image = { "image", "A named set of outputs made from 
         FLAG_("essential-packages", OWN, AshImage, essential_packages, "install what an apt upstream calls Essential: its packages count on these without saying so", .standard = "false"),
         FLAG_("documentation", OWN, AshImage, documentation, "keep files marked as documentation", .standard = "false"),
         FLAG_("package-database", OWN, AshImage, package_database, "keep the RPM database", .standard = "true"),
+        NUMBER_("scriptlet-timeout", OWN, AshImage, scriptlet_timeout, "seconds that a package's scriptlet may take in the sandbox", .standard = "300"),
         TEXTS_("languages", OWN | REPLACE, AshImage, languages, "translations to keep", .standard = "all"),
         TEXT_("hostname", OWN, AshImage, hostname, "its host name", FORM(hostname)),
         TEXT_("locale", OWN, AshImage, locale, "LANG", .standard = "C.UTF-8"),

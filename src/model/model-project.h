@@ -327,6 +327,7 @@ typedef struct AshImage {
         AshTexts architectures, formats, upstreams, repos;
         AshTexts packages, package_groups, exclude_packages, exclude_paths, languages;
         AshFlag weak_dependencies, essential_packages, documentation, package_database;
+        AshNumber scriptlet_timeout; /* seconds; unset: 300 */
         AshText hostname, locale, keymap, time_zone;
         AshTexts enable, disable, mask; /* services */
         struct { AshImageUser *items; size_t n; } users;

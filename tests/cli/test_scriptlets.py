@@ -58,6 +58,15 @@ echo '%%{mine}' > /opt/plain
         self.assertIn("/etc/ssh/other", nodes)
         self.assertTrue({"/etc/machine-id", "/var/lib/systemd/random-seed", "/etc/ssh/ssh_host_rsa_key"}.isdisjoint(nodes))
 
+    def test_hanging(self):
+        self.kit.package("hangs", tags="Requires: shell", scripts="%post\necho begun\nsleep 1000 & sleep 1000\n")
+        p = self.kit.project(self.dir / "p", ["shell", "hangs"], keys="scriptlet-timeout = 1")
+        out = p.ashlar("image", "build", "one", status=1).stderr
+        self.assertIn("error: %post(hangs-1.0-1.noarch) did not end within 1 seconds and was stopped", out)
+        self.assertIn("note: begun", out)
+        p = self.kit.project(self.dir / "zero", ["shell", "hangs"], keys="scriptlet-timeout = 0")
+        self.assertIn("scriptlet-timeout is a number of seconds from 1 to", p.ashlar("image", "build", "one", status=3).stderr)
+
     def test_cached(self):
         """What ran once with the same tree does not run again: not for a second build, nor for another image."""
         self.kit.package("once", tags="Requires: shell", scripts="%post\ndate +%%N > /opt/when\n%posttrans\ncat /opt/when > /opt/then\n")

@@ -7,7 +7,8 @@
 #define VERSION 1                    /* counts up when the same hook over the same tree gives another result */
 #define CACHE "scriptlet"
 #define OUTPUT_LINES 20              /* of a hook that failed, shown */
-static const AshSandboxLimits hook_limits = { .wall_ms = 300000, .processes = 512, .memory = UINT64_C(4) << 30, .disk = UINT64_C(1) << 30, .output = 1 << 20 };
+enum { TIMEOUT = 300, TIMEOUT_MAX = 86400 }; /* seconds */
+static const AshSandboxLimits hook_limits = { .processes = 512, .memory = UINT64_C(4) << 30, .disk = UINT64_C(1) << 30, .output = 1 << 20 };
 
 /* State of a running system that scriptlets look up, and that handlers make: there before the first hook. The handlers run again when all is done. */
 static const char *const before[] = { "accounts", "alternatives", "ldcache" };
@@ -24,6 +25,7 @@ typedef struct Runner {
         size_t n_since;
         AshSandboxRoom *room;        /* made when something is not in the cache */
         AshMirror *mirror;
+        int timeout;                 /* seconds for each hook */
         AshId key;                   /* of everything that the next hook sees */
 } Runner;
 
@@ -283,6 +285,7 @@ static int run_in_sandbox(Runner *r, const AshHookRun *run, AshSandboxResult *re
         const char *const env[] = { "PATH=/sbin:/bin:/usr/sbin:/usr/bin", "HOME=/root", "LC_ALL=C", "TZ=UTC0", "SYSTEMD_OFFLINE=1", epoch, NULL };
         Lua lua = { run, name };
         AshSandbox s = { .input = run->input, .script = h->body, .env = env, .one_output = true, .changes = true, .limits = hook_limits };
+        s.limits.wall_ms = r->timeout * 1000;
         int k = ensure_room(r);
         if (k >= 0)
                 k = ash_mirror_sync(r->mirror, r->since, run->time, r->c->diags);
@@ -310,10 +313,12 @@ static int compute(Runner *r, const AshHookRun *run, AshStr *out) {
                 return k;
         AshSlice text = ash_str_slice(&result.process.err);
         if (result.process.timed_out)
-                k = ash_fail(r->c->diags, -ETIMEDOUT, ASH_NOWHERE, "%s did not end within %d seconds and was stopped", name, hook_limits.wall_ms / 1000);
+                k = ash_fail(r->c->diags, -ETIMEDOUT, ASH_NOWHERE, "%s did not end within %d seconds and was stopped", name, r->timeout);
         else if (result.process.signal)
                 k = ash_fail(r->c->diags, -EIO, ASH_NOWHERE, "%s was ended by signal %d (%s)", name, result.process.signal, sigdescr_np(result.process.signal));
         if (k < 0) {
+                if (result.process.timed_out)
+                        ash_hint(r->c->diags, "scriptlet-timeout of the image gives it more time");
                 note_output(r->c->diags, text);
                 return k;
         }
@@ -364,10 +369,19 @@ static int run_one(Runner *r, const AshHookRun *run) {
         return k;
 }
 
+static int read_timeout(Runner *r) {
+        const AshNumber *n = r->c->image ? &r->c->image->scriptlet_timeout : NULL;
+        r->timeout = n && n->set ? (int) ASH_MIN(ASH_MAX(n->value, (int64_t) 0), (int64_t) TIMEOUT_MAX + 1) : TIMEOUT;
+        return r->timeout < 1 || r->timeout > TIMEOUT_MAX ? ash_fail(r->c->diags, -ASH_ERR_CONFIG, n->at, "scriptlet-timeout is a number of seconds from 1 to %d", TIMEOUT_MAX) : 0;
+}
+
 int ash_scriptlets_run(AshHandlerContext *c, void *context) {
         Runner r __attribute__((__cleanup__(runner_done))) = { .c = c, .handlers = context, .arena = ash_arena_new() };
         int k = plan(&r);
         if (k < 0 || !r.runs.n)
+                return k;
+        k = read_timeout(&r);
+        if (k < 0)
                 return k;
         k = check_arch(&r);
         if (k >= 0)
