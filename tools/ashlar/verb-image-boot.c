@@ -8,7 +8,7 @@
 
 static const struct {
         const char *format, *suffix;
-} disk_formats[] = { { "raw", ".raw" }, { "qcow2", ".qcow2" }, { "vhd", ".vhd" }, { "vhdx", ".vhdx" }, { "vmdk", ".vmdk" }, { "vhd-dynamic", ".vhd" } };
+} disk_formats[] = { { "raw", ".raw" }, { "qcow2", ".qcow2" }, { "vhd", ".vhd" }, { "vhdx", ".vhdx" }, { "vmdk", ".vmdk" }, { "vhd-dynamic", ".dynamic.vhd" } };
 
 static const char *format_of_path(const char *path) {
         AshSlice ext = ash_path_ext(ash_slice_str(path));
@@ -40,7 +40,7 @@ static const AshFlowOutput *choose(const AshFlowImageDone *done, AshSlice arch, 
 static int find_output(AshCli *cli, const char *name, AshImageDisk *ret) {
         _free_ char *lock_path = ash_cli_lock_path(cli), *dir = ash_image_dir(cli);
         _cleanup_(ash_flow_image_result_done) AshFlowImageResult result = {};
-        AshFlow flow = ash_cli_flow(cli);
+        AshFlow flow = { .config = cli->config, .store = cli->store, .progress = cli->progress, .diags = cli->diags, .threads = cli->jobs }; /* nothing is fetched */
         AshFlowImageOptions o = { .lock_path = lock_path, .output = dir, .names = &name, .n_names = 1 };
         const char *arch = ash_cli_option(cli, "arch");
         bool any = false;
