@@ -37,6 +37,9 @@ const char *ash_machine_scratch(const AshMachine *m);
 AshSlice ash_machine_console(const AshMachine *m);                /* what the console said, the last 8 MiB of it */
 uint64_t ash_machine_age(const AshMachine *m);                    /* ns since it was started */
 
+/* A volume for AshMachineOptions.seed, as a file. */
+int ash_machine_seed(const char *path, AshSlice user_data, AshSlice meta_data, AshDiags *diags);
+
 /* Waits until one of the events happens: returns those that have, 0 when the time is over; negative after a signal (-EINTR: the user wants to end) or when QEMU cannot go on (with a diagnostic). */
 enum {
         ASH_MACHINE_LOGIN = 1 << 0,  /* the console asks who logs in */

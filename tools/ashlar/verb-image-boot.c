@@ -75,10 +75,58 @@ int ash_image_find_disk(AshCli *cli, const char *name, AshImageDisk *ret) {
         return 0;
 }
 
-int ash_image_machine_options(AshCli *cli, const AshImageDisk *disk, AshMachineOptions *ret) {
-        *ret = (AshMachineOptions){ .disk = disk->path, .format = disk->format, .arch = disk->arch, .accel = ash_cli_option(cli, "accel"), .bus = ash_cli_option(cli, "bus"),
-                                    .memory = (unsigned) ash_cli_number(cli, "memory", 0), .cpus = (unsigned) ash_cli_number(cli, "cpus", 0), .disk_size = ash_cli_number(cli, "disk-size", 0) << 30, .ssh_port = -1 };
+/* ---- seeds ---- */
+/* What cloud-init in the machine reads: the user's own file, or a user who may log in with a key that was made for this machine. */
+static int user_data(AshCli *cli, AshTempDir *room, bool key, const char **ret_key, AshArena *arena, AshStr *out) {
+        const char *seed = ash_cli_option(cli, "seed");
+        _bytes_ AshBytes bytes = {};
+        if (seed) {
+                int r = ash_file_read(AT_FDCWD, seed, 16 << 20, &bytes);
+                ash_str_append(out, ash_bytes_slice(&bytes));
+                return r < 0 ? ash_fail_file(cli->diags, r, seed, "cannot read the user-data: %s", ash_strerror(r)) : 0;
+        }
+        if (!key)
+                return 0;
+        _process_result_ AshProcessResult result = {};
+        const char *private_key = ash_arena_printf(arena, "%s/key", room->path);
+        const char *argv[] = { "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "made by ashlar image boot", "-f", private_key, NULL };
+        int r = ash_process_check(&(AshProcess){ .argv = argv, .timeout_ms = 60000 }, &result, cli->diags);
+        if (r >= 0 && (r = ash_file_read(room->fd, "key.pub", 4096, &bytes)) < 0)
+                ash_fail_file(cli->diags, r, private_key, "cannot read the new key: %s", ash_strerror(r));
+        if (r < 0)
+                return r;
+        ash_str_appendf(out, "#cloud-config\nusers:\n  - name: " ASH_SEED_USER "\n    shell: /bin/bash\n    lock_passwd: true\n    sudo: \"ALL=(ALL) NOPASSWD:ALL\"\n    ssh_authorized_keys:\n      - %.*s\n",
+                        ASH_F(ash_slice_trim_right(ash_bytes_slice(&bytes))));
+        *ret_key = private_key;
         return 0;
+}
+
+static int make_seed(AshCli *cli, AshTempDir *room, bool key, const char **ret_key, AshArena *arena, const char **ret_path) {
+        _str_ AshStr user = {}, meta = {};
+        int r = user_data(cli, room, key, ret_key, arena, &user);
+        if (r < 0 || !user.len)
+                return r;
+        /* cloud-init works once for each instance: what the seed says is what it is called by, so that another seed is another machine. */
+        char digest[ASH_HEX_MAX];
+        ash_digest_hex_of(ASH_SHA256, ash_str_slice(&user), digest);
+        ash_str_appendf(&meta, "instance-id: ashlar-%.16s\n", digest);
+        *ret_path = ash_arena_printf(arena, "%s/seed.img", room->path);
+        return ash_machine_seed(*ret_path, ash_str_slice(&user), ash_str_slice(&meta), cli->diags);
+}
+
+int ash_image_machine_options(AshCli *cli, const AshImageDisk *disk, AshArena *arena, AshTempDir *room, bool key, const char **ret_key, AshMachineOptions *ret) {
+        const char *seed = NULL;
+        int r = make_seed(cli, room, key, ret_key, arena, &seed);
+        if (r < 0)
+                return r;
+        *ret = (AshMachineOptions){ .disk = disk->path, .format = disk->format, .arch = disk->arch, .accel = ash_cli_option(cli, "accel"), .bus = ash_cli_option(cli, "bus"),
+                                    .memory = (unsigned) ash_cli_number(cli, "memory", 0), .cpus = (unsigned) ash_cli_number(cli, "cpus", 0), .disk_size = ash_cli_number(cli, "disk-size", 0) << 30, .ssh_port = -1, .seed = seed };
+        return 0;
+}
+
+int ash_image_room(AshCli *cli, AshTempDir **ret) {
+        int r = ash_tempdir_new(NULL, ret);
+        return r < 0 ? ash_fail(cli->diags, r, ASH_NOWHERE, "cannot make a scratch directory: %s", ash_strerror(r)) : 0;
 }
 
 /* ---- boot ---- */
@@ -99,25 +147,31 @@ static int run_command(AshCli *cli, AshMachine *m, const char *command) {
         return answer.status;
 }
 
-static void say_how(AshCli *cli, const AshMachine *m, const AshImageDisk *disk) {
+static void say_how(AshCli *cli, const AshMachine *m, const AshImageDisk *disk, const char *key) {
         if (cli->quiet)
                 return;
         fprintf(stderr, "%s boots (%s)", disk->path, ash_machine_accel(m));
         if (isatty(STDIN_FILENO))
                 fprintf(stderr, "; three times ^] ends it");
         fprintf(stderr, "\n");
-        if (ash_machine_ssh_port(m))
+        if (key)
+                fprintf(stderr, "log in from another terminal, once the console asks for a login:\n  ssh -i %s -p %u -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no " ASH_SEED_USER "@127.0.0.1\n", key, ash_machine_ssh_port(m));
+        else if (ash_machine_ssh_port(m))
                 fprintf(stderr, "ssh: port %u of 127.0.0.1\n", ash_machine_ssh_port(m));
 }
 
 int ash_image_boot(AshCli *cli) {
         _cleanup_(ash_image_disk_done) AshImageDisk disk = {};
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        _cleanup_(ash_tempdir_free_p) AshTempDir *room = NULL;
         _cleanup_(ash_machine_free_p) AshMachine *m = NULL;
-        const char *command = ash_cli_option(cli, "command"), *port = ash_cli_option(cli, "ssh-port");
+        const char *key = NULL, *command = ash_cli_option(cli, "command"), *port = ash_cli_option(cli, "ssh-port");
         AshMachineOptions o;
         int r = ash_image_find_disk(cli, cli->args[0], &disk);
         if (r >= 0)
-                r = ash_image_machine_options(cli, &disk, &o);
+                r = ash_image_room(cli, &room);
+        if (r >= 0)
+                r = ash_image_machine_options(cli, &disk, arena, room, port, &key, &o);
         if (r < 0)
                 return r;
         if (port && ash_cli_number(cli, "ssh-port", 0) > 65535)
@@ -130,6 +184,6 @@ int ash_image_boot(AshCli *cli) {
                 return r;
         if (command)
                 return run_command(cli, m, command);
-        say_how(cli, m, &disk);
+        say_how(cli, m, &disk, key);
         return ash_machine_terminal(m, cli->diags);
 }

@@ -261,11 +261,14 @@ static int write_junit(Test *t, const char *path) {
 
 int ash_image_test(AshCli *cli) {
         _cleanup_(test_done) Test t = { .cli = cli, .arena = ash_arena_new() };
-        const char *junit = ash_cli_option(cli, "junit");
+        _cleanup_(ash_tempdir_free_p) AshTempDir *room = NULL;
+        const char *junit = ash_cli_option(cli, "junit"), *key = NULL;
         AshMachineOptions o;
         int r = ash_image_find_disk(cli, cli->args[0], &t.disk);
         if (r >= 0)
-                r = ash_image_machine_options(cli, &t.disk, &o);
+                r = ash_image_room(cli, &room);
+        if (r >= 0)
+                r = ash_image_machine_options(cli, &t.disk, t.arena, room, false, &key, &o);
         if (r < 0)
                 return r;
         o.agent = true;

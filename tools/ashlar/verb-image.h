@@ -20,6 +20,8 @@ int ash_image_test(AshCli *cli);
         { "disk-size", .value = "GIB", .doc = "size of the disk that the machine sees (default: as built)", .kind = ASH_KIND_NUMBER },          \
         { "seed", .value = "FILE", .doc = "cloud-init user-data for the machine, as a NoCloud volume", .kind = ASH_KIND_FILE }
 
+#define ASH_SEED_USER "ashlar"
+
 /* A disk that was built, and how it is booted. */
 typedef struct AshImageDisk {
         const AshImage *image;          /* NULL: a file that is no image of the project */
@@ -29,7 +31,9 @@ typedef struct AshImageDisk {
 void ash_image_disk_done(AshImageDisk *d);
 /* NAME is an image of the project, or a path with a slash in it. Says how to build what is not there. */
 int ash_image_find_disk(AshCli *cli, const char *name, AshImageDisk *ret);
-int ash_image_machine_options(AshCli *cli, const AshImageDisk *disk, AshMachineOptions *ret);
+int ash_image_room(AshCli *cli, AshTempDir **ret);
+/* room is where files for the machine go; ret borrows from it and from the disk. key: a user with a new ssh key is wanted where --seed says nothing else; *ret_key is its path in the room. */
+int ash_image_machine_options(AshCli *cli, const AshImageDisk *disk, AshArena *arena, AshTempDir *room, bool key, const char **ret_key, AshMachineOptions *ret);
 
 /* image plan, for an image whose definition is KIWI's. */
 int ash_image_plan_kiwi(AshCli *cli, const AshImage *image, AshSlice arch);
