@@ -115,7 +115,8 @@ int ash_machine_turn(AshMachine *m, int input, int timeout_ms, AshDiags *diags) 
                 take(&m->control, &m->control_text, &fresh);
         if (fds[3].revents && (k = take_errors(m, diags)) < 0)
                 return k;
-        if (fds[5].revents)
+        struct signalfd_siginfo info;
+        if (fds[5].revents && read(m->signals, &info, sizeof info) == sizeof info) /* else it would come once more when the machine is gone */
                 return -EINTR;
         if (fds[4].revents || (ash_child_fd(m->child) < 0 && ash_child_ended(m->child)))
                 return ended(m, diags);
