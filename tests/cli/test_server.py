@@ -42,7 +42,7 @@ class Server(unittest.TestCase):
             raise AssertionError(f"{args}\n{p.stdout}{p.stderr}")
         return p
 
-    def test_healthy(self):
+    def test_1_healthy(self):
         """Everything that the definition lists, on a disk that is larger than the image."""
         junit = self.dir / "junit.xml"
         disk = self.images / "server-x86_64.qcow2"
@@ -89,7 +89,7 @@ class Server(unittest.TestCase):
             time.sleep(3)
         self.fail("no ssh: " + p.stderr + (self.dir / "console").read_text(errors="replace")[-3000:])
 
-    def test_seeded(self):
+    def test_0_seeded(self):
         for name in ("key", "other"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.dir / name], check=True)
         seed = self.dir / "user-data"
