@@ -11,7 +11,7 @@ $(BUILD)/build.ninja:
 
 deps: ; scripts/deps
 check: deps ; scripts/check
-demo: deps all ; scripts/demo $(BUILD)/ashlar
+demo: ; scripts/demo $(BUILD)
 bench: all ; scripts/bench $(BUILD)
 fuzz: ; scripts/fuzz $(FUZZ_SECONDS)
 install: all ; meson install -C $(BUILD) --no-rebuild
