@@ -60,7 +60,8 @@ class Server(unittest.TestCase):
 
     # ---- a machine that stays up ----
     def boot(self, *args):
-        p = subprocess.Popen([ASHLAR, "-C", self.project, "image", "boot", "server", "--ssh-port", "0", *map(str, args)], env=self.env, stdin=subprocess.DEVNULL, stdout=(self.dir / "console").open("wb"), stderr=subprocess.PIPE, text=True)
+        with (self.dir / "console").open("wb") as console:
+            p = subprocess.Popen([ASHLAR, "-C", self.project, "image", "boot", "server", "--ssh-port", "0", *map(str, args)], env=self.env, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.PIPE, text=True)
 
         def end():
             p.send_signal(signal.SIGTERM)
