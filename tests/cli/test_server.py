@@ -103,7 +103,7 @@ class Server(unittest.TestCase):
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         port = self.boot("--seed", seed)
         self.assertIn("status: done", self.wait_for_ssh(port))
-        self.assertEqual(self.ssh(port, "hostname; cat /etc/seeded; ls /var/lib/ran").stdout.split(), ["seeded", "was", "here", "/var/lib/ran"])
+        self.assertEqual(self.ssh(port, "hostname; cat /etc/seeded; echo; ls /var/lib/ran").stdout.split(), ["seeded", "was", "here", "/var/lib/ran"])
         self.check_logins(port)
         self.check_dnf(port, httpd.server_address[1])
 
