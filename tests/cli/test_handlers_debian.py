@@ -2,6 +2,7 @@
 import os, pathlib, shutil, subprocess, sys, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+import rpmkit  # noqa: E402
 from handlerkit import Case, have  # noqa: E402
 
 STACKS = ("auth", "account", "password", "session", "session-noninteractive")
@@ -182,6 +183,33 @@ class Alternatives(Case):
         self.put("etc/alternatives.d/a.conf", "install /usr/bin/awk awk /usr/bin/gawk 10 family gnu initscript x\nfollower /usr/bin/nnn nnn /usr/bin/gnawk\ninstall /usr/bin/awk awk /usr/bin/mawk 5\n")
         self.handle("alternatives")
         self.assertEqual(self.made("var/lib/alternatives/awk"), b"auto\n/usr/bin/awk\nnnn\n/usr/bin/nnn\n\n/usr/bin/gawk\n@gnu@10 x\n/usr/bin/gnawk\n/usr/bin/mawk\n5\n\n")
+
+    def test_scriptlets(self):
+        """Scriptlets that only register: as if they had run, with the program that they call. Others are left to the sandbox, and so is a name that one of those registered."""
+        kit = rpmkit.Kit(self.dir)
+        self.addCleanup(kit.close)
+        post = "update-alternatives --install /usr/bin/awk awk /usr/bin/%s %d \\\n    --slave /usr/share/man/man1/awk.1.gz awk.1.gz /usr/share/man/man1/%s.1.gz \\\n    >/dev/null 2>&1 || :\n"
+        bodies = [("mawk", "%post", post % ("mawk", 5, "mawk")), ("gawk", "%posttrans", post % ("gawk", 10, "gawk")), ("less", "%post", "update-alternatives --install /usr/bin/pager pager /usr/bin/less 77\n")]
+        rpms = [kit.build(name, more=f"{kind}\n{body}") for name, kind, body in bodies]
+        rpms += [kit.build("shell", more="%post\nX=/usr/bin/vim.tiny\nupdate-alternatives --install /usr/bin/editor editor $X 1\n"),
+                 kit.build("lua", more="%post -p <lua>\nupdate-alternatives --install /usr/bin/editor editor /usr/bin/vim.tiny 1\n")]
+        arguments = ["--store", self.dir / "store", *[x for f in rpms for x in ("--rpm", f)], "alternatives"]
+        self.handle(*arguments)
+        self.assertEqual(self.links(self.out), {}) # rpm's call would have failed: the program is not there
+        self.put("usr/bin/update-alternatives")
+        judge = self.dir / "judge"
+        shutil.copytree(self.root, judge)
+        program = self.dir / "bin" / "update-alternatives"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\nexec {have('update-alternatives')} --root {judge} --log /dev/null \"$@\"\n")
+        program.chmod(0o755)
+        for _, _, body in bodies:
+            subprocess.run(["sh", "-e", "-c", body], env={"PATH": f"{program.parent}:/usr/bin:/bin"}, check=True)
+        self.handle(*arguments)
+        self.assertEqual(self.links(self.root, self.out), self.links(judge))
+        self.assertEqual(len(self.links(judge)), 6)
+        for name in ("awk", "pager"):
+            self.assertEqual(self.made("var/lib/dpkg/alternatives/" + name).decode(), (judge / "var/lib/dpkg/alternatives" / name).read_text())
 
     def test_mistakes(self):
         self.put("usr/bin/taken")

@@ -2,9 +2,12 @@
  * a command; packages whose scripts are not carried declare them in alternatives.d, in the words of that command:
  *   install LINK NAME PATH PRIORITY [family WORD] [initscript WORD]
  *   slave LINK NAME PATH             (of the line in front; "follower" is the same)
+ * A scriptlet of a package that does nothing but call the command counts as such a declaration, where the program is in the tree; it does not run then.
  * The state file is dpkg's or chkconfig's, for the program that is in the tree. */
 #include <inttypes.h>
+#include "compose-alternatives.h"
 #include "handlers-private.h"
+#include "rpm-read.h"
 
 typedef struct Slave {
         AshSlice link, name, path;   /* path: empty: this choice has none */
@@ -117,9 +120,9 @@ static const char *add_slave(Alternatives *a, AshSlice rest) {
         return NULL;
 }
 
-static void read_file(Alternatives *a, AshSlice path) {
-        AshSlice text = ash_compose_read(a->c->tree, path), rest = text, line, word;
-        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(path.ptr, text);
+static void read_text(Alternatives *a, const char *name, AshSlice text) {
+        AshSlice rest = text, line, word;
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(name, text);
         a->last = NULL;
         while (ash_slice_next_line(&rest, &line)) {
                 AshSlice trimmed = ash_slice_trim(line), words = trimmed;
@@ -154,7 +157,47 @@ static void read_files(Alternatives *a) {
                 order[n++] = e->value;
         qsort(order, n, sizeof *order, by_base);
         for (size_t i = 0; i < n; i++)
-                read_file(a, *order[i]);
+                read_text(a, order[i]->ptr, ash_compose_read(a->c->tree, *order[i]));
+}
+
+/* ---- scriptlets ---- */
+static bool has_program(const AshHandlerContext *c) {
+        static const char *const programs[] = { "/usr/sbin/alternatives", "/usr/bin/alternatives", "/usr/sbin/update-alternatives", "/usr/bin/update-alternatives" };
+        for (size_t i = 0; i < ASH_N(programs); i++)
+                if (ash_tree_lookup(c->tree, ash_slice_str(programs[i]), true) != ASH_NO_NODE)
+                        return true;
+        return false;
+}
+
+static void read_scriptlet(Alternatives *a, const AshRpmHeader *h, size_t which, AshSlice nevra) {
+        static const struct { const char *name; uint32_t body, program, flags; } hooks[] = {
+                { "post", ASH_RPMTAG_POSTIN, ASH_RPMTAG_POSTINPROG, ASH_RPMTAG_POSTINFLAGS },
+                { "posttrans", ASH_RPMTAG_POSTTRANS, ASH_RPMTAG_POSTTRANSPROG, ASH_RPMTAG_POSTTRANSFLAGS },
+        };
+        static const AshSlice shell = { "/bin/sh", 7 };
+        _str_ AshStr lines = {};
+        uint32_t n = 0;
+        const AshRpmTag *flags = ash_rpm_tag(h, hooks[which].flags);
+        const AshSlice *program = ash_rpm_strings(h, hooks[which].program, a->arena, &n);
+        AshSlice body = ash_rpm_string(h, hooks[which].body);
+        if (body.ptr && ash_alternatives_script(n ? program : &shell, n ? n : 1, flags ? (uint32_t) ash_rpm_number_at(h, flags, 0) : 0, body, &lines))
+                read_text(a, ash_arena_printf(a->arena, "%%%s(%.*s)", hooks[which].name, ASH_F(nevra)), ash_arena_slice(a->arena, ash_str_slice(&lines)));
+}
+
+static int read_packages(Alternatives *a) {
+        for (size_t i = 0; has_program(a->c) && i < a->c->n_packages; i++) {
+                AshSlice blob = ash_pack_header(a->c->packages[i].pack);
+                AshRpmHeader header;
+                if (ash_slice_find(blob, ASH_S("alternatives")) < 0)
+                        continue;
+                int r = ash_rpm_header_parse(blob, 0, "header", 0, &header, a->c->diags);
+                if (r < 0)
+                        return r;
+                for (size_t which = 0; which < 2; which++)
+                        read_scriptlet(a, &header, which, a->c->packages[i].nevra);
+                ash_rpm_header_done(&header);
+        }
+        return 0;
 }
 
 /* ---- links and state ---- */
@@ -197,9 +240,17 @@ static void put_state(const Group *g, bool chkconfig, AshStr *out) {
                 ash_str_append_char(out, '\n');
 }
 
+/* A scriptlet that ran in the sandbox called the program for this name: it has taken what was registered before into account. */
+static bool is_settled(Alternatives *a, const Group *g) {
+        AshNode n = ash_tree_lookup(a->c->tree, ash_slice_str(ash_arena_printf(a->arena, "/var/lib/alternatives/%.*s", ASH_F(g->name))), false);
+        return n != ASH_NO_NODE && a->c->tree->origins.items[ash_tree_node(a->c->tree, n)->origin].kind == ASH_ORIGIN_SCRIPTLET;
+}
+
 static int put_group(Alternatives *a, const Group *g) {
         const Choice *best = g->choices.items;
         int r;
+        if (is_settled(a, g))
+                return 0;
         ash_array_foreach(&g->choices, c)
                 if (c->priority > best->priority)
                         best = c;
@@ -220,13 +271,13 @@ static int put_group(Alternatives *a, const Group *g) {
 }
 
 bool ash_wants_alternatives(const AshHandlerContext *c) {
-        return ash_tree_lookup(c->tree, ASH_S("/usr/lib/alternatives.d"), true) != ASH_NO_NODE || ash_tree_lookup(c->tree, ASH_S("/etc/alternatives.d"), true) != ASH_NO_NODE;
+        return ash_tree_lookup(c->tree, ASH_S("/usr/lib/alternatives.d"), true) != ASH_NO_NODE || ash_tree_lookup(c->tree, ASH_S("/etc/alternatives.d"), true) != ASH_NO_NODE || (c->n_packages && has_program(c));
 }
 
 int ash_handle_alternatives(AshHandlerContext *c) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         Alternatives a = { .c = c, .arena = arena };
-        int r = 0;
+        int r = read_packages(&a);
         read_files(&a);
         ash_map_foreach(&a.groups, e) {
                 Group *g = e->value;

@@ -37,6 +37,8 @@ bool ash_wants_audit(const AshHandlerContext *c);
 int ash_handle_audit(AshHandlerContext *c);
 bool ash_wants_alternatives(const AshHandlerContext *c);
 int ash_handle_alternatives(AshHandlerContext *c);
+bool ash_wants_authselect(const AshHandlerContext *c);
+int ash_handle_authselect(AshHandlerContext *c);
 bool ash_wants_depmod(const AshHandlerContext *c);
 int ash_handle_depmod(AshHandlerContext *c);
 bool ash_wants_fstab(const AshHandlerContext *c);

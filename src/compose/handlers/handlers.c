@@ -14,6 +14,7 @@ static const char *const catalog_inputs[] = { "/usr/local/lib/systemd/catalog/*.
 static const char *const crypto_inputs[] = { "/usr/share/crypto-policies/**", "/etc/crypto-policies/config", NULL };
 static const char *const audit_inputs[] = { "/etc/audit/rules.d/*.rules", "/usr/share/audit-rules/*", NULL };
 static const char *const alternatives_inputs[] = { "/etc/alternatives.d/*.conf", "/usr/lib/alternatives.d/*.conf", NULL };
+static const char *const authselect_inputs[] = { "/usr/share/authselect/**", "/etc/authselect/authselect.conf", "/etc/authselect/custom/**", NULL };
 static const char *const depmod_inputs[] = { "/usr/lib/modules/**", "/etc/depmod.d/*.conf", "/usr/lib/depmod.d/*.conf", NULL };
 
 const AshHandler ash_handlers[] = {
@@ -33,6 +34,7 @@ const AshHandler ash_handlers[] = {
         { "crypto-policies", "links to the back-ends of the stock policy (crypto-policies' %post)",              crypto_inputs,   1, ash_wants_crypto_policies, ash_handle_crypto_policies },
         { "audit",     "/etc/audit/audit.rules of rules.d (augenrules)",                                        audit_inputs,    1, ash_wants_audit, ash_handle_audit },
         { "alternatives", "names that several packages offer, as alternatives.d declares them (update-alternatives)", alternatives_inputs, 1, ash_wants_alternatives, ash_handle_alternatives },
+        { "authselect", "/etc/nsswitch.conf and PAM stacks of the profile, below /etc/authselect (authselect select)", authselect_inputs, 1, ash_wants_authselect, ash_handle_authselect },
         { "depmod",    "indices of each kernel's modules: modules.dep and its companions (depmod)",             depmod_inputs,   2, ash_wants_depmod, ash_handle_depmod },
         { "fstab",     "mount points of a disk's partitions, and /etc/fstab for those that systemd does not find itself", NULL,            1, ash_wants_fstab, ash_handle_fstab },
         { "updated",   "/etc/.updated, /var/.updated: the first boot need not do again what is done (systemd-update-done)", NULL, 1, ash_wants_updated, ash_handle_updated },

@@ -1,4 +1,5 @@
 /* What a hook would do to a fresh image. Only what is known exactly is decided here; nobody reads shell. */
+#include "compose-alternatives.h"
 #include "io-digest.h"
 #include "scriptlets-private.h"
 
@@ -120,6 +121,12 @@ static const AshKnownHook *find_known(const char *digest) {
         return NULL;
 }
 
+/* The handler reads the same scriptlets of the headers, with the same function. */
+static bool registers_alternatives(const AshHook *h) {
+        _str_ AshStr lines = {};
+        return (h->kind == ASH_HOOK_POST || h->kind == ASH_HOOK_POSTTRANS) && ash_alternatives_script(h->program, h->n_program, h->flags, h->body, &lines);
+}
+
 static void decide(AshHook *h, AshArena *arena) {
         _cleanup_(form_done) Form f = {};
         char digest[65];
@@ -131,6 +138,8 @@ static void decide(AshHook *h, AshArena *arena) {
                 if (is_shell(h) || is_lua(h))
                         return set(h, ASH_WAY_NO_EFFECT, NULL, "its body is empty");
         }
+        if (registers_alternatives(h))
+                return set(h, ASH_WAY_HANDLER, "alternatives", "registers alternatives with literal words, nothing else");
         form_of(h, &f);
         ash_digest_hex_of(ASH_SHA256, ash_str_slice(&f.text), digest);
         const AshKnownHook *known = find_known(digest);

@@ -4,6 +4,8 @@
 const AshKnownHook ash_known_hooks[] = {
         { "25d917dcc887b2dc835496ed490b817cfbf593b04cf56e5e485de2afde80fc3c", "audit,presets", "presets and augenrules" }, /* audit-rules %post */
         { "6b883163128b9b0b2ba122f5b8b2fe67b5aba280dd782211a549fba57f1ce255", "audit,presets", "presets and augenrules" }, /* audit-rules %post */
+        { "51d704fbafd54b5d5aa47f1525c6336f2925be8bad789cac5634294587fd71fa", "authselect", "the default profile" }, /* authselect-libs %posttrans */
+        { "bf6e59d9fb8e32d4e8f4127d909d3e963b9bca3a328c49cce137d9b2dffadaf5", "authselect", "the default profile" }, /* authselect-libs %posttrans */
         { "f1b29780323ce62a988d403b9ba67307b3014cfafafacf1a50f0c9f2a46b2d8a", "presets", "presets; the rest starts the service of a running system" }, /* audit %post */
         { "af75a6c328b56e50ddeb0bd6417af99e1686f5cf39d4539f8d15e38c33025a8a", "shells", "/etc/shells" }, /* bash %post */
         { "ae3842b4f5dc33ae76345421d913a8559acb92275b66dea7722506094b7439a5", NULL, "only when an older version is replaced" }, /* ca-certificates %pre */

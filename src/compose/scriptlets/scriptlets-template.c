@@ -36,6 +36,8 @@ static const struct {
         { 0, "tmpfiles", "%tmpfiles_create", { "systemd-tmpfiles --create \1 >/dev/null 2>&1 || :" } },
         { 0, "ldcache", "ldconfig", { "/sbin/ldconfig" } },
         { 0, "ldcache", "ldconfig", { "/usr/sbin/ldconfig" } },
+        { PLAIN, "ca-trust", "ca-certificates' bundles", { "if [ -x /usr/bin/ln ]; then", "/usr/bin/ca-legacy install", "/usr/bin/update-ca-trust", "fi" } },
+        { PLAIN, "ca-trust", "ca-certificates' bundles", { "/usr/bin/ca-legacy install", "/usr/bin/update-ca-trust" } },
         { 0, NULL, "nothing", { ":" } },
 };
 
