@@ -30,6 +30,7 @@ TOOLS = [
     ("/usr/bin/systemd-hwdb", "--usr", "update"),
     ("/usr/bin/bash", "-c", "'for k in /usr/lib/modules/*; do [ ! -d $k ] || depmod ${k##*/}; done'"),
     ("/usr/bin/journalctl", "--update-catalog"),
+    ("/usr/sbin/augenrules",),
     ("/usr/bin/systemctl", "preset-all"),
     ("/usr/bin/systemctl", "--global", "preset-all"),
     ("/usr/bin/systemd-tmpfiles", "--create", "--exclude-prefix=/run", "--exclude-prefix=/tmp", "--exclude-prefix=/dev", "--exclude-prefix=/proc", "--exclude-prefix=/sys"),
