@@ -99,6 +99,7 @@ static const char *const no_placeholders[] = { NULL };
 static const char *const git_placeholders[] = { "pkg", NULL };
 static const char *const lookaside_placeholders[] = { "pkg", "filename", "hashtype", "hash", NULL };
 static const char *const repo_placeholders[] = { "releasever", "basearch", NULL };
+static const char *const upstream_url_placeholders[] = { "releasever", "basearch", "snapshot", NULL };
 
 #define HTTP "^https?://[^/\\s]\\S*$"
 const AshForm ash_form_commit = { "7 to 40 hexadecimal digits", "^[0-9a-fA-F]{7,40}$", commit_ok, NULL };
@@ -106,6 +107,7 @@ const AshForm ash_form_git_ref = { "a full commit id of 40 hexadecimal digits", 
 const AshForm ash_form_hash = { "64 (SHA256) or 128 (SHA512) hexadecimal digits", "^([0-9a-fA-F]{64}|[0-9a-fA-F]{128})$", hash_ok, NULL };
 const AshForm ash_form_url = { "an http or https URL", HTTP, http_ok, NULL };
 const AshForm ash_form_repo_url = { "an http, https or file URL", "^(https?://[^/\\s]|file:///)\\S*$", repo_url_ok, repo_placeholders };
+const AshForm ash_form_upstream_url = { "an http, https or file URL", "^(https?://[^/\\s]|file:///)\\S*$", repo_url_ok, upstream_url_placeholders };
 const AshForm ash_form_subpath = { "a relative path without '..'", "^(?!/)(?!(.*/)?\\.\\.(/|$)).+$", confined_ok, repo_placeholders };
 const AshForm ash_form_git_uri = { "a URI", "^[^:]+://\\S+$", uri_ok, git_placeholders };
 const AshForm ash_form_lookaside_uri = { "a URI", "^[^:]+://\\S+$", uri_ok, lookaside_placeholders };

@@ -376,8 +376,10 @@ static void key_rule(const AshRules *r, AshFlag disable, AshText key, AshSpan at
         ash_hint(r->diags, "add gpg-key = \"PATH or URL\"");
 }
 
+static AshText first(const AshTexts *texts) { return texts->n ? texts->items[0] : (AshText){}; }
+
 static void apt_rule(const AshRules *r, const AshRepo *repo, AshSpan at) {
-        const struct { AshText t; const char *key; } none[] = { { repo->base_uri, "base-uri" }, { repo->metalink, "metalink" } };
+        const struct { AshText t; const char *key; } none[] = { { repo->base_uri, "base-uri" }, { repo->metalink, "metalink" }, { repo->mirror_list, "mirror-list" }, { first(&repo->mirrors), "mirrors" } };
         if (!filled(repo->suite)) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a repository of type 'apt' needs 'suite'");
                 ash_hint(r->diags, "add suite = \"NAME\", as the archive calls it");
@@ -389,6 +391,26 @@ static void apt_rule(const AshRules *r, const AshRepo *repo, AshSpan at) {
                 }
 }
 
+/* Where it is: said in one of three ways. */
+static void address_rule(const AshRules *r, const AshRepo *repo, AshSpan at) {
+        const struct { AshText t; const char *key; } ways[] = { { repo->base_uri, "base-uri" }, { repo->metalink, "metalink" }, { repo->mirror_list, "mirror-list" } };
+        const char *said = NULL;
+        for (size_t i = 0; i < ASH_N(ways); i++) {
+                if (said && filled(ways[i].t)) {
+                        ash_fail(r->diags, -ASH_ERR_CONFIG, ways[i].t.at, "'%s' and '%s' exclude each other", said, ways[i].key);
+                        ash_hint(r->diags, "remove one of the two");
+                } else if (filled(ways[i].t))
+                        said = ways[i].key;
+        }
+        if (!said) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a repository needs 'base-uri', 'metalink' or 'mirror-list'");
+                ash_hint(r->diags, "add base-uri = \"https://...\", or type = \"apt\" with a suite");
+        } else if (repo->mirrors.n && !filled(repo->base_uri)) {
+                ash_fail(r->diags, -ASH_ERR_CONFIG, repo->mirrors.items[0].at, "'mirrors' are beside 'base-uri', which is not there");
+                ash_hint(r->diags, "make the first of them base-uri");
+        }
+}
+
 void ash_rule_repo(const AshRules *r, const void *item, AshSpan at) {
         const AshRepo *repo = item;
         if (is(repo->type, "apt")) {
@@ -396,19 +418,15 @@ void ash_rule_repo(const AshRules *r, const void *item, AshSpan at) {
                 return;
         }
         if (is(repo->type, "host")) {
-                const AshText *stray[] = { &repo->base_uri, &repo->metalink, &repo->suite };
+                const AshText stray[] = { repo->base_uri, repo->metalink, repo->mirror_list, first(&repo->mirrors), repo->suite };
                 for (size_t i = 0; i < ASH_N(stray); i++)
-                        if (filled(*stray[i])) {
-                                ash_fail(r->diags, -ASH_ERR_CONFIG, stray[i]->at, "a repository of type 'host' has no address: its package is made of programs that come with Ashlar");
+                        if (filled(stray[i])) {
+                                ash_fail(r->diags, -ASH_ERR_CONFIG, stray[i].at, "a repository of type 'host' has no address: its package is made of programs that come with Ashlar");
                                 ash_hint(r->diags, "remove this");
                         }
                 return;
         }
-        if (filled(repo->base_uri) == filled(repo->metalink)) {
-                ash_fail(r->diags, -ASH_ERR_CONFIG, filled(repo->base_uri) ? repo->metalink.at : at, filled(repo->base_uri) ? "'base-uri' and 'metalink' exclude each other" :
-                        "a repository needs 'base-uri' or 'metalink'");
-                ash_hint(r->diags, filled(repo->base_uri) ? "remove one of the two" : "add base-uri = \"https://...\", or type = \"apt\" with a suite");
-        }
+        address_rule(r, repo, at);
         key_rule(r, repo->disable_gpg_check, repo->gpg_key, at);
         AshSpan stray = filled(repo->suite) ? repo->suite.at : repo->components.n ? repo->components.items[0].at : ASH_NOWHERE;
         if (stray.source) {
@@ -424,12 +442,12 @@ void ash_rule_repo_set(const AshRules *r, const void *item, AshSpan at) {
 
 void ash_rule_upstream(const AshRules *r, const void *item, AshSpan at) {
         const AshUpstream *u = item;
-        bool single = filled(u->repo.base_uri) || filled(u->repo.metalink) || filled(u->repo.suite);
+        bool single = filled(u->repo.base_uri) || filled(u->repo.metalink) || filled(u->repo.mirror_list) || filled(u->repo.suite);
         if (u->repos.n && single) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, u->repos.items[0].at, "an upstream either names repositories with 'repos' or is one itself, not both");
                 ash_hint(r->diags, "move the repository to [resources.rpm-repos.NAME] and name it in 'repos'");
         } else if (!u->repos.n && !single && !is(u->repo.type, "apt") && !is(u->repo.type, "host")) {
-                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "an upstream needs 'repos', 'base-uri', 'metalink' or, for type 'apt', 'suite'");
+                ash_fail(r->diags, -ASH_ERR_CONFIG, at, "an upstream needs 'repos', 'base-uri', 'metalink', 'mirror-list' or, for type 'apt', 'suite'");
                 ash_hint(r->diags, "for example repos = [\"NAME\"], a name in resources.rpm-repos");
         } else if (!u->repos.n)
                 ash_rule_repo(r, &u->repo, at);

@@ -202,8 +202,10 @@ static const AshRecord distro = { "distro", "A distribution: what is built, or w
 #define REPO_ROWS(T, prefix) \
         TEXT_("description", DOCS, T, prefix description, "what it is", FORM(line)), \
         TEXT_("type", 0, T, prefix type, "`rpm-md`: an RPM repository; `apt` (Ashlar's): a suite of an apt archive, imported as RPMs; `host` (Ashlar's): the package `ashlar-boot`, made of programs that come with Ashlar", WORDS("rpm-md", "apt", "host", ""), .standard = "rpm-md"), \
-        TEXT("base-uri", T, prefix base_uri, "its address; `$basearch` and `$releasever` are filled in", FORM(repo_url)), \
-        TEXT("metalink", T, prefix metalink, "its metalink, in place of `base-uri`", FORM(repo_url)), \
+        TEXT("base-uri", T, prefix base_uri, "its address; `$basearch`, `$releasever` (`release-ver` of the default distribution) and `$snapshot` (as the upstream says it) are filled in", FORM(upstream_url)), \
+        TEXTS_("mirrors", OWN, T, prefix mirrors, "further addresses of the same repository, tried in this order after `base-uri`", FORM(upstream_url)), \
+        TEXT_("mirror-list", OWN, T, prefix mirror_list, "address of a list of mirrors, one URL a line, in place of `base-uri`", FORM(upstream_url)), \
+        TEXT("metalink", T, prefix metalink, "its metalink, in place of `base-uri`", FORM(upstream_url)), \
         FLAG_("disable-gpg-check", 0, T, prefix disable_gpg_check, "do not check signatures"), \
         FLAG_("disable-ssl-verify", 0, T, prefix disable_ssl_verify, "accepted for azldev; Ashlar always verifies TLS certificates"), \
         PATH_("gpg-key", 0, T, prefix gpg_key, "the key that signs it: a URI, or a path"), \
@@ -240,7 +242,7 @@ static const AshRecord resources = { "resources", "Things that other parts refer
 static const AshRecord upstream = { "upstream", "Where packages come from; `--upstream NAME` chooses. Either a repository said here, or the names of several", sizeof(AshUpstream), ROWS(
         REPO_ROWS(AshUpstream, repo.),
         TEXTS_("repos", OWN, AshUpstream, repos, "names of `resources.rpm-repos`", REF(REPO)),
-        TEXT_("snapshot", OWN, AshUpstream, snapshot, "take it as it stood at this time, where the server can", FORM(date_time)),
+        TEXT_("snapshot", OWN, AshUpstream, snapshot, "take it as it stood at this time, where the server can: fills in `$snapshot` of its addresses, as it is written here", FORM(date_time)),
         PATH_("names", OWN, AshUpstream, names, "a table of further provides for imported packages"),
         PATH_("import-overlays", OWN, AshUpstream, import_overlays, "a table of deviations of imported packages, and of what replaces their maintainer scripts"),
         TEXTS_("import", OWN, AshUpstream, import, "packages to import beside what images and components need"),

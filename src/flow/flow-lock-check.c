@@ -143,7 +143,7 @@ int ash_flow_lock_check(AshFlow *flow, const AshFlowLockOptions *options) {
         AshSlice name = options->upstream ? ash_slice_str(options->upstream) : ASH_NOSLICE;
         c.upstream = ash_config_upstream(flow->config, name);
         if (!c.upstream && name.len)
-                return ash_fail(flow->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, "the project has no upstream '%.*s'", ASH_F(name));
+                return ash_flow_unknown_upstream(flow->config, name, flow->diags);
         int r = ash_lock_read(options->path, &c.lock, flow->diags);
         if (r == -ENOENT)
                 return ash_fail_file(flow->diags, r, options->path, "there is no lock yet: 'ashlar lock' makes it") < 0 ? 1 : 0;

@@ -39,7 +39,9 @@ static int choose_upstream(Locker *l, bool needed) {
         l->upstream = ash_config_upstream(l->flow->config, name);
         if (l->upstream || (!name.len && !needed))
                 return 0;
-        int r = ash_fail(l->flow->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, name.len ? "the project has no upstream '%.*s'" : "the project has no upstream to take packages from%.*s", ASH_F(name));
+        if (name.len)
+                return ash_flow_unknown_upstream(l->flow->config, name, l->flow->diags);
+        int r = ash_fail(l->flow->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, "the project has no upstream to take packages from");
         ash_hint(l->flow->diags, "declare one: [upstreams.NAME] with type = \"apt\" or \"rpm-md\"");
         return r;
 }

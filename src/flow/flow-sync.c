@@ -3,7 +3,7 @@
 
 /* Whatever makes another upstream of it: name and address, architecture, and the snapshot (empty: the last). */
 static AshId state_key(const AshUpstream *u, AshSlice arch, AshSlice snapshot) {
-        const AshSlice parts[] = { u->repo.name.s, u->repo.type.s, u->repo.base_uri.s, u->repo.metalink.s, u->repo.suite.s, u->snapshot.s, arch, snapshot };
+        const AshSlice parts[] = { u->repo.name.s, u->repo.type.s, u->repo.base_uri.s, u->repo.metalink.s, u->repo.mirror_list.s, u->repo.suite.s, u->snapshot.s, arch, snapshot };
         _str_ AshStr text = {};
         for (size_t i = 0; i < ASH_N(parts); i++)
                 ash_str_appendf(&text, "%zu:%.*s\n", parts[i].len, ASH_F(parts[i]));

@@ -462,14 +462,21 @@ static int realize_apt(AshFlowUpstream *u, const AshPackage *const *packages, si
 /* Where it is and what proves it. What it points at lives as long as the upstream. */
 static int make_source(AshFlowUpstream *u, AshRpmmdSource *ret) {
         const AshRepo *repo = &u->config->repo;
-        const char **arches = ash_arena_new_items(u->arena, const char *, 2), **bases = ash_arena_new_items(u->arena, const char *, 2);
+        const char **arches = ash_arena_new_items(u->arena, const char *, 2), **bases = ash_arena_new_items(u->arena, const char *, repo->mirrors.n + 2);
+        const AshDistroVersion *version = u->flow->config ? ash_config_default_distro_version(u->flow->config, NULL) : NULL;
         arches[0] = ash_arena_strndup(u->arena, u->arch.ptr, u->arch.len);
         *ret = (AshRpmmdSource){ .name = ash_arena_strndup(u->arena, u->name.ptr, u->name.len), .arch = arches[0], .arches = arches, .allow_file = true, .at = repo->name.at,
                                  .snapshot = ash_text_set(u->config->snapshot) ? u->config->snapshot.s.ptr : NULL, .allow_unsigned = repo->disable_gpg_check.value == ASH_YES };
         if (ash_text_set(repo->metalink))
                 ret->metalink = repo->metalink.s.ptr;
+        if (ash_text_set(repo->mirror_list))
+                ret->mirrorlist = repo->mirror_list.s.ptr;
+        if (version && ash_text_set(version->release_ver))
+                ret->releasever = version->release_ver.s.ptr;
         if (ash_text_set(repo->base_uri)) {
                 bases[0] = repo->base_uri.s.ptr;
+                for (size_t i = 0; i < repo->mirrors.n; i++)
+                        bases[i + 1] = repo->mirrors.items[i].s.ptr;
                 ret->base_urls = bases;
         }
         if (!ash_text_set(repo->gpg_key) || ret->allow_unsigned)
@@ -479,8 +486,11 @@ static int make_source(AshFlowUpstream *u, AshRpmmdSource *ret) {
         if (ash_slice_starts(path, ASH_S("file://")))
                 path = ash_slice_from(path, 7);
         int r = ash_file_read(AT_FDCWD, path.ptr, 4 << 20, &key);
-        if (r < 0)
-                return ash_fail(u->flow->diags, r, repo->gpg_key.at, "cannot read the key '%.*s': %s", ASH_F(path), ash_strerror(r));
+        if (r < 0) {
+                ash_fail(u->flow->diags, r, repo->gpg_key.at, "cannot read the key '%.*s': %s", ASH_F(path), ash_strerror(r));
+                ash_hint(u->flow->diags, "'gpg-key' is a file on this machine with the public key of whoever signs upstream '%.*s': install or fetch it", ASH_F(u->name));
+                return r;
+        }
         r = ash_keyring_new(&u->keys, u->flow->diags);
         if (r >= 0)
                 r = ash_keyring_add(u->keys, ash_bytes_slice(&key), path.ptr, u->flow->diags);
@@ -961,6 +971,19 @@ const AshUpstream **ash_flow_upstream_parts(AshFlow *flow, const AshUpstream *up
 const AshUpstream *ash_flow_upstream_of_repo(AshFlow *flow, AshSlice name, AshArena *arena) {
         const AshRepo *repo = ash_config_repo(flow->config, name);
         return repo ? make_part(&(AshUpstream){}, repo, arena) : NULL;
+}
+
+int ash_flow_unknown_upstream(const AshConfig *config, AshSlice name, AshDiags *diags) {
+        const AshUpstreams *all = &ash_config_project(config)->upstreams;
+        _str_ AshStr names = {};
+        for (size_t i = 0; i < all->n; i++)
+                ash_str_appendf(&names, "%s%.*s", i ? ", " : "", ASH_F(all->items[i].repo.name.s));
+        int r = ash_fail(diags, -ASH_ERR_CONFIG, ASH_NOWHERE, "the project has no upstream '%.*s'", ASH_F(name));
+        if (all->n)
+                ash_hint(diags, "it has %s", names.ptr);
+        else
+                ash_hint(diags, "declare one: [upstreams.NAME] with type = \"apt\" or \"rpm-md\"");
+        return r;
 }
 
 const AshUpstream *ash_flow_upstream_by_name(AshFlow *flow, AshSlice name, AshArena *arena) {

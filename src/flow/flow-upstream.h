@@ -40,6 +40,8 @@ bool ash_flow_upstream_has(AshFlowUpstream *u, const AshPackage *package);
 const AshUpstream **ash_flow_upstream_parts(AshFlow *flow, const AshUpstream *upstream, AshSlice arch, AshArena *arena, size_t *ret_n);
 /* A repository of resources.rpm-repos as an upstream of its own; NULL: the project has none of that name. In the arena. */
 const AshUpstream *ash_flow_upstream_of_repo(AshFlow *flow, AshSlice name, AshArena *arena);
+/* Says that the project has no upstream of this name, and which it has: -ASH_ERR_CONFIG. */
+int ash_flow_unknown_upstream(const AshConfig *config, AshSlice name, AshDiags *diags);
 /* The upstream, the part of one, or the repository that a lock calls so. NULL: the project has none. */
 const AshUpstream *ash_flow_upstream_by_name(AshFlow *flow, AshSlice name, AshArena *arena);
 /* Names of the packages that every other one may count on without requiring them (Debian's "Essential: yes"); none for other kinds. In the arena. */

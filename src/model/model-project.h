@@ -193,7 +193,8 @@ typedef struct AshDistros {
 /* ---- where packages come from, where they go ---- */
 typedef struct AshRepo {
         AshText name, description, type; /* "rpm-md" (also when unset) or "apt" */
-        AshText base_uri, metalink;      /* rpm-md: exactly one of them */
+        AshText base_uri, metalink, mirror_list; /* rpm-md: exactly one of them */
+        AshTexts mirrors;                /* rpm-md: further addresses beside base_uri, tried in this order */
         AshFlag disable_gpg_check, disable_ssl_verify;
         AshText gpg_key;                 /* URI or path */
         AshTexts architectures;          /* "arches"; empty: all */

@@ -562,6 +562,36 @@ packages = ["app-1.0-1.noarch",
             self.assertIn("key", self.ashlar("--store", self.dir / "store2", "lock", status=None_or(5, 3, 1)).stderr)
             self.assertFalse(self.lock.exists())
 
+    def test_addresses(self):
+        """Several base URLs, a list of mirrors, $releasever, $basearch and $snapshot: each of them as the project says it."""
+        for n in range(2):
+            shutil.copytree(self.up, self.dir / f"at/4.0/x86_64/{n}/2026-02-24T00:00:00Z")
+        base = f"file://{self.dir}/at/$releasever/$basearch"
+        distro = ('[project]\n', '[distros.mine.versions."4"]\nrelease-ver = "4.0"\n[project]\ndefault-distro = { name = "mine", version = "4" }\n')
+        here = f'base-uri = "file://{self.up}"'
+        self.edit((here, f'base-uri = "{base}/nothing-here"\nmirrors = ["{base}/1/$snapshot"]\nsnapshot = "2026-02-24T00:00:00Z"'), distro)
+        self.ashlar("config", "check")
+        self.ashlar("lock")
+        self.assertIn("app-1.0-1.noarch", self.nevras())
+        (self.dir / "mirrors").write_text(f"# mirrors\nfile://{self.dir}/at/4.0/x86_64/0/2026-02-24T00:00:00Z/\n")
+        self.lock.unlink()
+        self.edit((here, f'mirror-list = "file://{self.dir}/mirrors"'), distro)
+        self.ashlar("--store", self.dir / "store2", "lock")
+        self.assertIn("app-1.0-1.noarch", self.nevras())
+        for wrong, why in (('mirrors = ["https://example.org/a"]', "beside 'base-uri'"), (f'{here}\nmirror-list = "https://example.org/m"', "exclude each other"),
+                           (f'{here}\nmetalink = "https://example.org/m"', "exclude each other")):
+            self.edit((here, f'mirror-list = "https://example.org/l"\n{wrong}' if wrong.startswith("mirrors") else wrong))
+            self.assertIn(why, self.ashlar("config", "check", status=3).stderr)
+
+    def test_next_steps(self):
+        """What a message says to do next can be done."""
+        self.assertIn(f"'ashlar -C {self.project} repo build'", self.ashlar("lock").stdout)
+        for args in (("lock",), ("lock", "--check"), ("upstream", "list")):
+            self.assertRegex(self.ashlar("--upstream", "pu", *args, status=3).stderr, r"no upstream 'pu'\n  hint: it has up\n")
+        self.lock.unlink()
+        self.configure(check='gpg-key = "not-here.asc"')
+        self.assertIn("'gpg-key' is a file on this machine", self.ashlar("lock", status=1).stderr)
+
     def test_source_date_epoch(self):
         self.ashlar("lock", env={"SOURCE_DATE_EPOCH": "1234"})
         self.assertEqual(self.read()["source-date-epoch"], 1234)

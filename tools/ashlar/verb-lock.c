@@ -17,7 +17,8 @@ static void print_result(AshCli *cli, const AshFlowLockResult *result, bool dry_
                 ash_cli_printf(cli, ", %zu changes%s", result->n_changes, dry_run ? " (not written)" : result->written ? "" : ", lock unchanged");
         ash_cli_print(cli, "\n");
         if (first)
-                ash_cli_printf(cli, "wrote %s/%s: keep it in version control\nnext: 'ashlar repo build' publishes the channels, 'ashlar image build --all' makes the images\n", ash_config_dir(cli->config), ASH_LOCK_NAME);
+                ash_cli_printf(cli, "wrote %s/%s: keep it in version control\nnext: 'ashlar%s%s repo build' publishes the channels, 'ashlar%s%s image build --all' makes the images\n", ash_config_dir(cli->config), ASH_LOCK_NAME,
+                               cli->dir ? " -C " : "", cli->dir ? cli->dir : "", cli->dir ? " -C " : "", cli->dir ? cli->dir : "");
 }
 
 static int show(AshCli *cli, const AshFlowLockResult *result, bool dry_run) {

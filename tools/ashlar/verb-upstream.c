@@ -39,7 +39,7 @@ static int read_project(AshCli *cli, Subject *s) {
                 return r;
         const AshUpstream *said = ash_config_upstream(s->config, ash_slice_str(cli->upstream ? cli->upstream : ""));
         if (!said && cli->upstream)
-                return ash_fail(cli->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, "the project has no upstream '%s'", cli->upstream);
+                return ash_flow_unknown_upstream(s->config, ash_slice_str(cli->upstream), cli->diags);
         if (!said && ash_config_project(s->config)->upstreams.n) {
                 r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "the project has several upstreams, and none is its default");
                 ash_hint(cli->diags, "name one with --upstream");
