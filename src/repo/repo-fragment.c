@@ -27,13 +27,16 @@ static bool is_plain(AshSlice text) {
         return !any;
 }
 
+/* U+FFFE and U+FFFF are good UTF-8 and no characters of XML: one of them, and no client reads anything of the repository. */
+static bool is_no_character(AshSlice rest) { return rest.len >= 3 && (memcmp(rest.ptr, "\xef\xbf\xbe", 3) == 0 || memcmp(rest.ptr, "\xef\xbf\xbf", 3) == 0); }
+
 static void escape(AshStr *out, AshSlice text) {
         bool utf8 = ash_utf8_valid(text, NULL);
         for (size_t i = 0; i < text.len;) {
                 size_t run = i;
                 while (run < text.len) {
                         uint8_t c = (uint8_t) text.ptr[run];
-                        if (c < 0x20 || c == '&' || c == '<' || c == '>' || c == '"' || (c >= 0x80 && !utf8))
+                        if (c < 0x20 || c == '&' || c == '<' || c == '>' || c == '"' || (c >= 0x80 && !utf8) || (c == 0xef && is_no_character(ash_slice_from(text, run))))
                                 break;
                         run++;
                 }
@@ -42,7 +45,9 @@ static void escape(AshStr *out, AshSlice text) {
                 if (i == text.len)
                         break;
                 uint8_t c = (uint8_t) text.ptr[i++];
-                if (c >= 0x80) {
+                if (c >= 0x80 && utf8) {
+                        i += 2; /* no character of XML: left out */
+                } else if (c >= 0x80) {
                         ash_str_append_char(out, (char) (0xc0 | c >> 6));
                         ash_str_append_char(out, (char) (0x80 | (c & 0x3f)));
                 } else

@@ -486,6 +486,17 @@ class Publish(unittest.TestCase):
             self.assertEqual(package.read_bytes(), whole)
             self.ashlar("repo", "verify", self.out / "base/x86_64", "--key", self.public())
 
+    def test_closed_standard_descriptors(self):
+        """What is said does not end in a file that was given the number of a closed descriptor."""
+        self.configure()
+        self.ashlar("lock")
+        for n, (closed, status) in enumerate((("<&- >&- 2>&-", 1), ("2>&-", 0), (">&-", 1), ("<&-", 0), ("<&- 2>&-", 0))):
+            p = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *self.command("repo", "build", "-o", self.dir / f"out{n}")], env=self.env, stdin=subprocess.DEVNULL, capture_output=True)
+            self.assertEqual(p.returncode, status, closed)
+            said = [f for f in self.dir.rglob("*") if f.is_file() and not f.is_symlink() and b"DEVELOPMENT key" in f.read_bytes() and f.suffix != ".key"]
+            self.assertEqual(said, [], closed)
+            self.ashlar("repo", "verify", self.dir / f"out{n}/base/x86_64", "--key", self.public())
+
     def test_umask_does_not_matter(self):
         self.lock_and_build()
         modes = lambda out: sorted((str(p.relative_to(out)), p.lstat().st_mode) for p in out.rglob("*") if p.name != ".lock" and re.search("/[0-9]{6}/", str(p)))

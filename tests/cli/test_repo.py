@@ -1,5 +1,5 @@
 """repo index and package sign against createrepo_c, rpm and GnuPG's idea of a signature."""
-import hashlib, json, os, pathlib, re, shutil, subprocess, sys, unittest
+import hashlib, json, os, pathlib, re, shutil, subprocess, sys, unittest, xml.etree.ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import dnfjudge, repojudge, rpmkit  # noqa: E402
@@ -199,6 +199,19 @@ class Repo(unittest.TestCase):
         self.ashlar("repo", "index", self.repo)
         self.assertTrue(primary.exists())
         self.assertEqual(self.compare(), [])
+
+    def test_texts_that_xml_cannot_hold(self):
+        """U+FFFE and U+FFFF are left out, their neighbours and everything else stay."""
+        one = self.kit.build(name="odd", tags="Vendor: 0123456789abcde\n")
+        forged = rpmkit.Forgery(one)
+        at = forged.main[1011] - forged.start
+        forged.header[at:at + 15] = "a\uffffb\ufffec\ufffd\x01\x1bd".encode()
+        self.fill([forged.save(one)])
+        self.ashlar("repo", "index", self.repo)
+        text = subprocess.run(["zstd", "-dc", *(self.repo / "repodata").glob("*primary.xml.zst")], capture_output=True, check=True).stdout
+        xml.etree.ElementTree.fromstring(text)
+        self.assertIn("<rpm:vendor>abc\ufffdd</rpm:vendor>", text.decode())
+        self.kit.run("createrepo_c", "-q", "--update", "--skip-stat", "--no-database", self.repo)   # its parser reads it
 
     def test_bad_packages_are_named(self):
         self.fill(self.packages[:2])

@@ -1,4 +1,5 @@
 /* ashlar: from arguments to an exit status. */
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
@@ -12,6 +13,16 @@ static void quiet_writes(void) {
         struct sigaction sa = { .sa_handler = on_write_signal, .sa_flags = SA_RESTART };
         sigaction(SIGPIPE, &sa, NULL);
         sigaction(SIGXFSZ, &sa, NULL);
+}
+
+/* A standard descriptor that is closed would be given to the next file that is opened, and what is said would be written into that. What takes its place cannot be written to, so it stays an error. */
+static void occupy_standard_descriptors(void) {
+        int fd;
+        do
+                fd = open("/dev/null", O_RDONLY);
+        while (fd >= 0 && fd <= STDERR_FILENO);
+        if (fd >= 0)
+                close(fd);
 }
 
 /* Memory that is freed is wanted again a moment later, by the next package or file: giving it back to the kernel each time costs more than it is worth to a program that ends soon. */
@@ -79,6 +90,7 @@ static int finish(AshCli *cli, int r) {
 
 int main(int argc, char **argv) {
         AshCli cli = { .dir = NULL, .store_dir = getenv("ASHLAR_STORE"), .diags = ash_diags_new() };
+        occupy_standard_descriptors();
         quiet_writes();
         keep_memory();
         int status = finish(&cli, run(&cli, argc, argv));
