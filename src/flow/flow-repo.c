@@ -331,6 +331,15 @@ static int prepare_inputs(Publisher *p, const AshChannel *channel, AshSlice arch
         return r;
 }
 
+/* A channel that asks for packages and has none in the lock is no empty channel: the lock is older than it. */
+static int check_locked(const Publisher *p, const AshChannel *channel, AshSlice arch) {
+        if (!channel->packages.n || ash_slice_eqs(channel->kind.s, "source") || ash_lock_set(p->lock, "channel", channel->name.s, arch))
+                return 0;
+        int r = ash_fail(p->flow->diags, -ASH_ERR_CONFIG, channel->name.at, "the channel '%.*s' (%.*s) is not in the lock", ASH_F(channel->name.s), ASH_F(arch));
+        ash_hint(p->flow->diags, "'ashlar lock' brings the lock up to date");
+        return r;
+}
+
 static int prepare(Publisher *p, const AshChannel *channel, AshSlice arch) {
         _bytes_ AshBytes comps = {};
         Packages own = {};
@@ -343,7 +352,9 @@ static int prepare(Publisher *p, const AshChannel *channel, AshSlice arch) {
         if (ash_slice_eqs(channel->compression.s, "gzip"))
                 o.compression = ASH_COMP_GZIP;
         add_advisories(p, &o);
-        int r = add_comps(p, channel, &comps, &o);
+        int r = check_locked(p, channel, arch);
+        if (r >= 0)
+                r = add_comps(p, channel, &comps, &o);
         collect(p, channel, arch, &own);
         AshRepoInput *inputs = ash_arena_new_items(p->arena, AshRepoInput, own.n);
         for (size_t i = 0; i < own.n; i++) {

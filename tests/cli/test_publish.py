@@ -497,6 +497,17 @@ class Publish(unittest.TestCase):
             self.assertEqual(said, [], closed)
             self.ashlar("repo", "verify", self.dir / f"out{n}/base/x86_64", "--key", self.public())
 
+    def test_channel_that_is_younger_than_the_lock(self):
+        self.lock_and_build()
+        self.configure(more='[channels.young]\narches = ["x86_64"]\npackages = ["lib"]\n')
+        err = self.ashlar("repo", "build", "-o", self.out, status=3).stderr
+        self.assertIn("the channel 'young' (x86_64) is not in the lock", err)
+        self.assertFalse((self.out / "young").is_symlink() or (self.out / "young/x86_64").exists())
+        self.ashlar("repo", "build", "-o", self.out, "base")   # the others do not need it
+        self.ashlar("lock")
+        self.ashlar("repo", "build", "-o", self.out)
+        self.assertTrue((self.out / "young/x86_64/Packages/l/lib-1.0-1.noarch.rpm").exists())
+
     def test_umask_does_not_matter(self):
         self.lock_and_build()
         modes = lambda out: sorted((str(p.relative_to(out)), p.lstat().st_mode) for p in out.rglob("*") if p.name != ".lock" and re.search("/[0-9]{6}/", str(p)))
