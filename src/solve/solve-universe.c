@@ -50,8 +50,16 @@ static int relation(uint32_t flags) {
         return (flags & ASH_DEP_LT ? REL_LT : 0) | (flags & ASH_DEP_GT ? REL_GT : 0) | (flags & ASH_DEP_EQ ? REL_EQ : 0);
 }
 
+/* libsolv takes them apart by recursion: what nests without end would end on its stack. Such a name is one that nothing provides. */
+static bool is_sane_rich(AshSlice text) {
+        size_t open = 0;
+        for (size_t i = 0; i < text.len; i++)
+                open += text.ptr[i] == '(';
+        return open <= 2000;
+}
+
 Id ash_universe_dep_id(AshUniverse *u, const AshDep *dep) {
-        if (dep->name.len && dep->name.ptr[0] == '(') {
+        if (dep->name.len && dep->name.ptr[0] == '(' && is_sane_rich(dep->name)) {
                 _free_ char *text = ash_slice_dup(dep->name);
                 Id id = pool_parserpmrichdep(u->pool, text);
                 return id ? id : str_id(u, dep->name);

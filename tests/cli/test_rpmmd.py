@@ -282,6 +282,7 @@ class RpmMd(unittest.TestCase):
                 "name": (good.replace(b"<name>one</name>", b"<name>o/ne</name>", 1), "lacks a sane name"),
                 "checksum": (good.replace(b'type="sha256"', b'type="crc32"', 1), "no checksum"),
                 "doctype": (good.replace(b"\n", b"\n" + entity.encode(), 1), "document type"),
+                "nested": (good.replace(b"<rpm:provides>", b'<rpm:provides><rpm:entry name="' + b"(" * 200000 + b"a" + b")" * 200000 + b'"/>', 1), "more than 2000 parentheses"),
             }
             for name, (data, words) in primary.items():
                 with self.subTest(name):

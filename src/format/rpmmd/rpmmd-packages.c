@@ -1,7 +1,7 @@
 /* primary.xml, filelists.xml, other.xml. */
 #include "rpmmd-xml.h"
 
-enum { PACKAGES_MAX = 1000000, FILES_MAX = 1 << 20, CHANGES_MAX = 1 << 16 };
+enum { PACKAGES_MAX = 1000000, FILES_MAX = 1 << 20, CHANGES_MAX = 1 << 16, PARENTHESES_MAX = 2000 };
 
 /* The declared count must be the true one. */
 static void check_count(AshXml *x, uint64_t declared, size_t n) {
@@ -53,6 +53,16 @@ static uint64_t size_attr(AshXml *x, const AshXmlAttr *attrs, size_t n, const ch
         return v.ptr ? ash_xml_number(x, v, name) : 0;
 }
 
+/* The solver takes rich dependencies apart by recursion: what nests without end would end on its stack. */
+static void check_entry(AshXml *x, const AshRpmmdPackage *p, const AshXmlAttr *attrs, size_t n) {
+        AshSlice name = ash_xml_attr(attrs, n, "name");
+        size_t open = 0;
+        for (size_t i = 0; name.len && name.ptr[0] == '(' && i < name.len; i++)
+                open += name.ptr[i] == '(';
+        if (open > PARENTHESES_MAX)
+                ash_xml_fail(x, -ASH_ERR_LIMIT, "a dependency of package '%.*s' has more than %d parentheses", ASH_F(p->name), PARENTHESES_MAX);
+}
+
 static void primary_in_package(AshXml *x, Primary *s, const char *name, const AshXmlAttr *attrs, size_t n) {
         AshRpmmdPackage *p = ash_array_last(&s->packages);
         if (x->depth == 3 && ASH_XML_IS(name, "version")) {
@@ -71,6 +81,8 @@ static void primary_in_package(AshXml *x, Primary *s, const char *name, const As
         } else if (x->depth == 4 && ASH_XML_IS(name, "header-range")) {
                 p->header_start = size_attr(x, attrs, n, "start");
                 p->header_end = size_attr(x, attrs, n, "end");
+        } else if (x->depth == 5 && ASH_XML_IS(name, "entry")) {
+                check_entry(x, p, attrs, n);
         }
 }
 
