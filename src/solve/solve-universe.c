@@ -148,11 +148,32 @@ void ash_universe_add_package(AshUniverse *u, const AshPackage *p) {
         u->prepared = false;
 }
 
+enum { PARENTHESES_MAX = 10000 };
+
+typedef struct XmlSource {
+        AshReader *reader;
+        size_t open;             /* parentheses, or what may stand for one, since the last '<' */
+        bool deep;
+} XmlSource;
+
+/* An attribute holds no '<', so no dependency nests deeper than what is counted between two of them. */
+static bool is_deep(XmlSource *s, const char *data, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (data[i] == '<')
+                        s->open = 0;
+                else if ((data[i] == '(' || data[i] == '&') && ++s->open > PARENTHESES_MAX)
+                        return true;
+        return false;
+}
+
 static ssize_t read_cookie(void *cookie, char *data, size_t n) {
-        ssize_t r = ash_reader_read(cookie, data, n);
-        if (r < 0)
-                errno = EIO;
-        return r < 0 ? -1 : r;
+        XmlSource *s = cookie;
+        ssize_t r = ash_reader_read(s->reader, data, n);
+        s->deep = s->deep || (r > 0 && is_deep(s, data, (size_t) r));
+        if (r >= 0 && !s->deep)
+                return r;
+        errno = EIO;
+        return -1;
 }
 
 /* What it holds tells how it is compressed: files of the store have no suffix. */
@@ -163,11 +184,14 @@ static int add_xml(AshUniverse *u, const char *path, int (*add)(Repo *, FILE *, 
                 return ash_fail_file(diags, r, path, "cannot open: %s", ash_strerror(r));
         AshSlice data = ash_bytes_slice(&bytes);
         _cleanup_(ash_reader_free_p) AshReader *reader = ash_reader_new_decompress(ash_reader_new_memory(data), true, ash_compression_detect(data), 0);
-        FILE *f = fopencookie(reader, "r", (cookie_io_functions_t){ .read = read_cookie });
+        XmlSource source = { .reader = reader };
+        FILE *f = fopencookie(&source, "r", (cookie_io_functions_t){ .read = read_cookie });
         if (!f)
                 return ash_fail_file(diags, -errno, path, "cannot open: %s", ash_strerror(errno));
         r = add(u->repo, f, flags);
         fclose(f);
+        if (source.deep)
+                return ash_fail_file(diags, -ASH_ERR_LIMIT, path, "more than %d parentheses in one text", PARENTHESES_MAX);
         if (r || reader->error)
                 return ash_fail_file(diags, -ASH_ERR_SYNTAX, path, "%s", reader->error ? ash_strerror(reader->error) : pool_errstr(u->pool));
         return 0;

@@ -229,6 +229,15 @@ class Publish(unittest.TestCase):
         self.assertEqual(self.ashlar("repo", "closure", lonely, "--with", self.out / "base/x86_64").returncode, 0)
         self.assertEqual(len(json.loads(self.ashlar("--json", "repo", "closure", lonely, status=1).stdout)), 3)
 
+    def test_dependencies_that_nest_without_end(self):
+        """Not even a directory of one's own makes the solver's parser run over its stack."""
+        (self.dir / "deep/repodata").mkdir(parents=True)
+        for open_, close in (("(", ")"), ("&#40;", "&#41;"), ("(x and ", ")")):
+            name = open_ * 200000 + "b" + close * 200000
+            (self.dir / "deep/repodata/primary.xml").write_text(f'<metadata xmlns="http://linux.duke.edu/metadata/common" xmlns:rpm="http://linux.duke.edu/metadata/rpm" packages="1"><package type="rpm"><name>a</name><arch>noarch</arch><version epoch="0" ver="1" rel="1"/><checksum type="sha256" pkgid="YES">{"a" * 64}</checksum><location href="a.rpm"/><format><rpm:requires><rpm:entry name="{name}"/></rpm:requires></format></package></metadata>')
+            (self.dir / "deep/repodata/repomd.xml").write_text(f'<repomd xmlns="http://linux.duke.edu/metadata/repo"><data type="primary"><checksum type="sha256">{"a" * 64}</checksum><location href="repodata/primary.xml"/></data></repomd>')
+            self.assertIn("more than 10000 parentheses", self.ashlar("repo", "query", self.dir / "deep", status=1).stderr)
+
     def test_repositories_of_another_architecture(self):
         foreign = self.dir / "foreign"
         foreign.mkdir()
