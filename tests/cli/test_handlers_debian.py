@@ -224,5 +224,19 @@ class Alternatives(Case):
         self.assertNotIn("/usr/bin/taken", self.listing)
 
 
+CACHE = pathlib.Path("/usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache")
+
+
+@unittest.skipUnless(CACHE.is_file() and subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode == 0, "no gconv cache, or no mount namespace")
+class NoGconvCache(unittest.TestCase):
+    """Why no handler writes gconv-modules.cache: glibc converts the same without it, by gconv-modules.d."""
+    def test_iconv(self):
+        names = sorted({w.rstrip("/") for w in subprocess.run(["iconv", "-l"], capture_output=True, text=True, check=True).stdout.split()})[::12]
+        script = 'for n; do echo "$n"; printf "a1" | iconv -f UTF-8 -t "$n" | od -c; done; printf "\\346\\274\\242" | iconv -f UTF-8 -t EUC-JP | iconv -f EUC-JP -t SHIFT_JIS | od -c'
+        out = [subprocess.run(["unshare", "-rm", "sh", "-ec", f"{prepare}\n{script}", "sh", *names], capture_output=True, text=True, check=True) for prepare in (":", f"mount --bind /dev/null {CACHE}")]
+        self.assertEqual((out[0].stdout, out[0].stderr), (out[1].stdout, out[1].stderr))
+        self.assertGreater(len(out[0].stdout.splitlines()), 2 * len(names))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -122,7 +122,9 @@ echo unknown
         self.assertEqual(r.returncode, 0, r.stderr)
         units = 'if [ $1 -eq 1 ] && [ -x "/usr/lib/systemd/systemd-update-helper" ]; then \n    # Initial installation \n    /usr/lib/systemd/systemd-update-helper install-system-units %s || : \nfi \n'
         cases = [(units % "a.service b@.timer", "handler"), (units % "a.service; rm -rf /", "sandbox"), (units % "$(id)", "sandbox"), (units % "a  b", "sandbox"), (units % "a" + "echo\n", "sandbox"), (units % "a" + units % "c.socket", "handler"),
-                 (units.replace("-eq 1", "-ge 1") % "a", "sandbox"), ("\n\n\n", "no effect"), ("/sbin/ldconfig\n", "handler"), (":", "no effect"), ("true", "sandbox")]
+                 (units.replace("-eq 1", "-ge 1") % "a", "sandbox"), ("\n\n\n", "no effect"), ("/sbin/ldconfig\n", "handler"), (":", "no effect"), ("true", "sandbox"),
+                 ("alternatives --install /usr/bin/a a /usr/bin/b 1 \\\n  --slave /c c /d >/dev/null 2>&1 || :\n", "handler"), ("alternatives --install /usr/bin/a a $b 1\n", "sandbox"),
+                 ("/usr/bin/ca-legacy install\n/usr/bin/update-ca-trust\n", "handler"), ("/usr/bin/update-ca-trust --evil\n", "sandbox")]
         for body, way in cases:
             out = subprocess.run([tool, "digest", "post", "/bin/sh", "0"], input=body, capture_output=True, text=True, check=True).stdout
             self.assertEqual(out.split("\t")[1], way, body)
