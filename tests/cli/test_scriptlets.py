@@ -1,5 +1,5 @@
 """Scriptlets that no handler covers: what they do to an image, how they fail, what a plan says of them."""
-import os, pathlib, subprocess, sys, unittest
+import os, pathlib, shutil, subprocess, sys, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import scriptkit  # noqa: E402
@@ -93,6 +93,23 @@ echo '%%{mine}' > /opt/plain
         self.assertIn("cannot execute programs for aarch64", out)
         self.assertIn("%post of shonly-1.0-1.noarch", out)
         self.assertNotIn("luaonly", out)
+
+    def test_alternatives(self):
+        """Registered by the handler what words say, by the image's program what a shell has to say: together as if rpm had run all."""
+        program = shutil.which("update-alternatives", path="/usr/bin:/usr/sbin")
+        self.kit.package("tool", scripts="", install=f"mkdir -p %{{buildroot}}/usr/sbin %{{buildroot}}/etc/alternatives %{{buildroot}}/var/lib/dpkg/alternatives; cp -L {program} %{{buildroot}}/usr/sbin/update-alternatives",
+                         files="/usr/sbin/update-alternatives\n%dir /etc/alternatives\n%dir /var/lib/dpkg\n%dir /var/lib/dpkg/alternatives", arch=os.uname().machine)
+        call = "/usr/sbin/update-alternatives --log /dev/null --install /usr/bin/%s %s /usr/bin/%s-%s %d"
+        plain = "/usr/sbin/update-alternatives --install /usr/bin/%s %s /usr/bin/%s-%s %d >/dev/null 2>&1 || :"
+        for name, body in (("one", plain % ("awk", "awk", "awk", "one", 5)), ("two", "X=x\n" + call % ("awk", "awk", "awk", "two", 10)), ("three", plain % ("pager", "pager", "pager", "three", 1))):
+            kind = "pager" if name == "three" else "awk"
+            self.kit.package(name, tags="Requires(post): shell tool", install=f"mkdir -p %{{buildroot}}/usr/bin; echo > %{{buildroot}}/usr/bin/{kind}-{name}", files=f"/usr/bin/{kind}-{name}", scripts=f"%post\n{body}\n")
+        nodes, judge = self.as_rpm(["shell", "tool", "one", "two", "three"], intended=("/var/log", "/var/log/alternatives.log"))
+        if judge:
+            for path in ("etc/alternatives/awk", "etc/alternatives/pager", "usr/bin/awk", "usr/bin/pager"):
+                self.assertEqual(nodes["/" + path]["to"], os.readlink(self.dir / "root" / path))
+        self.assertEqual([nodes[p]["to"] for p in ("/etc/alternatives/awk", "/etc/alternatives/pager", "/usr/bin/awk")], ["/usr/bin/awk-two", "/usr/bin/pager-three", "/etc/alternatives/awk"])
+        self.assertEqual(nodes["/etc/alternatives/pager"]["origin"], "handler:alternatives")
 
     def test_plan(self):
         self.kit.package("planned", tags="Provides: /sbin/ldconfig", scripts="""%post -p /sbin/ldconfig

@@ -240,10 +240,16 @@ static void put_state(const Group *g, bool chkconfig, AshStr *out) {
                 ash_str_append_char(out, '\n');
 }
 
+static const char *const states[] = { "/var/lib/dpkg/alternatives", "/var/lib/alternatives" }; /* dpkg's, chkconfig's */
+
 /* A scriptlet that ran in the sandbox called the program for this name: it has taken what was registered before into account. */
 static bool is_settled(Alternatives *a, const Group *g) {
-        AshNode n = ash_tree_lookup(a->c->tree, ash_slice_str(ash_arena_printf(a->arena, "/var/lib/alternatives/%.*s", ASH_F(g->name))), false);
-        return n != ASH_NO_NODE && a->c->tree->origins.items[ash_tree_node(a->c->tree, n)->origin].kind == ASH_ORIGIN_SCRIPTLET;
+        for (size_t i = 0; i < ASH_N(states); i++) {
+                AshNode n = ash_tree_lookup(a->c->tree, ash_slice_str(ash_arena_printf(a->arena, "%s/%.*s", states[i], ASH_F(g->name))), false);
+                if (n != ASH_NO_NODE && a->c->tree->origins.items[ash_tree_node(a->c->tree, n)->origin].kind == ASH_ORIGIN_SCRIPTLET)
+                        return true;
+        }
+        return false;
 }
 
 static int put_group(Alternatives *a, const Group *g) {
@@ -265,7 +271,7 @@ static int put_group(Alternatives *a, const Group *g) {
                 if (chkconfig ? !exists(a, ASH_S("/usr/sbin/alternatives")) && !exists(a, ASH_S("/usr/bin/alternatives")) : !exists(a, ASH_S("/usr/share/dpkg")) && !exists(a, ASH_S("/var/lib/dpkg")))
                         continue;
                 put_state(g, chkconfig, &text);
-                r = ash_handler_file(a->c, ash_slice_str(ash_arena_printf(a->arena, "%s/%.*s", chkconfig ? "/var/lib/alternatives" : "/var/lib/dpkg/alternatives", ASH_F(g->name))), ash_str_slice(&text), 0644, NULL);
+                r = ash_handler_file(a->c, ash_slice_str(ash_arena_printf(a->arena, "%s/%.*s", states[chkconfig], ASH_F(g->name))), ash_str_slice(&text), 0644, NULL);
         }
         return r;
 }
