@@ -17,3 +17,7 @@ int ash_sandbox_enter(const AshSandboxRoom *room);
 /* In a room: every node below base, as bytes; and what differs between such a list and now. */
 int ash_sandbox_scan(int base, int out_fd);
 int ash_sandbox_scan_changes(int base, AshSlice before, int out_fd);
+
+/* A shared object for LD_PRELOAD (preload/clock.c); made by the build. */
+extern const unsigned char ash_sandbox_clock[];
+extern const size_t ash_sandbox_clock_size;

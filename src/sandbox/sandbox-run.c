@@ -58,6 +58,7 @@ typedef struct Child {
         AshSandboxLimits limits;
         int script_fd;               /* -1: none */
         char *overlay;               /* mount options; NULL: the base itself is the root */
+        int clock_fd;                /* the library of a fixed clock; -1: none */
         int status_fd;               /* where bubblewrap says how far it came; -1: none */
 } Child;
 
@@ -111,6 +112,8 @@ static int before_bwrap(void *data) {
         if (r >= 0 && c->s->one_output && dup2(2, 1) < 0)
                 r = -errno;
         fcntl(c->status_fd, F_SETFD, 0);
+        if (c->clock_fd >= 0)
+                fcntl(c->clock_fd, F_SETFD, 0);
         return r;
 }
 
@@ -132,15 +135,17 @@ static int mount_at(const char *root, const char *dir, const char *type, unsigne
         return mount(type, path, type, MS_NOSUID | MS_NODEV | flags, options) < 0 ? -errno : 0;
 }
 
-static int write_script(const char *root, AshSlice script) {
+static int write_within(const char *root, const char *name, AshSlice content) {
         char path[4200];
-        snprintf(path, sizeof path, "%s%s", root, ASH_SANDBOX_SCRIPT);
+        snprintf(path, sizeof path, "%s%s", root, name);
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-        int r = fd < 0 ? -errno : ash_write_all(fd, script.ptr, script.len);
+        int r = fd < 0 ? -errno : ash_write_all(fd, content.ptr, content.len);
         if (fd >= 0)
                 close(fd);
         return r;
 }
+
+static AshSlice clock_library(void) { return ash_slice((const char *) ash_sandbox_clock, ash_sandbox_clock_size); }
 
 static int make_root(const Child *c) {
         const char *root = c->s->room->base;
@@ -156,7 +161,9 @@ static int make_root(const Child *c) {
         if (r >= 0)
                 r = mount_at(root, "tmp", "tmpfs", 0, tmp);
         if (r >= 0 && c->s->script.ptr)
-                r = write_script(root, c->s->script);
+                r = write_within(root, ASH_SANDBOX_SCRIPT, c->s->script);
+        if (r >= 0 && c->s->clock)
+                r = write_within(root, ASH_SANDBOX_CLOCK, clock_library());
         if (r < 0)
                 return r;
         if (chdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir(c->s->cwd ? c->s->cwd : "/") < 0)
@@ -192,6 +199,12 @@ static void call_inside(const Child *c) {
         clearenv();
         for (const char *const *e = s->env ? s->env : environment; *e; e++)
                 putenv((char *) *e);
+        if (s->clock) { /* for what it starts */
+                static char clock[48];
+                snprintf(clock, sizeof clock, "ASHLAR_CLOCK=%lld", (long long) s->clock);
+                putenv(clock);
+                putenv((char *) "LD_PRELOAD=" ASH_SANDBOX_CLOCK);
+        }
         if (r < 0)
                 dprintf(2, "sandbox: cannot set up: %s\n", ash_strerror(r));
         _exit(r < 0 ? SETUP_FAILED : s->call(s->call_data));
@@ -257,6 +270,10 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
         add(a, "--tmpfs", "/tmp", NULL);
         if (c->script_fd >= 0)
                 add(a, "--ro-bind-data", ash_arena_printf(a->arena, "%d", c->script_fd), ASH_SANDBOX_SCRIPT);
+        if (c->clock_fd >= 0) {
+                add(a, "--perms", "0444", NULL);
+                add(a, "--ro-bind-data", ash_arena_printf(a->arena, "%d", c->clock_fd), ASH_SANDBOX_CLOCK);
+        }
         for (size_t i = 0; i < s->n_binds; i++)
                 add(a, s->binds[i].writable ? "--bind" : "--ro-bind", s->binds[i].from, s->binds[i].to);
         add(a, "--chdir", s->cwd ? s->cwd : "/", NULL);
@@ -266,15 +283,19 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
                 if (equals)
                         add(a, "--setenv", ash_arena_strndup(a->arena, *e, (size_t) (equals - *e)), equals + 1);
         }
+        if (c->clock_fd >= 0) {
+                add(a, "--setenv", "LD_PRELOAD", ASH_SANDBOX_CLOCK);
+                add(a, "--setenv", "ASHLAR_CLOCK", ash_arena_printf(a->arena, "%lld", (long long) s->clock));
+        }
         add(a, "--", NULL, NULL);
         for (const char *const *w = s->argv; *w; w++)
                 add(a, *w, NULL, NULL);
         ash_array_push(&a->items, NULL);
 }
 
-static int script_file(AshSlice script) {
-        int fd = memfd_create("ashlar-script", MFD_CLOEXEC);
-        int r = fd < 0 ? -errno : ash_write_all(fd, script.ptr, script.len);
+static int memory_file(const char *name, AshSlice content) {
+        int fd = memfd_create(name, MFD_CLOEXEC);
+        int r = fd < 0 ? -errno : ash_write_all(fd, content.ptr, content.len);
         if (r >= 0 && lseek(fd, 0, SEEK_SET) < 0)
                 r = -errno;
         if (r < 0 && fd >= 0)
@@ -381,16 +402,21 @@ static int not_run(AshDiags *diags, int r) {
 
 int ash_sandbox_run(const AshSandbox *s, AshSandboxResult *ret, AshDiags *diags) {
         _bytes_ AshBytes before = {};
-        _close_ int script = -1, status = -1;
+        _close_ int script = -1, status = -1, clock = -1;
         char problem[256];
-        Child child = { .s = s, .limits = limits_of(s), .script_fd = -1, .status_fd = -1 };
+        Child child = { .s = s, .limits = limits_of(s), .script_fd = -1, .status_fd = -1, .clock_fd = -1 };
         int r = ash_sandbox_room_call(s->room, prepare, (void *) s, &before, problem);
         if (r < 0)
                 return ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot prepare the root: %s", *problem ? problem : ash_strerror(r));
         if (s->script.ptr && !s->call) {
-                script = child.script_fd = script_file(s->script);
+                script = child.script_fd = memory_file("ashlar-script", s->script);
                 if (script < 0)
                         return ash_fail(diags, script, ASH_NOWHERE, "sandbox: %s", ash_strerror(script));
+        }
+        if (s->clock && !s->call) {
+                clock = child.clock_fd = memory_file("ashlar-clock", clock_library());
+                if (clock < 0)
+                        return ash_fail(diags, clock, ASH_NOWHERE, "sandbox: %s", ash_strerror(clock));
         }
         status = child.status_fd = memfd_create("ashlar-status", MFD_CLOEXEC);
         r = status < 0 ? -errno : start(s, &child, ret);

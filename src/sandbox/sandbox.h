@@ -47,6 +47,7 @@ typedef struct AshSandbox {
         int (*call)(void *data);     /* ... a function, confined like a program: exit status. It must take no lock that another thread may hold */
         void *call_data;
         const char *const *env;      /* all of it, NULL-terminated; NULL: PATH, HOME, LC_ALL, TZ */
+        int64_t clock;               /* Unix seconds at which the programs' clock stands (preload/clock.c: programs of this machine's architecture that are linked with a libc); 0: the real one */
         const char *cwd;             /* NULL: "/" */
         AshSlice input;              /* standard input */
         AshSlice script;             /* appears as ASH_SANDBOX_SCRIPT; ptr NULL: no such file */
@@ -63,6 +64,7 @@ typedef struct AshSandbox {
         AshSandboxLimits limits;
 } AshSandbox;
 #define ASH_SANDBOX_SCRIPT "/tmp/.ashlar-script"
+#define ASH_SANDBOX_CLOCK "/tmp/.ashlar-clock.so" /* where the clock's library appears */
 
 typedef struct AshSandboxResult {
         AshProcessResult process;

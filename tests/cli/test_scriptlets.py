@@ -1,5 +1,5 @@
 """Scriptlets that no handler covers: what they do to an image, how they fail, what a plan says of them."""
-import os, pathlib, shutil, subprocess, sys, unittest
+import os, pathlib, re, shutil, subprocess, sys, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import scriptkit  # noqa: E402
@@ -39,6 +39,28 @@ echo $# $1 $(id -u):$(id -g) $(hostname) $PATH > args; umask >> args; pwd >> arg
         self.kit.package("nosh", tags="Provides: /bin/sh /usr/bin/nothere", scripts="%post\ntrue\n%pre -p /usr/bin/nothere\nx\n")
         p = self.kit.project(self.dir / "nosh", ["nosh"])
         self.assertIn("failed with exit status 127", p.ashlar("image", "build", "one", status=1).stderr)
+
+    def test_clock(self):
+        """It stands still, for programs and for Lua, also behind su-like changes of the environment."""
+        self.kit.package("clock", tags="Requires: shell", scripts="""%post
+date -u +%%s > /opt/date; sleep 1; date -u +%%s >> /opt/date
+printf '%%(%%s)T\\n' -1 >> /opt/date 2>/dev/null || :
+%posttrans -p <lua>
+local f = io.open('/opt/lua', 'w')
+f:write(os.time() .. os.date('!|%%Y|') .. os.time{year=2001, month=1, day=1, hour=0})
+f:close()
+local p = io.popen('date -u +%%s > /opt/popen')
+p:close()
+""")
+        p = self.kit.project(self.dir / "p", ["shell", "clock"])
+        p.ashlar("image", "build", "one")
+        now = re.search(r"^source-date-epoch = (\d+)", (p.path / "ashlar.lock").read_text(), re.M)[1]
+        tar = p.path / "out/images/one/one-x86_64.tar.zst"
+        have = {n: subprocess.run(f"zstd -dc {tar} | tar -xO ./opt/{n} 2>/dev/null || zstd -dc {tar} | tar -xO opt/{n}", shell=True, capture_output=True, text=True).stdout for n in ("date", "lua", "popen")}
+        self.assertEqual(set(have["date"].split()), {now})
+        year = time.gmtime(int(now)).tm_year
+        self.assertEqual(have["lua"], f"{now}|{year}|978307200")
+        self.assertEqual(have["popen"], now + "\n")
 
     def test_expanded(self):
         """-e: macros when it runs; -q: a query format; both; secrets stay out."""
@@ -141,7 +163,8 @@ echo unknown
         cases = [(units % "a.service b@.timer", "handler"), (units % "a.service; rm -rf /", "sandbox"), (units % "$(id)", "sandbox"), (units % "a  b", "sandbox"), (units % "a" + "echo\n", "sandbox"), (units % "a" + units % "c.socket", "handler"),
                  (units.replace("-eq 1", "-ge 1") % "a", "sandbox"), ("\n\n\n", "no effect"), ("/sbin/ldconfig\n", "handler"), (":", "no effect"), ("true", "sandbox"),
                  ("alternatives --install /usr/bin/a a /usr/bin/b 1 \\\n  --slave /c c /d >/dev/null 2>&1 || :\n", "handler"), ("alternatives --install /usr/bin/a a $b 1\n", "sandbox"),
-                 ("/usr/bin/ca-legacy install\n/usr/bin/update-ca-trust\n", "handler"), ("/usr/bin/update-ca-trust --evil\n", "sandbox")]
+                 ("/usr/bin/ca-legacy install\n/usr/bin/update-ca-trust\n", "handler"), ("/usr/bin/update-ca-trust --evil\n", "sandbox"),
+                 ("[ -d /run/systemd/system ] || exit 0\nrm -rf /\n", "no effect"), ("[ -d /run/systemd/system ] || exit 0; rm -rf /\n", "sandbox"), ("rm -rf /\n[ -d /run/systemd/system ] || exit 0\n", "sandbox")]
         for body, way in cases:
             out = subprocess.run([tool, "digest", "post", "/bin/sh", "0"], input=body, capture_output=True, text=True, check=True).stdout
             self.assertEqual(out.split("\t")[1], way, body)

@@ -127,6 +127,12 @@ static bool registers_alternatives(const AshHook *h) {
         return (h->kind == ASH_HOOK_POST || h->kind == ASH_HOOK_POSTTRANS) && ash_alternatives_script(h->program, h->n_program, h->flags, h->body, &lines);
 }
 
+/* The whole first line, in a shell: what comes after it never runs in a root that is not booted. */
+static bool ends_at_once(const AshHook *h) {
+        AshSlice rest = h->body, line = {};
+        return is_shell(h) && ash_slice_next_line(&rest, &line) && ash_slice_eqs(line, "[ -d /run/systemd/system ] || exit 0");
+}
+
 static void decide(AshHook *h, AshArena *arena) {
         _cleanup_(form_done) Form f = {};
         char digest[65];
@@ -138,6 +144,8 @@ static void decide(AshHook *h, AshArena *arena) {
                 if (is_shell(h) || is_lua(h))
                         return set(h, ASH_WAY_NO_EFFECT, NULL, "its body is empty");
         }
+        if (ends_at_once(h))
+                return set(h, ASH_WAY_NO_EFFECT, NULL, "its first line ends it where systemd does not run");
         if (registers_alternatives(h))
                 return set(h, ASH_WAY_HANDLER, "alternatives", "registers alternatives with literal words, nothing else");
         form_of(h, &f);

@@ -46,6 +46,8 @@ static const char bootstrap[] =
         "  if p == '' then return s == '' end; local c = p:sub(1, 1); "
         "  if c == '*' then for i = 1, #s + 1 do if like(s:sub(i), p:sub(2)) then return true end end; return false end; "
         "  return s ~= '' and (c == '?' or c == s:sub(1, 1)) and like(s:sub(2), p:sub(2)) end; "
+        "local clock = tonumber(os.getenv('ASHLAR_CLOCK')); local time, date = os.time, os.date; "
+        "if clock then os.time = function(t) return t and time(t) or clock end; os.date = function(f, t) return date(f, t or clock) end end; "
         "rpm.next_file = rpm.next_file or function() return io.read('l') end; "
         "rpm.glob = rpm.glob or function(pattern) "
         "  local dir, base = pattern:match('^(.*)/([^/]*)$'); local found, names = {}, posix.files(dir or '.'); "
