@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include "disk.h"
 #include "flow-image.h"
+#include "flow-lock.h"
 #include "handlers.h"
 #include "json.h"
 #include "scriptlets.h"
@@ -124,7 +125,9 @@ int ash_flow_compose(AshFlow *flow, const AshLock *lock, const AshImage *image, 
                 ash_hint(flow->diags, "'ashlar lock' brings the lock up to date");
                 return r;
         }
-        int r = open_packages(flow, lock, t);
+        int r = ash_flow_lock_answers(flow, lock, "image", image->name.s);
+        if (r >= 0)
+                r = open_packages(flow, lock, t);
         if (r < 0)
                 return r;
         AshComposeInput in = { .packages = t->packages, .n_packages = t->n_packages, .image = image, .identity = identity_of(flow, t->arena), .lock = lock, .store = flow->store, .arch = arch,
@@ -653,6 +656,8 @@ static int build_one(AshFlow *flow, const AshFlowImageOptions *o, const AshLock 
                 return r;
         b.done = ash_array_add(&ret->done);
         b.done->name = b.image->name.s;
+        if (r >= 0 && !dry)
+                r = ash_flow_lock_answers(flow, lock, "image", b.image->name.s);
         for (size_t i = 0; r >= 0 && i < ASH_N(stages) && !(dry && stages[i].writes); i++)
                 r = stages[i].run(&b);
         if (r >= 0 && dry)

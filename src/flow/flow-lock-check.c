@@ -138,6 +138,38 @@ static int check_packages(Checker *c) {
         return 0;
 }
 
+/* Whether the lock was made with that upstream as the chosen one: a channel may import what only this one says. */
+static bool answers(AshFlow *flow, const AshLock *lock, const AshUpstream *upstream, const char *kind, AshSlice name, AshSpan *ret_at) {
+        Checker c __attribute__((__cleanup__(checker_done))) = { .flow = flow, .upstream = upstream, .arena = ash_arena_new() };
+        bool good = true;
+        if (ash_flow_sets_collect(flow, upstream, &c.sets) < 0)
+                return true; /* nothing is asked for, and nothing will be found in the lock */
+        ash_array_foreach(&c.sets.items, set) {
+                const AshLockSet *locked = ash_lock_set(lock, set->kind, set->name, set->arch);
+                size_t n;
+                if (strcmp(set->kind, kind) || !ash_slice_eq(set->name, name) || !locked) /* whoever needs a set that is not there says so */
+                        continue;
+                AshSlice *requests = ash_flow_set_requests(set, c.arena, &n);
+                good &= same_texts(requests, n, locked->requests, locked->n_requests);
+                *ret_at = set->at;
+        }
+        return good;
+}
+
+int ash_flow_lock_answers(AshFlow *flow, const AshLock *lock, const char *kind, AshSlice name) {
+        AshSpan at = {};
+        bool good = answers(flow, lock, ash_config_upstream(flow->config, ASH_NOSLICE), kind, name, &at);
+        for (size_t i = 0; !good && i < lock->n_upstreams; i++) {
+                const AshUpstream *other = ash_config_upstream(flow->config, lock->upstreams[i].name);
+                good = other && answers(flow, lock, other, kind, name, &at);
+        }
+        if (good)
+                return 0;
+        int r = ash_fail(flow->diags, -ASH_ERR_CONFIG, at, "%s '%.*s' asks for other packages than when the lock was made", kind, ASH_F(name));
+        ash_hint(flow->diags, "'ashlar lock' brings the lock up to date");
+        return r;
+}
+
 int ash_flow_lock_check(AshFlow *flow, const AshFlowLockOptions *options) {
         Checker c __attribute__((__cleanup__(checker_done))) = { .flow = flow, .o = options, .arena = ash_arena_new() };
         AshSlice name = options->upstream ? ash_slice_str(options->upstream) : ASH_NOSLICE;

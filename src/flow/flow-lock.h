@@ -23,3 +23,5 @@ int ash_flow_lock(AshFlow *flow, const AshFlowLockOptions *options, AshFlowLockR
 /* 0: the lock answers what the project asks for now, and what it says of each package is what the pinned metadata says (which is fetched when the store does not have it) and what an import
  * gave. 1: something else is asked for (with diagnostics). -ASH_ERR_VERIFY: a package is not what the lock says; each is named. Writes nothing but the store's cache. */
 int ash_flow_lock_check(AshFlow *flow, const AshFlowLockOptions *options);
+/* For whoever builds from a lock: -ASH_ERR_CONFIG when an image or a channel ("image", "channel") asks for other packages now than the lock answers. 0 also when the lock does not have it. */
+int ash_flow_lock_answers(AshFlow *flow, const AshLock *lock, const char *kind, AshSlice name);

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include "flow-closure.h"
+#include "flow-lock.h"
 #include "flow-repo.h"
 
 void ash_flow_repo_result_done(AshFlowRepoResult *r) {
@@ -333,8 +334,10 @@ static int prepare_inputs(Publisher *p, const AshChannel *channel, AshSlice arch
 
 /* A channel that asks for packages and has none in the lock is no empty channel: the lock is older than it. */
 static int check_locked(const Publisher *p, const AshChannel *channel, AshSlice arch) {
-        if (!channel->packages.n || ash_slice_eqs(channel->kind.s, "source") || ash_lock_set(p->lock, "channel", channel->name.s, arch))
+        if (!channel->packages.n || ash_slice_eqs(channel->kind.s, "source"))
                 return 0;
+        if (ash_lock_set(p->lock, "channel", channel->name.s, arch))
+                return ash_flow_lock_answers(p->flow, p->lock, "channel", channel->name.s);
         int r = ash_fail(p->flow->diags, -ASH_ERR_CONFIG, channel->name.at, "the channel '%.*s' (%.*s) is not in the lock", ASH_F(channel->name.s), ASH_F(arch));
         ash_hint(p->flow->diags, "'ashlar lock' brings the lock up to date");
         return r;

@@ -139,6 +139,26 @@ class Lock(unittest.TestCase):
         self.assertIn("small", self.ashlar("lock", "--check", status=1).stderr)
         self.assertIn("- shell-1.0-1.noarch", self.ashlar("lock").stdout)
 
+    def test_an_edit_after_the_lock_is_no_silent_build(self):
+        self.ashlar("lock")
+        self.ashlar("repo", "build")
+        self.ashlar("image", "dump", "small")
+        self.edit(('packages = ["shell"]', 'packages = ["shell", "loner"]'))
+        for args in (("image", "dump", "small"), ("image", "build", "small")):
+            err = self.ashlar(*args, status=3).stderr
+            self.assertRegex(err, r"ashlar\.toml:\d+:\d+: error: image 'small' asks for other packages than when the lock was made")
+            self.assertIn("'ashlar lock' brings the lock up to date", err)
+        self.ashlar("image", "plan", "small")
+        self.ashlar("repo", "build")
+        self.ashlar("lock")
+        self.assertIn("/", self.ashlar("image", "dump", "small").stdout)
+        self.append('\n[channels.later]\npackages = ["shell"]\n')
+        self.ashlar("lock")
+        self.ashlar("repo", "build", "later")
+        text = (self.project / "ashlar.toml").read_text()
+        (self.project / "ashlar.toml").write_text(text.replace('[channels.later]\npackages = ["shell"]', '[channels.later]\npackages = ["loner"]'))
+        self.assertIn("channel 'later' asks for other packages", self.ashlar("repo", "build", "later", status=3).stderr)
+
     # ---- moving on ----
     def test_pinned_while_the_upstream_moves_on(self):
         self.ashlar("lock")
