@@ -251,7 +251,7 @@ class Oracle(unittest.TestCase):
         """The packages of the server; its definition's own files are another test's."""
         server = tomllib.loads((self.project / "images/server.toml").read_text())["images"]["server"]
         file = self.project / "images/set.toml"
-        file.write_text(f'[images.server-set]\nkind = "container"\narches = ["x86_64"]\npackages = {json.dumps(server["packages"])}\n')
+        file.write_text(f'[images.server-set]\nkind = "container"\narches = ["x86_64"]\nupstreams = {json.dumps(server["upstreams"])}\npackages = {json.dumps(server["packages"])}\n')
         self.addCleanup(file.unlink)
         self.lock_again()
         self.compare("server-set")
