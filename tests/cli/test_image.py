@@ -313,6 +313,17 @@ compression = "gzip"
                 text.write_text(self.ashlar("image", "dump", "two").stdout)
             self.ashlar("image", "write", text, self.dir / "again", *options)
             self.assertEqual((self.dir / "again").read_bytes(), (self.out / name).read_bytes())
+        plain, starts = {}, {"zst": b"\x28\xb5\x2f\xfd", "gz": b"\x1f\x8b"}
+        for name in ("a.tar", "a.tar.zst", "a.tar.gz", "a.tgz", "a.cpio", "a.cpio.zst", "a.cpio.gz"):  # the name says which archive it is
+            self.ashlar("image", "write", text, self.dir / name)
+            data, packed = (self.dir / name).read_bytes(), next((v for k, v in starts.items() if name.endswith(k)), None)
+            if packed or name == "a.tgz":
+                self.assertEqual(data[:2], (packed or starts["gz"])[:2], name)
+                data = subprocess.run(["zstd" if name.endswith("zst") else "gzip", "-dc"], input=data, capture_output=True, check=True).stdout
+            self.assertEqual(data[:6] if "cpio" in name else data[257:262], b"070701" if "cpio" in name else b"ustar", name)
+            self.assertEqual(plain.setdefault("cpio" in name, data), data, name)
+        self.ashlar("image", "write", text, self.dir / "b.tar", "--format", "cpio", "--compression", "gzip")  # what is said goes before
+        self.assertEqual(gzip.decompress((self.dir / "b.tar").read_bytes())[:6], b"070701")
         text.write_text(self.ashlar("image", "dump", "one").stdout)
         self.assertEqual(self.ashlar("image", "diff", text, "one").stdout, "")
         lines = text.read_text().splitlines()

@@ -401,22 +401,44 @@ static int parse_dump(AshCli *cli, const char *path, Opened *opened, Composed *r
         return r;
 }
 
+/* Endings of an archive's name, and what they say of it. */
+static const struct {
+        const char *ending, *format, *compression;
+} archive_names[] = {
+        { ".tar", "tar", "none" },      { ".tar.zst", "tar", "zstd" },   { ".tar.gz", "tar", "gzip" },   { ".tgz", "tar", "gzip" },
+        { ".cpio", "cpio", "none" },    { ".cpio.zst", "cpio", "zstd" }, { ".cpio.gz", "cpio", "gzip" },
+};
+
+/* What the options leave open follows from the name of the archive. */
+static void archive_kind(const AshCli *cli, const char *path, const char **ret_format, const char **ret_compression) {
+        const char *format = ash_cli_option(cli, "format"), *compression = ash_cli_option(cli, "compression");
+        for (size_t i = 0; i < ASH_N(archive_names); i++) {
+                if (!ash_slice_ends(ash_slice_str(path), ash_slice_str(archive_names[i].ending)))
+                        continue;
+                format = format ?: archive_names[i].format;
+                compression = compression ?: archive_names[i].compression;
+        }
+        *ret_format = format ?: "tar";
+        *ret_compression = compression ?: "zstd";
+}
+
 static int run_write(AshCli *cli) {
         _cleanup_(composed_done) Composed c = {};
         _cleanup_(opened_done) Opened opened = { .store = cli->store };
         _cleanup_(ash_layout_free_p) AshLayout *l = ash_layout_new();
         _cleanup_(ash_atomic_free_p) AshAtomic *atomic = NULL;
-        const char *format = ash_cli_option(cli, "format"), *packed = ash_cli_option(cli, "compression");
+        const char *format, *compression;
         AshWritten written;
+        archive_kind(cli, cli->args[1], &format, &compression);
         int r = parse_dump(cli, cli->args[0], &opened, &c);
         if (r >= 0)
-                r = format && !strcmp(format, "cpio") ? ash_layout_cpio(l, c.tree, cli->diags) : ash_layout_tar(l, c.tree, false, cli->diags);
+                r = !strcmp(format, "cpio") ? ash_layout_cpio(l, c.tree, cli->diags) : ash_layout_tar(l, c.tree, false, cli->diags);
         if (r < 0)
                 return r;
         r = ash_atomic_open(AT_FDCWD, cli->args[1], 0644, false, &atomic);
         if (r < 0)
                 return ash_fail_file(cli->diags, r, cli->args[1], "cannot write: %s", ash_strerror(r));
-        r = ash_layout_write(l, ash_atomic_fd(atomic), &(AshWriteOptions){ .compression = packed ? ash_compression_from_name(ash_slice_str(packed)) : ASH_COMP_ZSTD, .threads = cli->jobs, .store = cli->store,
+        r = ash_layout_write(l, ash_atomic_fd(atomic), &(AshWriteOptions){ .compression = ash_compression_from_name(ash_slice_str(compression)), .threads = cli->jobs, .store = cli->store,
                                                                             .progress = cli->progress }, &written, cli->diags);
         if (r >= 0 && (r = ash_atomic_commit(atomic)) < 0)
                 return ash_fail_file(cli->diags, r, cli->args[1], "cannot write: %s", ash_strerror(r));
@@ -745,7 +767,8 @@ const AshCliVerb ash_verbs_image[] = {
           .args = ASH_ARGS(IMAGE_ARG), .options = ASH_OPTIONS(ARCH_OPTION, ASH_FLOW_OPTIONS), .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = run_dump },
         { "write", "write an archive from a tree dump",
           .args = ASH_ARGS({ "DUMP", "what 'image dump' printed", ASH_KIND_FILE }, { "OUTPUT", "the archive", ASH_KIND_FILE }),
-          .options = ASH_OPTIONS({ "format", .value = "tar|cpio", .doc = "of the archive (default: tar)" }, { "compression", .value = "zstd|gzip|none", .doc = "of the archive (default: zstd)" }),
+          .options = ASH_OPTIONS({ "format", .value = "tar|cpio", .doc = "of the archive (default: what its name ends with, as .cpio; else tar)" },
+                                  { "compression", .value = "zstd|gzip|none", .doc = "of the archive (default: what its name ends with, as .gz; else zstd)" }),
           .needs = ASH_NEEDS_STORE, .run = run_write },
         { "diff", "compare two images, or dumps of them",
           .doc = "Packages, files, types, modes with set-id bits, owners, link targets, contents, capabilities. Exit status 1 when they differ.",
