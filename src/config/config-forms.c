@@ -39,6 +39,13 @@ static bool absolute_ok(AshSlice s) {
         return ash_path_is_confined(ash_slice_from(s, 1)) && ash_slice_find(s, ASH_S("//")) < 0;
 }
 static bool confined_ok(AshSlice s) { return ash_path_is_confined(s); }
+static bool port_ok(AshSlice s) {
+        size_t n = 0, port = 0;
+        while (n < s.len && n < 5 && is_digit((unsigned char) s.ptr[n]))
+                port = port * 10 + (size_t) (s.ptr[n++] - '0');
+        AshSlice protocol = ash_slice_from(s, n);
+        return n > 0 && s.ptr[0] != '0' && port <= 65535 && (protocol.len == 0 || ash_slice_eqs(protocol, "/tcp") || ash_slice_eqs(protocol, "/udp") || ash_slice_eqs(protocol, "/sctp"));
+}
 static bool basename_ok(AshSlice s) { return s.len > 0 && ash_slice_find_char(s, '/') < 0 && !ash_slice_eqs(s, ".") && !ash_slice_eqs(s, ".."); }
 static bool size_ok(AshSlice s) {
         if (ash_slice_eqs(s, "auto"))
@@ -118,6 +125,8 @@ const AshForm ash_form_mode = { "an octal mode such as 0644", "^0?[0-7]{3,4}$", 
 const AshForm ash_form_user = { "a user or group name", "^[A-Za-z_][A-Za-z0-9_.-]{0,31}$", user_ok, NULL };
 const AshForm ash_form_owner = { "a user or group name, or a number", "^([A-Za-z_][A-Za-z0-9_.-]{0,31}|[0-9]{1,10})$", owner_ok, NULL };
 const AshForm ash_form_absolute = { "an absolute path without '..', '//' and a '/' at its end", "^(?!.*/\\.\\.(/|$))(/[^/]+)+$", absolute_ok, NULL };
+const AshForm ash_form_port = { "a port, as 80, 80/tcp, 53/udp, 5060/sctp",
+        "^([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])(/(tcp|udp|sctp))?$", port_ok, NULL };
 const AshForm ash_form_basename = { "a file name without a directory", "^(?!\\.{1,2}$)[^/]+$", basename_ok, NULL };
 const AshForm ash_form_size = { "\"auto\", a number of bytes with an optional K, M, G or T (of 1024), or a percentage", "^(auto|[0-9]{1,15}[KMGT%]?)$", size_ok, NULL };
 const AshForm ash_form_date = { "a date, YYYY-MM-DD", "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", date_ok, NULL };

@@ -341,7 +341,7 @@ static const AshRecord image_oci = { "image-oci", "Settings of a container; see 
         PAIRS_("labels", OWN, AshImageOci, labels, "labels"),
         PAIRS_("annotations", OWN, AshImageOci, annotations, "annotations of the manifest"),
         TEXT_("stop-signal", OWN, AshImageOci, stop_signal, "the signal that ends it"),
-        TEXTS_("exposed-ports", OWN, AshImageOci, exposed_ports, "ports, as `80/tcp`"),
+        TEXTS_("exposed-ports", OWN, AshImageOci, exposed_ports, "ports, as `80/tcp`", FORM(port)),
         TEXTS_("volumes", OWN, AshImageOci, volumes, "directories that hold data", FORM(absolute)),
         TEXTS_("tags", OWN, AshImageOci, tags, "names of the image in the layout", .standard = "[\"latest\"]"),
         TEXT_("compression", OWN, AshImageOci, compression, "of its layers", WORDS("zstd", "gzip"), .standard = "zstd"),
