@@ -414,6 +414,7 @@ static int stage_inputs(Build *b) {
                 return 0;
         ash_array_foreach(&b->done->outputs, o)
                 ash_str_appendf(&text, "output %s\n", o->path);
+        ash_str_appendf(&text, "arch %s\n", b->o->arch ?: ""); /* an index has one architecture or all of them, below the same path */
         ash_digest_hex_of(ASH_SHA256, ash_str_slice(&text), b->inputs);
         b->untouched = b->fresh = is_recorded(b, "inputs", b->inputs);
         return 0;

@@ -303,6 +303,27 @@ compression = "gzip"
             self.assertEqual(len(digests), 1)
             self.assertEqual(layered[1], tree)
 
+    def test_one_architecture_of_several(self):
+        """All architectures of an index are below one path: what was built for one of them is not up to date for the others."""
+        self.build()
+        project = self.project / "ashlar.toml"
+        text = project.read_text()
+        project.write_text(text.replace('arches = ["x86_64"]\nformats = ["tar", "oci", "docker", "directory"]', 'arches = ["x86_64", "aarch64"]\nformats = ["oci"]'))
+        self.assertNotEqual(project.read_text(), text)
+        self.ashlar("lock")
+        first = {}
+        for arch, architectures in ((None, ["amd64", "arm64"]), ("x86_64", ["amd64"]), ("aarch64", ["arm64"]), (None, ["amd64", "arm64"])):
+            args = ("image", "build", "one", *(("--arch", arch) if arch else ()))
+            self.assertNotIn("up to date", self.ashlar(*args).stdout)
+            layout = self.out / "one/one.oci"
+            blob = lambda digest: json.loads((layout / "blobs" / digest.replace(":", "/")).read_text())
+            index = (layout / "index.json").read_text()
+            top = blob(json.loads(index)["manifests"][0]["digest"])
+            manifests = [blob(m["digest"]) for m in top["manifests"]] if "manifests" in top else [top]
+            self.assertEqual([blob(m["config"]["digest"])["architecture"] for m in manifests], architectures)
+            self.assertEqual(first.setdefault(arch, index), index)
+            self.assertIn("up to date", self.ashlar(*args).stdout)
+
     def test_dump_to_bytes(self):
         self.build(more='[images.one.files."/etc/made"]\ncontent = "mine"\nmode = "0600"\nowner = "kit"\n[images.one.files."/etc/empty"]\ncontent = ""')
         text = self.dir / "tree"
