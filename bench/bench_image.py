@@ -11,7 +11,7 @@ SERVER = ["base-files", "bash", "bind9-dnsutils", "btrfs-progs", "ca-certificate
           "login", "logrotate", "lvm2", "man-db", "mdadm", "nano", "network-manager", "nftables", "nginx", "openssh-server", "openssl", "parted", "passwd", "postgresql-client", "procps", "python3", "rsync", "rsyslog",
           "strace", "sudo", "systemd", "systemd-resolved", "systemd-sysv", "tcpdump", "tmux", "tzdata", "udev", "util-linux", "vim-tiny", "wget", "xfsprogs"]
 IMAGE = """
-[images.server]
+[images.server-set]
 kind = "archive"
 arches = ["x86_64"]
 packages = [{packages}]
@@ -47,7 +47,7 @@ def tree_bytes(env, project, image, arch="x86_64"):
 def peers(folder, project, store, env, look=lambda root: None):
     """dnf and rpm, each into an empty root, of the server's packages; look sees what dnf made."""
     lock = (project / "ashlar.lock").read_text()
-    section = lock[lock.index('name = "server"'):]
+    section = lock[lock.index('name = "server-set"'):]
     names = re.findall(r'"([^"]+\.(?:x86_64|noarch))"', section[section.index("packages"):].split("]")[0])
     digests = dict(re.findall(r'nevra = "([^"]+)".*?sha256 = "([0-9a-f]{64})"', lock))
     repo = folder / "repo"
@@ -80,7 +80,7 @@ def main():
         if lock.returncode != 0:
             print("no archive to be had:", lock.stderr.strip()[-400:])
             sys.exit(77)
-        images = ["container-base", "container-distroless-minimal", "container-distroless-base", "container-distroless-debug", "server"]
+        images = ["container-base", "container-distroless-minimal", "container-distroless-base", "container-distroless-debug", "server-set"]
         subprocess.run([ASHLAR, "-C", project, "-q", "image", "build", *images], env=env, check=True)
 
         def forget(*kinds):
@@ -99,12 +99,12 @@ def main():
         every = build("--all")
         subprocess.run([ASHLAR, "-C", project, "-q", "image", "build", "container-base"], env=env, check=True)
         same = measure([ASHLAR, "-C", project, "-q", "image", "build", "container-base"], env=env)
-        dump = [ASHLAR, "-C", project, "-q", "image", "dump", "server"]
+        dump = [ASHLAR, "-C", project, "-q", "image", "dump", "server-set"]
         tree = measure(dump, env=env)
         tree_cold = measure(dump, env=env, runs=3, prepare=lambda: forget("handler"))
         stages = subprocess.run([ASHLAR, "-C", project, "image", "build", "--force", "container-base", "--timings"], env=env, check=True, capture_output=True, text=True).stderr
         n, dnf, rpm = peers(folder, project, store, env)
-        size, entries = tree_bytes(env, project, "server")
+        size, entries = tree_bytes(env, project, "server-set")
         base_size = sum(tree_bytes(env, project, "container-base", a)[0] for a in ("x86_64", "aarch64"))
         written = sum(f.stat().st_size for f in (folder / "out/images/container-base/container-base.oci/blobs/sha256").iterdir())
         print(f"container-base, both architectures: {base_size / 1e6:.0f} MB of files, {written / 1e6:.0f} MB written; the floor, reading and writing them: {floor(folder, base_size, written):.3f} s")

@@ -25,7 +25,7 @@ try:
     argv = base + ["import", "--arch", "amd64", "--no-deps", "-j", "2"] + TABLES + names
     first = measure(argv, runs=1, prepare=lambda: shutil.rmtree(work + "/cache/apt-import", ignore_errors=True))
     report("import, 2 threads", first[0], 8.0 * scale, "s", "CPU %.1f s, %.2f times the floor, peak %d MiB" % (first[1], first[0] / floor[0], first[2] >> 20))
-    second = measure(argv, runs=3)
+    second = measure(base + ["import", "--arch", "amd64", "-j", "2"] + TABLES + WANTED, runs=3) # the whole command: it resolves again, and finds every package
     report("import again", second[0], 0.1, "s")
 finally:
     shutil.rmtree(work, ignore_errors=True)

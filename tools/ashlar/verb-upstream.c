@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <time.h>
 #include "cli-flow.h"
+#include "flow-choice.h"
 #include "solve.h"
 
 typedef struct Subject {     /* what a verb works on */
@@ -223,29 +224,40 @@ static int run_list(AshCli *cli) {
 /* ---- everything of an upstream that is open, for the solver ---- */
 typedef struct World {
         ASH_ARRAY(AshFlowUpstream *) upstreams; /* one a part, in their order */
-        AshUniverse *universe;
+        AshUniverse *universe;       /* when the whole is wanted */
+        AshFlowChoice *choice;       /* when only what some requests can reach is */
 } World;
 
 static void world_done(World *w) {
+        ash_flow_choice_free(w->choice);
         ash_array_foreach(&w->upstreams, u)
                 ash_flow_upstream_free(*u);
         ash_array_done(&w->upstreams);
         ash_universe_free(w->universe);
 }
 
-static int open_world(AshCli *cli, Subject *s, World *w) {
-        _free_ char *arch = ash_slice_dup(s->arch);
+static int open_parts(AshCli *cli, Subject *s, World *w) {
         int r = 0;
-        w->universe = ash_universe_new(arch);
         for (size_t i = 0; r >= 0 && i < s->n_parts; i++) {
                 AshFlowUpstream *u = NULL;
                 r = open_part(cli, s, i, &u);
-                if (r < 0)
-                        break;
-                ash_array_push(&w->upstreams, u);
-                _free_ char *label = ash_slice_dup(ash_flow_upstream_name(u));
-                r = ash_flow_upstream_add(u, label, w->universe);
+                if (r >= 0)
+                        ash_array_push(&w->upstreams, u);
         }
+        return r;
+}
+
+static const char *label_of(Subject *s, const AshFlowUpstream *u) {
+        AshSlice name = ash_flow_upstream_name(u);
+        return ash_arena_strndup(s->arena, name.ptr, name.len);
+}
+
+static int open_world(AshCli *cli, Subject *s, World *w) {
+        _free_ char *arch = ash_slice_dup(s->arch);
+        int r = open_parts(cli, s, w);
+        w->universe = ash_universe_new(arch);
+        for (size_t i = 0; r >= 0 && i < w->upstreams.n; i++)
+                r = ash_flow_upstream_add(w->upstreams.items[i], label_of(s, w->upstreams.items[i]), w->universe);
         return r;
 }
 
@@ -389,11 +401,16 @@ static int choose_named(AshCli *cli, Subject *s, World *w, ChosenList *ret) {
         return 0;
 }
 
-static int choose_closure(AshCli *cli, World *w, AshPkgSet **set, ChosenList *ret) {
+static int choose_closure(AshCli *cli, Subject *s, World *w, AshPkgSet **set, ChosenList *ret) {
+        AshFlowLabelled *sources = ash_arena_new_items(s->arena, AshFlowLabelled, w->upstreams.n + 1);
         ASH_ARRAY(AshRequest) requests = {};
+        for (size_t i = 0; i < w->upstreams.n; i++)
+                sources[i] = (AshFlowLabelled){ w->upstreams.items[i], label_of(s, w->upstreams.items[i]) };
         for (size_t a = 0; a < cli->n_args; a++)
                 ash_array_push(&requests, ((AshRequest){ .what = ash_slice_str(cli->args[a]), .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_USER }));
-        int r = ash_solve(w->universe, requests.items, requests.n, &(AshSolveOptions){ .weak = ash_cli_flag(cli, "weak") }, set, cli->diags);
+        int r = ash_flow_choice_new(&s->flow, s->arch, sources, w->upstreams.n, requests.items, requests.n, &w->choice);
+        if (r >= 0)
+                r = ash_flow_choice_solve(w->choice, requests.items, requests.n, &(AshSolveOptions){ .weak = ash_cli_flag(cli, "weak") }, set);
         ash_array_done(&requests);
         for (size_t i = 0; r >= 0 && i < (*set)->n; i++)
                 ash_array_push(ret, ((Chosen){ .package = (*set)->items[i].package, .from = part_of(w, (*set)->items[i].origin) }));
@@ -492,9 +509,9 @@ static int run_import(AshCli *cli) {
         ChosenList chosen = {};
         int r = open_subject(cli, &s);
         if (r >= 0)
-                r = open_world(cli, &s, &w);
+                r = ash_cli_flag(cli, "no-deps") ? open_world(cli, &s, &w) : open_parts(cli, &s, &w);
         if (r >= 0)
-                r = ash_cli_flag(cli, "no-deps") ? choose_named(cli, &s, &w, &chosen) : choose_closure(cli, &w, &set, &chosen);
+                r = ash_cli_flag(cli, "no-deps") ? choose_named(cli, &s, &w, &chosen) : choose_closure(cli, &s, &w, &set, &chosen);
         if (r >= 0)
                 r = realize(&s, &w, &chosen);
         if (r >= 0)
