@@ -37,6 +37,16 @@ local n = rpm.next_file and rpm.next_file() while n do f:write(' ', n) n = rpm.n
         self.logger("sb", "Requires(pre): sa", ["/opt/sb"], ["sa"], [], False)
         self.as_rpm(["shell", "sa", "sb"])
 
+    def test_trigger_without_condition(self):
+        """rpmbuild drops the second script's conditions as repeated ones: with rpm it never runs."""
+        scripts = "".join(f"%triggerin -- {on}\necho {i} $* >> /log\n" for i, on in enumerate(("tb < 2, tc > 5", "tb >= 1, tc", "tb", "virt")))
+        rpm = self.kit.package("ta", scripts, tags="Requires: shell")
+        self.kit.package("tb", "", tags="Requires: ta\nProvides: virt = 3")
+        self.kit.package("tc", "", tags="Requires: tb")
+        indices = self.kit.kit.run("rpm", "-qp", "--qf", "[%{TRIGGERINDEX} ]", rpm).stdout.split()
+        self.assertNotIn("1", indices)
+        self.as_rpm(["shell", "ta", "tb", "tc"])
+
     def test_lua(self):
         self.kit.package("luaful", tags="Requires: shell", install="mkdir -p %{buildroot}/opt/l/sub; echo a > %{buildroot}/opt/l/a", files="/opt/l", scripts="""%post -p <lua>
 posix.mkdir("/opt/l/made") posix.chmod("/opt/l/made", "rwxr-x---") posix.chown("/opt/l/made", 2, 8) posix.symlink("a", "/opt/l/link")
