@@ -196,6 +196,8 @@ static void call_inside(const Child *c) {
                 r = -errno;
         if (r >= 0)
                 r = drop_capabilities();
+        for (char **e = environ; *e; e++) /* /proc/self/environ shows these bytes even when nothing points to them any more */
+                memset(*e, 0, strlen(*e));
         clearenv();
         for (const char *const *e = s->env ? s->env : environment; *e; e++)
                 putenv((char *) *e);
@@ -357,7 +359,7 @@ static char *overlay_options(const AshSandbox *s) {
 
 static int start(const AshSandbox *s, Child *child, AshSandboxResult *ret) {
         Args a = { .arena = ash_arena_new() };
-        static const char *const nothing[] = { "true", NULL };
+        static const char *const nothing[] = { "true", NULL }, *const no_env[] = { NULL };
         _free_ char *options = overlay_options(s);
         child->overlay = options;
         AshProcess p = { .timeout_ms = child->limits.wall_ms, .output_limit = child->limits.output, .cwd = "/", .keep_fd = child->script_fd >= 0 ? child->script_fd : 0, .input = s->input,
@@ -365,6 +367,7 @@ static int start(const AshSandbox *s, Child *child, AshSandboxResult *ret) {
         if (!s->call) {
                 bwrap_args(&a, s, child);
                 p.argv = a.items.items;
+                p.env = no_env; /* it is the sandbox's process 1, and whoever is in there may read /proc/1/environ */
         }
         int r = ash_process_run(&p, &ret->process);
         ash_array_done(&a.items);

@@ -1,5 +1,5 @@
 """Scriptlets in the sandbox against rpm's own run of the same packages: every kind of hook, its order, its arguments, what it sees; and what hostile ones cannot do."""
-import os, pathlib, sys, time, unittest
+import hashlib, os, pathlib, sys, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import scriptkit  # noqa: E402
@@ -107,6 +107,20 @@ kill -9 -1
         self.kit.package("filler", tags="Requires: shell", scripts="%pre\nhead -c 3000000000 /dev/zero > /opt/zeros\n")
         out = self.kit.project(self.dir / "filler", ["shell", "filler"]).ashlar("image", "build", "one", status=1).stderr
         self.assertIn("%pre(filler-1.0-1.noarch) failed with exit status", out)
+
+    def test_environment(self):
+        """What the builder has in its environment, tokens and the like, is in no process that a scriptlet can look at."""
+        self.kit.package("looker", tags="Requires: shell", scripts="""%post -p /bin/bash
+cat /proc/[0-9]*/environ | tr '\\0' '\\n' > /opt/shell
+%posttrans -p <lua>
+local f, out = io.open("/proc/self/environ"), io.open("/opt/lua", "w") out:write(f and f:read("a") or "") out:close()
+os.execute("grep -a -c token-of-the-builder /opt/shell > /opt/in-shell; grep -a -c token-of-the-builder /opt/lua > /opt/in-lua; grep -c HOME=/root /opt/shell > /opt/own")
+""")
+        p = self.kit.project(self.dir / "p", ["shell", "looker"])
+        nodes = p.dump(env={**p.env, "A_SECRET": "token-of-the-builder"})
+        none, some = hashlib.sha256(b"0\n").hexdigest(), nodes["/opt/own"]["sha256"]
+        self.assertNotEqual(some, none)
+        self.assertEqual((nodes["/opt/in-shell"]["sha256"], nodes["/opt/in-lua"]["sha256"]), (none, none))
 
     def test_accounts(self):
         """Users of sysusers.d are there for scriptlets."""
