@@ -1,8 +1,10 @@
 /* What a hook changed, back into the tree. A file of a package that comes later in the order stays that package's. */
 #include "scriptlets-private.h"
 
-/* What has to be another one on each host: random seeds, identities, keys. Systems make them at their first boot. */
-static const char *const never[] = { "/etc/machine-id", "/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret", "/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub" };
+/* What no image ships, whoever makes it: the state of a machine that runs; what has to be another one on each host (random seeds, identities, keys: systems make them at their first boot); locks and caches that
+ * mean something only where they were made. */
+static const char *const never[] = { "/run/**", "/sys/**", "/proc/**", "/dev/**", "/tmp/**", "/var/tmp/**", "/etc/machine-id", "/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed",
+                                     "/var/lib/systemd/credential.secret", "/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub", "/etc/.pwd.lock", "/var/cache/ldconfig/aux-cache" };
 
 typedef struct Taker {
         AshTake *t;
@@ -151,30 +153,17 @@ static int take_link(Taker *k, AshNode dir, AshNode n, const AshSandboxChange *c
         return 0;
 }
 
-/* What no image ships, whoever makes it: the state of a machine that runs, and what each host must draw for itself. */
-static bool is_of_the_host(AshSlice path) {
-        static const char *const below[] = { "/run/", "/sys/", "/proc/", "/dev/", "/tmp/", "/var/tmp/" };
-        static const char *const files[] = { "/var/lib/systemd/random-seed", "/var/lib/systemd/credential.secret", "/var/lib/dbus/machine-id", "/etc/machine-id", "/etc/.pwd.lock", "/var/cache/ldconfig/aux-cache" };
-        for (size_t i = 0; i < ASH_N(below); i++)
-                if (ash_slice_starts(path, ash_slice_str(below[i])))
-                        return true;
-        for (size_t i = 0; i < ASH_N(files); i++)
-                if (ash_slice_eqs(path, files[i]))
-                        return true;
-        return false;
-}
-
 static bool is_never(const AshSandboxChange *c) {
-        for (size_t i = 0; c->kind == 'F' && i < ASH_N(never); i++)
-                if (ash_glob_match(ash_slice_str(never[i]), c->path))
+        for (size_t i = 0; i < ASH_N(never); i++) {
+                AshSlice glob = ash_slice_str(never[i]);
+                if ((c->kind == 'F' || ash_slice_ends(glob, ASH_S("/**"))) && ash_glob_match(glob, c->path)) /* a link to such a file is no secret */
                         return true;
+        }
         return false;
 }
 
 static int take_one(Taker *k, const AshSandboxChange *c) {
         if (is_never(c))
-                return 0;
-        if (is_of_the_host(c->path))
                 return 0;
         AshNode dir = ash_tree_lookup(k->tree, ash_path_dir(c->path), false), n = dir;
         if (c->path.len > 1) {
