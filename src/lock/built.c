@@ -1,0 +1,126 @@
+#include "built.h"
+#include "io.h"
+#include "lock-state.h"
+#include "model-package.h"
+
+#define HEAD "# Made by 'ashlar component build': the packages that the project's components gave, by digest. Anyone who builds the same gets the same.\n"
+
+/* ---- reading ---- */
+static AshBuiltKind read_kind(AshStateReader *r, const AshTomlValue *t) {
+        AshSlice name = ash_state_text(r, t, "kind", true);
+        AshBuiltKind kind = ash_built_kind(name);
+        if (name.ptr && kind < 0)
+                ash_state_wrong(r, ash_toml_get(t, "kind")->at, "expected \"binary\", \"debug\" or \"source\"");
+        return kind;
+}
+
+static void read_packages(AshStateReader *r, const AshTomlValue *t, AshBuiltComponent *c) {
+        const AshTomlValue *list = ash_state_tables(r, t, "packages");
+        c->packages = ash_arena_new_items(r->arena, AshBuiltPackage, list ? list->array.n : 0);
+        for (size_t i = 0; list && i < list->array.n; i++) {
+                const AshTomlValue *p = list->array.items[i];
+                AshPackage parsed;
+                AshBuiltPackage *to = &c->packages[c->n_packages++];
+                *to = (AshBuiltPackage){ .nevra = ash_state_text(r, p, "nevra", true), .sha256 = ash_state_digest(r, p, "sha256", true), .size = ash_state_number(r, p, "size"), .kind = read_kind(r, p) };
+                if (to->nevra.ptr && ash_nevra_parse(to->nevra, &parsed) < 0)
+                        ash_state_wrong(r, ash_toml_get(p, "nevra")->at, "expected NAME-VERSION-RELEASE.ARCH");
+        }
+}
+
+static void read_all(AshStateReader *r, const AshTomlValue *root, AshBuilt *built) {
+        if (ash_state_number(r, root, "version") != ASH_BUILT_VERSION && r->result >= 0)
+                ash_state_wrong(r, ash_toml_get(root, "version")->at, "written by another version of Ashlar");
+        const AshTomlValue *list = r->result < 0 ? NULL : ash_state_tables(r, root, "components");
+        for (size_t i = 0; list && i < list->array.n; i++) {
+                const AshTomlValue *t = list->array.items[i];
+                AshBuiltComponent c = { .name = ash_state_text(r, t, "name", true), .arch = ash_state_text(r, t, "arch", true), .key = ash_state_digest(r, t, "key", true), .fingerprint = ash_state_digest(r, t, "fingerprint", true),
+                                        .log = ash_state_digest(r, t, "log", false), .provenance = ash_state_digest(r, t, "provenance", false) };
+                read_packages(r, t, &c);
+                if (r->result >= 0 && ash_built_find(built, c.name, c.arch))
+                        ash_state_wrong(r, t->at, "this component is listed twice");
+                if (r->result >= 0)
+                        ash_built_set(built, &c);
+        }
+}
+
+int ash_built_parse(AshSource *source, AshBuilt **ret, AshDiags *diags) {
+        _cleanup_(ash_toml_free_p) AshTomlDoc *doc = NULL;
+        if (ash_toml_parse(source, ASH_TOML_1_1, &doc, diags) < 0)
+                return -ASH_ERR_CONFIG;
+        _cleanup_(ash_built_free_p) AshBuilt *built = ash_built_new();
+        AshStateReader reader = { .arena = built->arena, .diags = diags, .hint = "ashlar.built is made by 'ashlar component build': without the file all is built again, or found in the store" };
+        read_all(&reader, ash_toml_root(doc), built);
+        if (reader.result >= 0)
+                *ret = ASH_TAKE(built);
+        return reader.result;
+}
+
+int ash_built_read(const char *path, AshBuilt **ret, AshDiags *diags) {
+        _bytes_ AshBytes bytes = {};
+        int r = ash_file_read(AT_FDCWD, path, 256 << 20, &bytes);
+        if (r == -ENOENT) {
+                *ret = ash_built_new();
+                return 0;
+        }
+        if (r < 0)
+                return ash_fail_file(diags, r, path, "cannot read it: %s", ash_strerror(r));
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(path, ash_bytes_slice(&bytes));
+        return ash_built_parse(source, ret, diags);
+}
+
+/* ---- writing ---- */
+static AshTomlValue *packages(AshArena *a, const AshBuiltComponent *c) {
+        AshTomlValue **items = ash_arena_new_items(a, AshTomlValue *, c->n_packages);
+        for (size_t i = 0; i < c->n_packages; i++) {
+                AshStateTable t = { .arena = a };
+                ash_state_member_text(&t, "nevra", c->packages[i].nevra);
+                ash_state_member_text(&t, "kind", ash_slice_str(ash_built_kind_name(c->packages[i].kind)));
+                ash_state_member(&t, "size", ash_state_put(a, ash_toml_integer((int64_t) c->packages[i].size)));
+                ash_state_member_text(&t, "sha256", c->packages[i].sha256);
+                items[i] = ash_state_table(&t, true);
+        }
+        return ash_state_put(a, ash_toml_array(items, c->n_packages));
+}
+
+void ash_built_format(const AshBuilt *built, AshStr *out) {
+        _cleanup_(ash_arena_free_p) AshArena *a = ash_arena_new();
+        AshTomlValue **items = ash_arena_new_items(a, AshTomlValue *, built->components.n);
+        for (size_t i = 0; i < built->components.n; i++) {
+                const AshBuiltComponent *c = &built->components.items[i];
+                AshStateTable t = { .arena = a };
+                ash_state_member_text(&t, "name", c->name);
+                ash_state_member_text(&t, "arch", c->arch);
+                ash_state_member_text(&t, "key", c->key);
+                ash_state_member_text(&t, "fingerprint", c->fingerprint);
+                ash_state_member_text(&t, "log", c->log);
+                ash_state_member_text(&t, "provenance", c->provenance);
+                ash_state_member(&t, "packages", packages(a, c));
+                items[i] = ash_state_table(&t, false);
+        }
+        AshStateTable root = { .arena = a };
+        ash_state_member(&root, "version", ash_state_put(a, ash_toml_integer(ASH_BUILT_VERSION)));
+        ash_state_member(&root, "components", ash_state_put(a, ash_toml_array(items, built->components.n)));
+        ash_toml_emit_document(out, ash_state_table(&root, false));
+}
+
+/* Several builds may end at once: a hidden file beside it says whose turn it is. */
+static int take_turn(const char *path, AshLockFile **ret, AshDiags *diags) {
+        AshSlice all = ash_slice_str(path), dir = ash_path_dir(all), name = ash_path_base(all);
+        _free_ char *place = ash_asprintf("%.*s/.%.*s.turn", ASH_F(dir), ASH_F(name));
+        int r = ash_lock_acquire(AT_FDCWD, place, true, -1, ret);
+        return r < 0 ? ash_fail_file(diags, r, place, "cannot lock it: %s", ash_strerror(r)) : 0;
+}
+
+int ash_built_record(const char *path, const AshBuiltComponent *component, AshDiags *diags) {
+        _cleanup_(ash_lock_free_p) AshLockFile *held = NULL;
+        _cleanup_(ash_built_free_p) AshBuilt *built = NULL;
+        _str_ AshStr text = {};
+        int r = take_turn(path, &held, diags);
+        if (r >= 0)
+                r = ash_built_read(path, &built, diags);
+        if (r < 0)
+                return r;
+        ash_built_set(built, component);
+        ash_built_format(built, &text);
+        return ash_state_write(path, HEAD, ash_str_slice(&text), diags);
+}

@@ -1,0 +1,76 @@
+#include "model-built.h"
+
+static const char *const kinds[] = { "binary", "debug", "source" };
+const char *ash_built_kind_name(AshBuiltKind kind) { return kinds[kind]; }
+
+AshBuiltKind ash_built_kind(AshSlice name) {
+        for (int i = 0; i < ASH_BUILT_MAX_; i++)
+                if (ash_slice_eqs(name, kinds[i]))
+                        return (AshBuiltKind) i;
+        return ASH_BUILT_INVALID_;
+}
+
+AshBuilt *ash_built_new(void) {
+        AshBuilt *b = ash_calloc(1, sizeof *b);
+        b->arena = ash_arena_new();
+        return b;
+}
+
+void ash_built_free(AshBuilt *b) {
+        if (!b)
+                return;
+        ash_array_done(&b->components);
+        ash_arena_free(b->arena);
+        free(b);
+}
+
+/* Where it stands, or would stand. */
+static size_t place_of(const AshBuilt *b, AshSlice component, AshSlice arch, bool *ret_there) {
+        size_t i = 0;
+        int c = -1;
+        for (; i < b->components.n; i++) {
+                c = ash_slice_cmp(b->components.items[i].name, component);
+                if (!c)
+                        c = ash_slice_cmp(b->components.items[i].arch, arch);
+                if (c >= 0)
+                        break;
+        }
+        *ret_there = i < b->components.n && c == 0;
+        return i;
+}
+
+const AshBuiltComponent *ash_built_find(const AshBuilt *b, AshSlice component, AshSlice arch) {
+        bool there;
+        size_t i = place_of(b, component, arch, &there);
+        return there ? &b->components.items[i] : NULL;
+}
+
+static int by_nevra(const void *a, const void *b) { return ash_slice_cmp(((const AshBuiltPackage *) a)->nevra, ((const AshBuiltPackage *) b)->nevra); }
+
+void ash_built_set(AshBuilt *b, const AshBuiltComponent *component) {
+        bool there;
+        AshArena *a = b->arena;
+        AshBuiltComponent copy = { .name = ash_arena_slice(a, component->name), .arch = ash_arena_slice(a, component->arch), .key = ash_arena_slice(a, component->key), .fingerprint = ash_arena_slice(a, component->fingerprint),
+                                   .log = ash_arena_slice(a, component->log), .provenance = ash_arena_slice(a, component->provenance), .n_packages = component->n_packages };
+        copy.packages = ash_arena_new_items(a, AshBuiltPackage, component->n_packages);
+        for (size_t i = 0; i < component->n_packages; i++) {
+                copy.packages[i] = component->packages[i];
+                copy.packages[i].nevra = ash_arena_slice(a, component->packages[i].nevra);
+                copy.packages[i].sha256 = ash_arena_slice(a, component->packages[i].sha256);
+        }
+        qsort(copy.packages, copy.n_packages, sizeof *copy.packages, by_nevra);
+        size_t i = place_of(b, component->name, component->arch, &there);
+        if (!there) {
+                ash_array_add(&b->components);
+                memmove(&b->components.items[i + 1], &b->components.items[i], (b->components.n - 1 - i) * sizeof copy);
+        }
+        b->components.items[i] = copy;
+}
+
+bool ash_built_remove(AshBuilt *b, AshSlice component, AshSlice arch) {
+        bool there;
+        size_t i = place_of(b, component, arch, &there);
+        if (there)
+                memmove(&b->components.items[i], &b->components.items[i + 1], (--b->components.n - i) * sizeof *b->components.items);
+        return there;
+}

@@ -1,0 +1,36 @@
+/* What "component build" made of the project's components, as data. Everything lives in the arena. */
+#pragma once
+#include "base.h"
+
+typedef enum AshBuiltKind { ASH_BUILT_BINARY, ASH_BUILT_DEBUG, ASH_BUILT_SOURCE, ASH_BUILT_MAX_, ASH_BUILT_INVALID_ = -EINVAL } AshBuiltKind;
+const char *ash_built_kind_name(AshBuiltKind kind); /* "binary", "debug" (debuginfo, debugsource), "source" */
+AshBuiltKind ash_built_kind(AshSlice name);
+
+typedef struct AshBuiltPackage {
+        AshSlice nevra;
+        AshSlice sha256;             /* hex, of the RPM as the store has it: not signed yet */
+        uint64_t size;               /* bytes of it */
+        AshBuiltKind kind;
+} AshBuiltPackage;
+
+/* The last good build of one component for one architecture. */
+typedef struct AshBuiltComponent {
+        AshSlice name, arch;
+        AshSlice key;                /* hex: everything that the packages follow from */
+        AshSlice fingerprint;        /* hex, of the component alone */
+        AshSlice log, provenance;    /* hex SHA-256 of blobs in the store; provenance: JSON */
+        AshBuiltPackage *packages;   /* sorted by NEVRA */
+        size_t n_packages;
+} AshBuiltComponent;
+
+typedef struct AshBuilt {
+        AshArena *arena;
+        ASH_ARRAY(AshBuiltComponent) components; /* sorted by name, arch */
+} AshBuilt;
+AshBuilt *ash_built_new(void);
+void ash_built_free(AshBuilt *b);
+ASH_DEFINE_CLEANUP(AshBuilt *, ash_built_free)
+const AshBuiltComponent *ash_built_find(const AshBuilt *b, AshSlice component, AshSlice arch); /* NULL: never built */
+/* Copies it in, in place of an earlier one of that name and architecture. */
+void ash_built_set(AshBuilt *b, const AshBuiltComponent *component);
+bool ash_built_remove(AshBuilt *b, AshSlice component, AshSlice arch);
