@@ -8,7 +8,7 @@ static AshRef ref_of(const char *key) {
         static const struct { const char *key; AshRef ref; } rows[] = {
                 { "distros", ASH_REF_DISTRO }, { "components", ASH_REF_COMPONENT }, { "images", ASH_REF_IMAGE }, { "test-suites", ASH_REF_TEST_SUITE },
                 { "package-groups", ASH_REF_PACKAGE_GROUP }, { "channels", ASH_REF_CHANNEL }, { "upstreams", ASH_REF_UPSTREAM },
-                { "rpm-repo-sets", ASH_REF_REPO_SET }, { "rpm-repo-set-templates", ASH_REF_REPO_TEMPLATE },
+                { "stages", ASH_REF_STAGE }, { "rpm-repo-sets", ASH_REF_REPO_SET }, { "rpm-repo-set-templates", ASH_REF_REPO_TEMPLATE },
         };
         for (size_t i = 0; i < ASH_N(rows); i++)
                 if (strcmp(rows[i].key, key) == 0)
@@ -37,6 +37,7 @@ static int by_name(const void *a, const void *b, void *context) {
 void ash_config_index(AshConfig *c) {
         index_record(c, &ash_record_project, &c->project);
         index_record(c, ash_field_find(&ash_record_project, ASH_S("resources"))->record, &c->project.resources);
+        index_record(c, ash_field_find(&ash_record_project, ASH_S("build"))->record, &c->project.build);
         for (size_t i = 0; i < c->repos.n; i++)
                 ash_map_put(&c->names[ASH_REF_REPO], c->repos.items[i].name.s, &c->repos.items[i], NULL);
         size_t n = c->project.components.n;

@@ -96,6 +96,13 @@ static bool hostname_ok(AshSlice s) {
                         return false;
         return s.len > 0 && s.len <= 64 && is_alnum((unsigned char) s.ptr[0]) && is_alnum((unsigned char) s.ptr[s.len - 1]);
 }
+/* At most 999999T, so that it fits 64 bits. */
+static bool bytes_ok(AshSlice s) {
+        size_t n = 0;
+        while (n < s.len && is_digit((unsigned char) s.ptr[n]))
+                n++;
+        return n > 0 && s.ptr[0] != '0' && (n == s.len ? n <= 16 : n <= 6 && n + 1 == s.len && strchr("KMGT", s.ptr[n]));
+}
 static bool password_ok(AshSlice s) { return ash_slice_eqs(s, "!") || ash_slice_eqs(s, "*") || (s.len > 3 && s.ptr[0] == '$' && all_of(s, is_visible) && ash_slice_find_char(s, ':') < 0); }
 static bool one_line_ok(AshSlice s) { return !memchr(s.ptr, '\n', s.len) && !memchr(s.ptr, '\r', s.len) && !memchr(s.ptr, 0, s.len); }
 static bool filled_ok(AshSlice s) { return s.len > 0; }
@@ -129,6 +136,7 @@ const AshForm ash_form_port = { "a port, as 80, 80/tcp, 53/udp, 5060/sctp",
         "^([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])(/(tcp|udp|sctp))?$", port_ok, NULL };
 const AshForm ash_form_basename = { "a file name without a directory", "^(?!\\.{1,2}$)[^/]+$", basename_ok, NULL };
 const AshForm ash_form_size = { "\"auto\", a number of bytes with an optional K, M, G or T (of 1024), or a percentage", "^(auto|[0-9]{1,15}[KMGT%]?)$", size_ok, NULL };
+const AshForm ash_form_bytes = { "a number of bytes with an optional K, M, G or T (of 1024)", "^([1-9][0-9]{0,15}|[1-9][0-9]{0,5}[KMGT])$", bytes_ok, NULL };
 const AshForm ash_form_date = { "a date, YYYY-MM-DD", "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$", date_ok, NULL };
 const AshForm ash_form_date_time = { "an RFC 3339 date and time with its zone, as 2026-02-24T00:00:00Z",
         "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\\.[0-9]+)?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$", date_time_ok, NULL };

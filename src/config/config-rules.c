@@ -195,6 +195,7 @@ static void all_of(AshJson *j, size_t n, const char *const (*rows)[3]) {
         ash_json_end(j, ']');
 }
 
+void ash_schema_build(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "network", NULL, "network-reason" } }); }
 void ash_schema_check(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "skip", NULL, "skip_reason" } }); }
 void ash_schema_failure(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "expected", NULL, "expected-reason" } }); }
 void ash_schema_spec(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "type", "local", "path" } }); }
@@ -285,8 +286,12 @@ static void check_words(const AshRules *r, AshTexts texts, const char *what) {
                 }
 }
 
-void ash_rule_build(const AshRules *r, const void *item, AshSpan at _unused_) {
+void ash_rule_build(const AshRules *r, const void *item, AshSpan at) {
         const AshComponentConfig *c = item;
+        if (c->build_network.value == ASH_YES)
+                flag_with_reason(r, c->build_network, "network", c->network_reason, "network-reason", at);
+        if (c->build_timeout.set && c->build_timeout.value <= 0)
+                ash_fail(r->diags, -ASH_ERR_CONFIG, c->build_timeout.at, "a build needs a 'timeout' of at least one second");
         check_words(r, c->with, "build condition");
         check_words(r, c->without, "build condition");
         check_words(r, c->undefines, "macro");

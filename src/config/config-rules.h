@@ -27,6 +27,7 @@ void ash_rule_test_suite(const AshRules *r, const void *item, AshSpan at);
 /* Those of them that JSON Schema can say. */
 void ash_schema_overlay(struct AshJson *j);
 void ash_schema_overlay_metadata(struct AshJson *j);
+void ash_schema_build(struct AshJson *j);
 void ash_schema_check(struct AshJson *j);
 void ash_schema_failure(struct AshJson *j);
 void ash_schema_spec(struct AshJson *j);

@@ -108,8 +108,14 @@ static const AshRecord build = { "build", "How a component is built", sizeof(Ash
         FLAG_("emit-upstream-provenance", 0, AshComponentConfig, provenance, "define macros with the upstream version and release, for SBAT"),
         TABLE_("check", 0, 0, check, "the %check section"),
         TABLE_("failure", 0, 0, failure, "expected failure"),
-        TABLE_("hints", 0, 0, hints, "advice for scheduling")),
-        .rule = ash_rule_build };
+        TABLE_("hints", 0, 0, hints, "advice for scheduling"),
+        TEXT_("stage", OWN, AshComponentConfig, build_stage, "one of `build.stages`: it is built in that stage's buildroot", .standard = "the buildroot of `build`", REF(STAGE)),
+        FLAG_("network", OWN, AshComponentConfig, build_network, "its build may use the network"),
+        TEXT_("network-reason", OWN | DOCS, AshComponentConfig, network_reason, "why; required with `network`"),
+        NUMBER_("timeout", OWN, AshComponentConfig, build_timeout, "seconds that its build may take", .standard = "`build.timeout`"),
+        TEXT_("memory", OWN, AshComponentConfig, build_memory, "address space that each of its processes may take", FORM(bytes), .standard = "`build.memory`"),
+        TEXT_("disk", OWN, AshComponentConfig, build_disk, "room for its build", FORM(bytes), .standard = "`build.disk`")),
+        .rule = ash_rule_build, .schema_rules = ash_schema_build };
 static const AshRecord render = { "render", "How a component is rendered", sizeof(AshComponentConfig), ROWS(
         FLAG_("skip-file-filter", 0, AshComponentConfig, skip_file_filter, "keep files that no Source or Patch names (for specs whose names hold macros that cannot be expanded)")) };
 
@@ -410,6 +416,21 @@ const AshRecord ash_record_image = { "image", "A named set of outputs made from 
         TABLES_("checks", OWN, AshImage, checks, image_check, "what `image test` checks")),
         .rule = ash_rule_image };
 
+/* ---- building components ---- */
+#define BASE_ROWS(T, prefix) \
+        TEXTS_("packages", OWN, T, prefix packages, "what every buildroot has: names, provides, paths"), \
+        TEXTS_("upstreams", OWN | REPLACE, T, prefix upstreams, "where its packages and what components require come from; the first that has a package wins", REF(UPSTREAM), \
+                .standard = "`inputs.rpm-build` of the default distribution, else the chosen upstream")
+static const AshRecord build_stage = { "build-stage", "A buildroot with another base, for components that say `build.stage`: it breaks cycles", sizeof(AshBuildBase), ROWS(
+        BASE_ROWS(AshBuildBase,)) };
+static const AshRecord build_base = { "build-base", "Where components are built", sizeof(AshBuildConfig), ROWS(
+        BASE_ROWS(AshBuildConfig, base.),
+        NUMBER_("timeout", OWN, AshBuildConfig, timeout, "seconds that a build may take", .standard = "7200"),
+        TEXT_("memory", OWN, AshBuildConfig, memory, "address space that each process of a build may take", FORM(bytes), .standard = "8G"),
+        TEXT_("disk", OWN, AshBuildConfig, disk, "room for a build, beside its buildroot: in memory", FORM(bytes), .standard = "20G"),
+        TEXT_("log-limit", OWN, AshBuildConfig, log_limit, "how long a log may get; a longer one fails the build", FORM(bytes), .standard = "64M"),
+        NAMED_("stages", OWN | DEEP, AshBuildConfig, stages, build_stage, "further buildroots, by name; what a stage does not say is that of `build`", .data = O(AshBuildStage, base), .item_size = sizeof(AshBuildStage))) };
+
 /* ---- test suites, tools ---- */
 static const AshRecord pytest = { "test-pytest", "pytest; `{image-path}`, `{image-name}` and `{capabilities}` are filled into arguments", sizeof(AshTestSuite), ROWS(
         PATH_("working-dir", 0, AshTestSuite, working_dir, "where it runs"),
@@ -469,7 +490,8 @@ const AshRecord ash_record_project = { "file", "A file of the project", sizeof(A
         NAMED_("package-groups", UNIQUE, AshProject, package_groups, package_group, "groups of binary packages, each declared once"),
         NAMED_("upstreams", OWN | UNIQUE, AshProject, upstreams, upstream, "where packages come from", FORM(repo_name)),
         NAMED_("channels", OWN | UNIQUE, AshProject, channels, channel, "published repositories; when one is declared, every channel named elsewhere must be", FORM(channel)),
-        NAMED_("advisories", OWN | UNIQUE, AshProject, advisories, advisory, "what was mended, by id")) };
+        NAMED_("advisories", OWN | UNIQUE, AshProject, advisories, advisory, "what was mended, by id"),
+        TABLE_("build", OWN, O(AshProject, build), build_base, "where components are built")) };
 
 /* ---- access ---- */
 const AshField *ash_field_find(const AshRecord *record, AshSlice key) {
@@ -492,7 +514,7 @@ const char *ash_ref_name(AshRef ref) {
         static const char *const names[ASH_REF_MAX_] = {
                 [ASH_REF_NONE] = "", [ASH_REF_DISTRO] = "distribution", [ASH_REF_CHANNEL] = "channel", [ASH_REF_COMPONENT] = "component", [ASH_REF_PACKAGE_GROUP] = "package group",
                 [ASH_REF_IMAGE] = "image", [ASH_REF_TEST_SUITE] = "test suite", [ASH_REF_REPO] = "repository", [ASH_REF_REPO_SET] = "repository set",
-                [ASH_REF_REPO_TEMPLATE] = "repository-set template", [ASH_REF_UPSTREAM] = "upstream",
+                [ASH_REF_REPO_TEMPLATE] = "repository-set template", [ASH_REF_UPSTREAM] = "upstream", [ASH_REF_STAGE] = "build stage",
         };
         return names[ref];
 }

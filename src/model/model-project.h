@@ -114,6 +114,10 @@ typedef struct AshComponentConfig {
         AshPairs defines;
         AshFlag provenance, check_skip, failure_expected, expensive, skip_file_filter;
         AshText check_skip_reason, failure_reason;
+        /* Ashlar's: where it is built, and what it may take there */
+        AshText build_stage, network_reason, build_memory, build_disk;
+        AshFlag build_network;
+        AshNumber build_timeout;  /* seconds */
         AshSourceFiles source_files;
         AshPackageConfigs packages;
         AshPublish publish;
@@ -274,6 +278,21 @@ typedef struct AshAdvisories {
         size_t n;
 } AshAdvisories;
 
+/* Ashlar: where components are built. A stage has what it says in place of what the whole says. */
+typedef struct AshBuildBase {
+        AshTexts packages, upstreams; /* in every buildroot; where they and BuildRequires come from, the first wins. upstreams none: inputs.rpm-build of the default distribution, else the chosen upstream */
+} AshBuildBase;
+typedef struct AshBuildStage {
+        AshText name;
+        AshBuildBase base;
+} AshBuildStage;
+typedef struct AshBuildConfig {
+        AshBuildBase base;
+        AshNumber timeout;        /* seconds; unset: 7200 */
+        AshText memory, disk, log_limit; /* bytes with K, M, G, T */
+        struct { AshBuildStage *items; size_t n; } stages;
+} AshBuildConfig;
+
 /* ---- images ---- */
 typedef struct AshImageUser {
         AshText name, comment, home, shell, password_hash, primary_group;
@@ -388,6 +407,7 @@ typedef struct AshProject {
         AshUpstreams upstreams;
         AshChannels channels;
         AshAdvisories advisories;
+        AshBuildConfig build;
         AshTexts includes;            /* one file's, as written */
         AshText schema;               /* "$schema": for editors only */
 } AshProject;
