@@ -422,11 +422,13 @@ void ash_rule_repo(const AshRules *r, const void *item, AshSpan at) {
                 apt_rule(r, repo, at);
                 return;
         }
-        if (is(repo->type, "host")) {
+        bool own = is(repo->type, "components");
+        if (own || is(repo->type, "host")) {
                 const AshText stray[] = { repo->base_uri, repo->metalink, repo->mirror_list, first(&repo->mirrors), repo->suite };
                 for (size_t i = 0; i < ASH_N(stray); i++)
                         if (filled(stray[i])) {
-                                ash_fail(r->diags, -ASH_ERR_CONFIG, stray[i].at, "a repository of type 'host' has no address: its package is made of programs that come with Ashlar");
+                                ash_fail(r->diags, -ASH_ERR_CONFIG, stray[i].at, "a repository of type '%.*s' has no address: %s", ASH_F(repo->type.s),
+                                         own ? "its packages are what 'component build' made" : "its package is made of programs that come with Ashlar");
                                 ash_hint(r->diags, "remove this");
                         }
                 return;
@@ -451,7 +453,7 @@ void ash_rule_upstream(const AshRules *r, const void *item, AshSpan at) {
         if (u->repos.n && single) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, u->repos.items[0].at, "an upstream either names repositories with 'repos' or is one itself, not both");
                 ash_hint(r->diags, "move the repository to [resources.rpm-repos.NAME] and name it in 'repos'");
-        } else if (!u->repos.n && !single && !is(u->repo.type, "apt") && !is(u->repo.type, "host")) {
+        } else if (!u->repos.n && !single && !is(u->repo.type, "apt") && !is(u->repo.type, "host") && !is(u->repo.type, "components")) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, at, "an upstream needs 'repos', 'base-uri', 'metalink', 'mirror-list' or, for type 'apt', 'suite'");
                 ash_hint(r->diags, "for example repos = [\"NAME\"], a name in resources.rpm-repos");
         } else if (!u->repos.n)

@@ -207,7 +207,7 @@ static const AshRecord distro = { "distro", "A distribution: what is built, or w
 /* ---- resources, upstreams, channels ---- */
 #define REPO_ROWS(T, prefix) \
         TEXT_("description", DOCS, T, prefix description, "what it is", FORM(line)), \
-        TEXT_("type", 0, T, prefix type, "`rpm-md`: an RPM repository; `apt` (Ashlar's): a suite of an apt archive, imported as RPMs; `host` (Ashlar's): the package `ashlar-boot`, made of programs that come with Ashlar", WORDS("rpm-md", "apt", "host", ""), .standard = "rpm-md"), \
+        TEXT_("type", 0, T, prefix type, "`rpm-md`: an RPM repository; `apt` (Ashlar's): a suite of an apt archive, imported as RPMs; `host` (Ashlar's): the package `ashlar-boot`, made of programs that come with Ashlar; `components` (Ashlar's): what `component build` made", WORDS("rpm-md", "apt", "host", "components", ""), .standard = "rpm-md"), \
         TEXT("base-uri", T, prefix base_uri, "its address; `$basearch`, `$releasever` (`release-ver` of the default distribution) and `$snapshot` (as the upstream says it) are filled in", FORM(upstream_url)), \
         TEXTS_("mirrors", OWN, T, prefix mirrors, "further addresses of the same repository, tried in this order after `base-uri`", FORM(upstream_url)), \
         TEXT_("mirror-list", OWN, T, prefix mirror_list, "address of a list of mirrors, one URL a line, in place of `base-uri`", FORM(upstream_url)), \
@@ -218,7 +218,7 @@ static const AshRecord distro = { "distro", "A distribution: what is built, or w
         TEXTS_("arches", 0, T, prefix architectures, "only for these architectures", .standard = "all"), \
         TEXT_("suite", OWN, T, prefix suite, "the suite, for `apt`; the mirror's address comes from the machine"), \
         TEXTS_("components", OWN, T, prefix components, "the archive's components, for `apt`", .standard = "[\"main\"]"), \
-        NUMBER_("priority", OWN, T, prefix priority, "of several repositories with one package the lowest number wins", .standard = "99")
+        NUMBER_("priority", OWN, T, prefix priority, "of several repositories with one package the lowest number wins", .standard = "99; of type `components`: 50")
 static const AshRecord repo = { "repo", "A repository", sizeof(AshRepo), ROWS(REPO_ROWS(AshRepo, )), .rule = ash_rule_repo };
 static const AshRecord subrepo = { "subrepo", "A repository of a layout", sizeof(AshSubrepo), ROWS(
         TEXT_("name", REQ, AshSubrepo, name, "its short name", FORM(repo_name)),

@@ -1,22 +1,6 @@
 /* Is a channel closed: does every requirement of its packages find something in the channel, or in those that it requires? */
 #include "flow-closure.h"
-
-/* rpm's relations and the model's, in the model's order; only these two matter here. */
-static const struct { AshRpmRelation rpm; AshDepKind model; } relations[] = { { ASH_RPM_PROVIDES, ASH_DEP_PROVIDES }, { ASH_RPM_REQUIRES, ASH_DEP_REQUIRES } };
-
-static int read_deps(const AshRpm *rpm, AshArena *arena, AshPackage *p, AshDiags *diags) {
-        for (size_t i = 0; i < ASH_N(relations); i++) {
-                AshRpmDep *deps = NULL;
-                AshDeps *to = &p->deps[relations[i].model];
-                int r = ash_rpm_deps(rpm, relations[i].rpm, arena, &deps, &to->n, diags);
-                if (r < 0)
-                        return r;
-                to->items = ash_arena_new_items(arena, AshDep, to->n);
-                for (size_t k = 0; k < to->n; k++)
-                        to->items[k] = (AshDep){ .name = deps[k].name, .evr = deps[k].evr, .flags = deps[k].flags & (ASH_DEP_COMPARE | ASH_DEP_PRE) };
-        }
-        return 0;
-}
+#include "flow-package.h"
 
 /* Publishing digests each package; here only one that looks wrong is digested, so that damage ends in its being fetched again (-ENOENT) and not in a parser's complaint. */
 static int open_package(AshStore *store, const AshLockPackage *locked, const char *label, AshBytes *ret_bytes, AshRpm **ret, AshDiags *diags) {
@@ -43,21 +27,11 @@ static int add_package(AshUniverse *universe, AshStore *store, const AshLockPack
         _free_ char *label = ash_slice_dup(locked->nevra);
         _bytes_ AshBytes bytes = {};
         AshPackage p = {};
-        AshRpmNevra n;
-        AshRpmFiles files = {};
         int r = open_package(store, locked, label, &bytes, &rpm, diags);
         if (r >= 0)
-                r = ash_rpm_nevra(rpm, &n, diags);
-        if (r >= 0)
-                r = ash_rpm_files(rpm, arena, &files, diags);
-        if (r >= 0)
-                r = read_deps(rpm, arena, &p, diags);
+                r = ash_flow_package_of_rpm(rpm, arena, &p, diags);
         if (r < 0)
                 return r;
-        p.name = n.name, p.version = n.version, p.release = n.release, p.arch = n.arch, p.epoch = n.epoch;
-        p.files = ash_arena_new_items(arena, AshSlice, files.n);
-        for (; p.n_files < files.n; p.n_files++)
-                p.files[p.n_files] = ash_slice_str(ash_arena_printf(arena, "%.*s%.*s", ASH_F(files.items[p.n_files].dir), ASH_F(files.items[p.n_files].base)));
         ash_universe_add_package(universe, &p);
         return 0;
 }

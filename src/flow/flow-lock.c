@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <sys/random.h>
+#include "flow-built.h"
 #include "flow-choice.h"
 #include "flow-lock.h"
 #include "flow-sets.h"
@@ -74,6 +75,8 @@ static int check_updates(const Locker *l) {
 static void keep_locked(Locker *l, AshSlice arch, AshFlowSet *set) {
         for (size_t i = 0; l->old && i < l->old->n_packages; i++) {
                 AshPackage p = {};
+                if (ash_flow_is_built(l->old, &l->old->packages[i])) /* what is built now is what there is */
+                        continue;
                 if (ash_nevra_parse(l->old->packages[i].nevra, &p) < 0 || is_to_update(l, p.name) || !(ash_slice_eq(p.arch, arch) || ash_slice_eqs(p.arch, "noarch")))
                         continue;
                 ash_array_push(&set->requests, ((AshRequest){ .what = l->old->packages[i].nevra, .job = ASH_REQUEST_KEEP }));
@@ -409,6 +412,38 @@ static int lock_arch(Locker *l, AshSlice arch) {
         return r;
 }
 
+static bool has_state(const Locker *l, AshSlice name, AshSlice arch) {
+        ash_array_foreach(&l->upstreams, u)
+                if (ash_slice_eq(u->name, name) && ash_slice_eq(u->arch, arch))
+                        return true;
+        return false;
+}
+
+/* All that the project's components gave can be published, whether or not something asks for it: debug and source packages are asked for by nobody. */
+static int lock_built(Locker *l, const AshUpstream *upstream, const AshSlice *arches, size_t n_arches) {
+        AshLockPackage *packages;
+        size_t n;
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < n_arches; i++) {
+                _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = NULL;
+                if (!has_state(l, upstream->repo.name.s, arches[i]) && (r = ash_flow_upstream_open(l->flow, upstream, arches[i], NULL, &u)) >= 0)
+                        ash_flow_upstream_lock(u, l->fresh->arena, ash_array_add(&l->upstreams));
+        }
+        if (r >= 0)
+                r = ash_flow_built_lock(l->flow, upstream->repo.name.s, l->fresh->arena, &packages, &n);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = note_package(l, &packages[i]);
+        return r;
+}
+
+static int lock_all_built(Locker *l, const AshSlice *arches, size_t n_arches) {
+        const AshUpstreams *all = &ash_config_project(l->flow->config)->upstreams;
+        for (size_t i = 0; i < all->n; i++)
+                if (ash_slice_eqs(all->items[i].repo.type.s, "components"))
+                        return lock_built(l, &all->items[i], arches, n_arches);
+        return 0;
+}
+
 /* RFC 9562 section 5.4: version 4. The one place of the whole program that draws a random number for what it builds; the lock keeps it. */
 static int new_seed(AshArena *arena, AshSlice *ret) {
         uint8_t b[16];
@@ -483,6 +518,8 @@ int ash_flow_lock(AshFlow *flow, const AshFlowLockOptions *options, AshFlowLockR
                 if (one < 0 && one != -ASH_ERR_UNSOLVABLE) /* what keeps one architecture from being read keeps the others from it as well: it is said once */
                         return one;
         }
+        if (r >= 0)
+                r = lock_all_built(&l, arches, n_arches);
         if (r >= 0)
                 r = finish(&l);
         if (r < 0)

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include "flow-built.h"
 #include "flow-closure.h"
 #include "flow-lock.h"
 #include "flow-repo.h"
@@ -33,23 +34,40 @@ static bool comes_from(const Publisher *p, const AshChannel *channel, AshSlice u
         return !channel->upstreams.n;
 }
 
+/* A package that a component gave: its own settings come first, and source packages have a channel of their own. */
+static AshText built_rule(const Publisher *p, const AshLockPackage *package, const AshPackage *nevra, bool debug) {
+        const AshComponent *component = NULL;
+        AshSlice name = ash_flow_built_component(package->origin);
+        if (!ash_config_find_component(p->flow->config, name) || ash_config_component(p->flow->config, name, &component, p->flow->diags) < 0)
+                return (AshText){}; /* a component that is gone: its packages are published no more */
+        if (ash_slice_eqs(nevra->arch, "src"))
+                return component->merged->publish.srpm_channel;
+        return ash_config_package_channel(p->flow->config, component->merged, nevra->name, debug);
+}
+
+static AshSlice publishing_rule(const Publisher *p, const AshLockPackage *package, const AshPackage *nevra) {
+        bool debug = ash_slice_ends(nevra->name, ASH_S("-debuginfo")) || ash_slice_ends(nevra->name, ASH_S("-debugsource"));
+        if (ash_flow_is_built(p->lock, package))
+                return built_rule(p, package, nevra, debug).s;
+        AshSlice rule = debug ? ash_config_package_channel(p->flow->config, NULL, nevra->name, true).s : ASH_NOSLICE;
+        return rule.len ? rule : ash_config_package_channel(p->flow->config, NULL, nevra->name, false).s;
+}
+
 /* A package belongs to a channel when the channel asked for it (itself or through a dependency), or when the project's publishing rules say so. */
 static bool belongs(const Publisher *p, const AshChannel *channel, const AshLockPackage *package, const AshPackage *nevra, AshSlice arch) {
         const AshLockSet *set = ash_lock_set(p->lock, "channel", channel->name.s, arch);
-        bool debug = ash_slice_ends(nevra->name, ASH_S("-debuginfo")) || ash_slice_ends(nevra->name, ASH_S("-debugsource"));
         for (size_t i = 0; set && i < set->n_packages; i++)
                 if (ash_slice_eq(set->packages[i], package->nevra))
                         return true;
-        AshSlice rule = debug ? ash_config_package_channel(p->flow->config, NULL, nevra->name, true).s : ASH_NOSLICE;
-        if (!rule.len)
-                rule = ash_config_package_channel(p->flow->config, NULL, nevra->name, false).s;
-        return comes_from(p, channel, package->upstream) && ash_slice_eq(rule, channel->name.s);
+        return (ash_flow_is_built(p->lock, package) || comes_from(p, channel, package->upstream)) && ash_slice_eq(publishing_rule(p, package, nevra), channel->name.s);
 }
 
 /* Packages of an architecture: its own, and those without one that something of this architecture needs. */
 static bool fits(const Publisher *p, const AshLockPackage *package, const AshPackage *nevra, AshSlice arch) {
         if (!ash_slice_eqs(nevra->arch, "noarch"))
                 return ash_slice_eq(nevra->arch, arch);
+        if (ash_flow_is_built(p->lock, package)) /* locked for what it is, not because something needs it */
+                return !ash_slice_eqs(arch, "src");
         for (size_t i = 0; i < p->lock->n_sets; i++)
                 for (size_t k = 0; ash_slice_eq(p->lock->sets[i].arch, arch) && k < p->lock->sets[i].n_packages; k++)
                         if (ash_slice_eq(p->lock->sets[i].packages[k], package->nevra))

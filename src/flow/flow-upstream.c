@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <time.h>
+#include "flow-built.h"
 #include "flow-host.h"
 #include "flow-upstream.h"
 
@@ -39,6 +40,8 @@ struct AshFlowUpstream {
         AshKeyring *keys;
         /* host */
         AshFlowHost *host;
+        /* components */
+        AshFlowBuilt *built;
 };
 
 void ash_flow_upstream_free(AshFlowUpstream *u) {
@@ -50,6 +53,7 @@ void ash_flow_upstream_free(AshFlowUpstream *u) {
         ash_rpmmd_free(u->rpmmd);
         ash_keyring_free(u->keys);
         ash_flow_host_free(u->host);
+        ash_flow_built_free(u->built);
         ash_arena_free(u->arena);
         free(u);
 }
@@ -254,7 +258,8 @@ static int open_apt(AshFlowUpstream *u, const AshLockUpstream *pinned) {
 
 AshId ash_flow_upstream_solver_key(const AshFlowUpstream *u) {
         Key k = key_new("solv");
-        key_add(&k, u->rpmmd ? ash_rpmmd_repomd_id(u->rpmmd)->sha256 : u->host ? u->host->id.sha256 : u->apt_key.sha256, 32);
+        const AshId *state = u->rpmmd ? ash_rpmmd_repomd_id(u->rpmmd) : u->host ? &u->host->id : u->built ? &u->built->state : &u->apt_key;
+        key_add(&k, state->sha256, sizeof state->sha256);
         key_add(&k, u->arch.ptr, u->arch.len);
         key_add(&k, ash_solv_version(), strlen(ash_solv_version()));
         return key_done(&k);
@@ -511,7 +516,8 @@ static int open_rpmmd(AshFlowUpstream *u, const AshLockUpstream *pinned) {
 }
 
 /* Of several repositories the lowest number wins in the configuration, the highest in libsolv. */
-int ash_flow_upstream_priority(const AshFlowUpstream *u) { return u->rpmmd && u->config->repo.priority.set ? 99 - (int) u->config->repo.priority.value : 0; }
+/* What the project builds itself stands before what it takes from others, unless it says otherwise. */
+int ash_flow_upstream_priority(const AshFlowUpstream *u) { return u->config->repo.priority.set ? 99 - (int) u->config->repo.priority.value : u->built ? 49 : 0; }
 
 static int add_rpmmd(AshFlowUpstream *u, const char *label, AshUniverse *universe) {
         _bytes_ AshBytes bytes = {};
@@ -869,7 +875,7 @@ static int realize_host(AshFlowUpstream *u, const AshPackage *const *packages, s
         return 0;
 }
 
-static uint64_t date_host(const AshFlowUpstream *u _unused_) { return 0; }
+static uint64_t date_none(const AshFlowUpstream *u _unused_) { return 0; }
 
 static void lock_host(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret) { ret->snapshot = ash_arena_slice(arena, u->host->package.sha256); }
 
@@ -890,11 +896,74 @@ static int prove_host(AshFlowUpstream *u, const AshLockPackage *locked, AshDiags
         return r < 0 ? r : ASH_PROOF_GOOD;
 }
 
+/* ---- components ---- */
+static int open_built(AshFlowUpstream *u, const AshLockUpstream *pinned _unused_) { /* there is one state only: what is built now */
+        _free_ char *path = ash_flow_built_path(u->flow->config);
+        return ash_flow_built_open(path, u->arch, &u->built, u->flow->diags);
+}
+
+static int add_built(AshFlowUpstream *u, const char *label, AshUniverse *universe) {
+        int r = ash_flow_built_load(u->built, u->flow->store, u->flow->diags);
+        ash_universe_add_repo(universe, label, ash_flow_upstream_priority(u));
+        for (size_t i = 0; r >= 0 && i < u->built->items.n; i++)
+                ash_universe_add_package(universe, &u->built->packages[i]);
+        return r;
+}
+
+static bool has_built(AshFlowUpstream *u, const AshPackage *package) { return ash_flow_built_at(u->built, package->location) != NULL; }
+
+static int realize_built(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret) {
+        for (size_t i = 0; i < n; i++) {
+                const AshFlowBuiltPackage *item = ash_flow_built_at(u->built, packages[i]->location);
+                AshId id;
+                if (!item || ash_id_parse(item->built->sha256, &id) < 0 || !ash_store_has_blob(u->flow->store, &id))
+                        return ash_flow_built_gone(item ? item->component->name : ash_flow_built_component(packages[i]->location), ash_package_nevra(packages[i], arena), u->flow->diags);
+                ret[i] = (AshLockPackage){ .nevra = ash_arena_slice(arena, item->built->nevra), .upstream = u->name, .origin = ash_flow_built_origin(item->component, arena), .sha256 = ash_arena_slice(arena, item->built->sha256),
+                                           .size = item->built->size };
+        }
+        return 0;
+}
+
+static void lock_built(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret) {
+        char hex[ASH_ID_HEX];
+        ash_id_hex(&u->built->state, hex);
+        ret->snapshot = ash_arena_slice(arena, ash_slice_str(hex));
+}
+
+static int count_built(AshFlowUpstream *u, size_t *ret) {
+        *ret = u->built->items.n;
+        return ash_flow_built_load(u->built, u->flow->store, u->flow->diags);
+}
+
+static void package_built(AshFlowUpstream *u, size_t i, AshArena *arena _unused_, AshPackage *ret) { *ret = u->built->packages[i]; }
+
+/* Nobody but a build has them. */
+static int rescue_built(AshFlowUpstream *u, const AshLockPackage *const *packages, size_t n) {
+        int r = 0;
+        for (size_t i = 0; i < n; i++) {
+                AshId id;
+                if (ash_id_parse(packages[i]->sha256, &id) >= 0 && !ash_store_has_blob(u->flow->store, &id))
+                        r = ash_flow_built_gone(ash_flow_built_component(packages[i]->origin), packages[i]->nevra, u->flow->diags);
+        }
+        return r;
+}
+
+static int prove_built(AshFlowUpstream *u, const AshLockPackage *locked, AshDiags *diags) {
+        ash_array_foreach(&u->built->built->components, c)
+                for (size_t i = 0; i < c->n_packages; i++)
+                        if (ash_slice_eq(c->packages[i].nevra, locked->nevra)) {
+                                int r = prove_text(u, locked, "SHA-256", c->packages[i].sha256, locked->sha256, diags);
+                                return r < 0 ? r : ASH_PROOF_GOOD;
+                        }
+        return ASH_PROOF_NONE;
+}
+
 /* ---- the kinds ---- */
 static const UpstreamOps kinds[] = {
         { "rpm-md", open_rpmmd, add_rpmmd, has_rpmmd, realize_rpmmd, date_rpmmd, lock_rpmmd, rescue_rpmmd, prove_rpmmd, count_rpmmd, package_rpmmd }, /* the first is meant when none is said */
         { "apt", open_apt, add_apt, has_apt, realize_apt, date_apt, lock_apt, rescue_apt, prove_apt, count_apt, package_apt },
-        { "host", open_host, add_host, has_host, realize_host, date_host, lock_host, rescue_host, prove_host, count_host, package_host },
+        { "host", open_host, add_host, has_host, realize_host, date_none, lock_host, rescue_host, prove_host, count_host, package_host },
+        { "components", open_built, add_built, has_built, realize_built, date_none, lock_built, rescue_built, prove_built, count_built, package_built },
 };
 
 static const UpstreamOps *kind_of(const AshUpstream *config) {

@@ -1,0 +1,149 @@
+#include <unistd.h>
+#include "flow-built.h"
+#include "flow-package.h"
+
+char *ash_flow_built_path(const AshConfig *config) { return ash_asprintf("%s/" ASH_BUILT_NAME, ash_config_dir(config)); }
+AshSlice ash_flow_built_origin(const AshBuiltComponent *c, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "%.*s/%.*s", ASH_F(c->name), ASH_F(c->arch))); }
+AshSlice ash_flow_built_component(AshSlice origin) { return ash_path_dir(origin); }
+
+void ash_flow_built_free(AshFlowBuilt *b) {
+        if (!b)
+                return;
+        for (size_t i = 0; b->blobs && i < b->items.n; i++)
+                ash_bytes_done(&b->blobs[i]);
+        free(b->blobs);
+        ash_array_done(&b->items);
+        ash_built_free(b->built);
+        ash_arena_free(b->arena);
+        free(b);
+}
+
+/* A package belongs to the architecture that its component was built for: one without an architecture of its own, too. */
+static void collect(AshFlowBuilt *b, AshSlice arch) {
+        _str_ AshStr state = {};
+        ash_array_foreach(&b->built->components, c) {
+                if (arch.len && !ash_slice_eq(c->arch, arch))
+                        continue;
+                for (size_t i = 0; i < c->n_packages; i++) {
+                        ash_str_appendf(&state, "%.*s %.*s\n", ASH_F(c->packages[i].sha256), ASH_F(c->packages[i].nevra));
+                        if (c->packages[i].kind == ASH_BUILT_BINARY)
+                                ash_array_push(&b->items, ((AshFlowBuiltPackage){ c, &c->packages[i] }));
+                }
+        }
+        b->state = ash_id_of(ash_str_slice(&state));
+}
+
+int ash_flow_built_open(const char *path, AshSlice arch, AshFlowBuilt **ret, AshDiags *diags) {
+        _cleanup_(ash_flow_built_free_p) AshFlowBuilt *b = ash_calloc(1, sizeof *b);
+        b->arena = ash_arena_new();
+        int r = ash_built_read(path, &b->built, diags);
+        if (r < 0)
+                return r;
+        collect(b, arch);
+        *ret = ASH_TAKE(b);
+        return 0;
+}
+
+int ash_flow_built_gone(AshSlice component, AshSlice nevra, AshDiags *diags) {
+        int r = ash_fail(diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "%.*s was built here, but is not in the store any more", ASH_F(nevra));
+        ash_hint(diags, "'ashlar component build %.*s' makes it again", ASH_F(component));
+        return r;
+}
+
+static int load_one(AshFlowBuilt *b, AshStore *store, size_t i, AshDiags *diags) {
+        _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
+        const AshFlowBuiltPackage *item = &b->items.items[i];
+        AshPackage *p = &b->packages[i];
+        AshId id;
+        const char *label = ash_arena_strndup(b->arena, item->built->nevra.ptr, item->built->nevra.len);
+        ash_id_parse(item->built->sha256, &id);
+        int r = ash_store_map_blob(store, &id, true, &b->blobs[i], diags);
+        if (r == -ENOENT)
+                return ash_flow_built_gone(item->component->name, item->built->nevra, diags);
+        if (r >= 0)
+                r = ash_rpm_parse(ash_bytes_slice(&b->blobs[i]), label, &rpm, diags);
+        if (r >= 0)
+                r = ash_flow_package_of_rpm(rpm, b->arena, p, diags);
+        if (r < 0)
+                return r;
+        p->size = item->built->size;
+        p->sha256 = item->built->sha256;
+        p->location = ash_slice_str(ash_arena_printf(b->arena, "%.*s/%.*s/%.*s", ASH_F(item->component->name), ASH_F(item->component->arch), ASH_F(item->built->nevra)));
+        return 0;
+}
+
+int ash_flow_built_load(AshFlowBuilt *b, AshStore *store, AshDiags *diags) {
+        int r = 0;
+        if (b->packages)
+                return 0;
+        AshPackage *packages = ash_arena_new_items(b->arena, AshPackage, b->items.n + 1);
+        b->packages = packages;
+        b->blobs = ash_calloc(b->items.n + 1, sizeof *b->blobs);
+        for (size_t i = 0; i < b->items.n; i++) {
+                int one = load_one(b, store, i, diags);
+                r = r < 0 ? r : one;
+        }
+        return r;
+}
+
+const AshFlowBuiltPackage *ash_flow_built_at(const AshFlowBuilt *b, AshSlice location) {
+        ash_array_foreach(&b->items, item)
+                if (ash_slice_starts(location, item->component->name) && ash_slice_ends(location, item->built->nevra) &&
+                    location.len == item->component->name.len + item->component->arch.len + item->built->nevra.len + 2)
+                        return item;
+        return NULL;
+}
+
+/* ---- in locks ---- */
+bool ash_flow_is_built(const AshLock *lock, const AshLockPackage *package) {
+        for (size_t i = 0; i < lock->n_upstreams; i++)
+                if (ash_slice_eq(lock->upstreams[i].name, package->upstream))
+                        return ash_slice_eqs(lock->upstreams[i].type, "components");
+        return false;
+}
+
+int ash_flow_built_lock(AshFlow *flow, AshSlice upstream, AshArena *arena, AshLockPackage **ret, size_t *ret_n) {
+        _cleanup_(ash_built_free_p) AshBuilt *built = NULL;
+        _free_ char *path = ash_flow_built_path(flow->config);
+        _map_ AshMap seen = {};
+        size_t n = 0;
+        int r = ash_built_read(path, &built, flow->diags);
+        if (r < 0)
+                return r;
+        ash_array_foreach(&built->components, c)
+                n += c->n_packages;
+        *ret = ash_arena_new_items(arena, AshLockPackage, n);
+        *ret_n = 0;
+        ash_array_foreach(&built->components, c) {
+                AshSlice origin = ash_flow_built_origin(c, arena);
+                for (size_t i = 0; i < c->n_packages; i++) {
+                        const AshBuiltPackage *p = &c->packages[i];
+                        bool fresh;
+                        ash_map_ensure(&seen, p->nevra, &fresh);
+                        if (fresh)
+                                (*ret)[(*ret_n)++] = (AshLockPackage){ .nevra = ash_arena_slice(arena, p->nevra), .upstream = ash_arena_slice(arena, upstream), .sha256 = ash_arena_slice(arena, p->sha256), .size = p->size,
+                                                                       .origin = origin };
+                }
+        }
+        return 0;
+}
+
+static bool has_upstream(const AshConfig *config) {
+        const AshUpstreams *all = &ash_config_project(config)->upstreams;
+        for (size_t i = 0; i < all->n; i++)
+                if (ash_slice_eqs(all->items[i].repo.type.s, "components"))
+                        return true;
+        return false;
+}
+
+int ash_flow_built_record(AshFlow *flow, const AshBuiltComponent *component, const char *lock, AshFlowLockResult *ret) {
+        _free_ char *path = ash_flow_built_path(flow->config);
+        *ret = (AshFlowLockResult){};
+        int changed = ash_built_record(path, component, flow->diags), r = changed;
+        _free_ char *whole = r < 0 ? NULL : realpath(path, NULL);
+        if (whole)
+                r = ash_store_root_add(flow->store, whole, flow->diags);
+        if (r >= 0 && lock && has_upstream(flow->config) && access(lock, F_OK) == 0)
+                r = ash_flow_lock(flow, &(AshFlowLockOptions){ .path = lock }, ret);
+        return r < 0 ? r : changed;
+}

@@ -1,0 +1,40 @@
+/* The upstream of type "components": the packages that the project's own components gave (ashlar.built; docs/building.md). */
+#pragma once
+#include "built.h"
+#include "flow-lock.h"
+
+typedef struct AshFlowBuiltPackage {
+        const AshBuiltComponent *component;
+        const AshBuiltPackage *built;
+} AshFlowBuiltPackage;
+typedef struct AshFlowBuilt {
+        AshArena *arena;
+        AshBuilt *built;
+        AshId state;                 /* of all packages for the architecture */
+        ASH_ARRAY(AshFlowBuiltPackage) items; /* binary packages of that architecture: those that a solver may choose */
+        AshPackage *packages;        /* of the items, once ash_flow_built_load() was called */
+        AshBytes *blobs;
+} AshFlowBuilt;
+/* path: of ashlar.built; a missing one has no packages. arch empty: all. */
+int ash_flow_built_open(const char *path, AshSlice arch, AshFlowBuilt **ret, AshDiags *diags);
+void ash_flow_built_free(AshFlowBuilt *b);
+ASH_DEFINE_CLEANUP(AshFlowBuilt *, ash_flow_built_free)
+/* Reads the packages' headers. -ASH_ERR_VERIFY: the store does not have one any more; it says how to get it. */
+int ash_flow_built_load(AshFlowBuilt *b, AshStore *store, AshDiags *diags);
+/* The item at that location (as the loaded packages have it); NULL: none. */
+const AshFlowBuiltPackage *ash_flow_built_at(const AshFlowBuilt *b, AshSlice location);
+
+/* Says that the store has lost a package, and how to get it: -ASH_ERR_VERIFY. */
+int ash_flow_built_gone(AshSlice component, AshSlice nevra, AshDiags *diags);
+
+/* Where the project's ashlar.built is. malloc'ed. */
+char *ash_flow_built_path(const AshConfig *config);
+/* Where a built package comes from, as locks say it: "lz4/x86_64", and back to the component. */
+AshSlice ash_flow_built_origin(const AshBuiltComponent *component, AshArena *arena);
+AshSlice ash_flow_built_component(AshSlice origin);
+bool ash_flow_is_built(const AshLock *lock, const AshLockPackage *package);
+/* Everything that was built, debug and source packages, too, as a lock has it: packages without an architecture once. In the arena. */
+int ash_flow_built_lock(AshFlow *flow, AshSlice upstream, AshArena *arena, AshLockPackage **ret, size_t *ret_n);
+/* Takes a build into ashlar.built, and makes the project's lock (its path; NULL: leave it) say what is built now, where there is a lock and the project has an upstream of type "components": nothing
+ * else in it moves. ret (ended by ash_flow_lock_result_done()): what changed in the lock. 1: ashlar.built is another one now, 0: it said so already. */
+int ash_flow_built_record(AshFlow *flow, const AshBuiltComponent *component, const char *lock, AshFlowLockResult *ret);
