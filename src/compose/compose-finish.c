@@ -46,6 +46,7 @@ typedef struct Owners {
         AshSlice last_user, last_group;
         uint32_t last_uid, last_gid;
         int result;
+        const AshImage *image;       /* to say where a wrong name stands; may be NULL */
         AshDiags *diags;
 } Owners;
 
@@ -62,11 +63,26 @@ static void read_names(AshTree *t, const char *path, AshMap *map) {
         }
 }
 
+/* Where the definition gives that owner or group; nowhere when a package does. */
+static AshSpan said_in_definition(const AshImage *image, AshSlice name, bool user) {
+        for (size_t i = 0; image && i < image->files.n; i++) {
+                AshText t = user ? image->files.items[i].owner : image->files.items[i].group;
+                if (ash_slice_eq(t.s, name))
+                        return t.at;
+        }
+        for (size_t i = 0; image && i < image->directories.n; i++) {
+                AshText t = user ? image->directories.items[i].owner : image->directories.items[i].group;
+                if (ash_slice_eq(t.s, name))
+                        return t.at;
+        }
+        return ASH_NOWHERE;
+}
+
 /* Told of once for each name, with the first path that has it. */
 static int unknown(Owners *o, const AshTreeNode *n, AshSlice name, const char *what) {
         _str_ AshStr path = {};
         ash_tree_path(o->t, (AshNode) (n - o->t->nodes.items), &path);
-        ash_fail(o->diags, -ENOENT, ASH_NOWHERE, "%s of %.*s belongs to the %s '%.*s', which is not known in this image", path.ptr, ASH_F(o->t->origins.items[n->origin].name), what, ASH_F(name));
+        ash_fail(o->diags, -ENOENT, said_in_definition(o->image, name, !strcmp(what, "user")), "%s of %.*s belongs to the %s '%.*s', which is not known in this image", path.ptr, ASH_F(o->t->origins.items[n->origin].name), what, ASH_F(name));
         ash_hint(o->diags, "add the package that declares it in sysusers.d or /etc/passwd, or declare it in the image");
         return -ENOENT;
 }
@@ -99,8 +115,8 @@ static void settle_owner(Owners *o, AshTreeNode *n) {
         n->gid = o->last_gid;
 }
 
-int ash_compose_owners(AshTree *t, AshDiags *diags) {
-        Owners o = { .t = t, .diags = diags, .last_user = ASH_S("root"), .last_group = ASH_S("root") };
+int ash_compose_owners(AshTree *t, const AshImage *image, AshDiags *diags) {
+        Owners o = { .t = t, .image = image, .diags = diags, .last_user = ASH_S("root"), .last_group = ASH_S("root") };
         read_names(t, "/etc/passwd", &o.users);
         read_names(t, "/etc/group", &o.groups);
         ash_array_foreach(&t->nodes, n)
@@ -111,9 +127,31 @@ int ash_compose_owners(AshTree *t, AshDiags *diags) {
         return o.result;
 }
 
+/* "USER" and "USER:GROUP" of a container: a runtime looks names up in the image's own files, and fails when they are not there. */
+static int check_run_user(const AshTree *t, AshText as, AshDiags *diags) {
+        static const struct { const char *path, *what; } files[] = { { "/etc/passwd", "user" }, { "/etc/group", "group" } };
+        AshSlice rest = as.s, name;
+        uint64_t id;
+        for (size_t i = 0; i < ASH_N(files) && ash_slice_split(&rest, ':', &name); i++) {
+                bool found = ash_slice_to_u64(name, 10, &id) >= 0;
+                if (found && id >= UINT32_MAX)
+                        return ash_fail(diags, -ASH_ERR_CONFIG, as.at, "%.*s is no number of a %s", ASH_F(name), files[i].what);
+                for (AshSlice text = ash_compose_read((AshTree *) t, ash_slice_str(files[i].path)), line, first; !found && text.ptr && ash_slice_next_line(&text, &line);)
+                        found = ash_slice_split(&line, ':', &first) && ash_slice_eq(first, name);
+                if (found)
+                        continue;
+                int r = ash_fail(diags, -ASH_ERR_CONFIG, as.at, "the container runs as the %s '%.*s', which is not in %s of the image", files[i].what, ASH_F(name), files[i].path);
+                ash_hint(diags, "declare it in [images.NAME.%ss.%.*s], add the package that does, or give a number", files[i].what, ASH_F(name));
+                return r;
+        }
+        return 0;
+}
+
 int ash_compose_finish(const AshComposeInput *in, AshTree *t, const AshGhosts *ghosts, AshDiags *diags) {
         settle_ghosts(t, ghosts);
-        int r = ash_compose_owners(t, diags);
+        int r = ash_compose_owners(t, in->image, diags);
+        if (r >= 0 && in->image && ash_slice_eqs(in->image->kind.s, "container") && in->image->oci.user.s.len)
+                r = check_run_user(t, in->image->oci.user, diags);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < t->nodes.n; i++) {

@@ -48,8 +48,8 @@ int ash_handlers_run(const AshHandler *table, AshHandlerContext *c, size_t *ret_
 AshSlice ash_compose_bytes(const AshTree *t, AshNode n);
 /* The same by path, links followed; ASH_NOSLICE when there is no regular file. */
 AshSlice ash_compose_read(const AshTree *t, AshSlice path);
-/* Numbers of all owners from /etc/passwd and /etc/group of the tree. A name that is not there stands for root, and is -ENOENT with a diagnostic that names who owns what. */
-int ash_compose_owners(AshTree *t, AshDiags *diags);
+/* Numbers of all owners from /etc/passwd and /etc/group of the tree. A name that is not there stands for root, and is -ENOENT with a diagnostic that names who owns what, at its place in the image's definition (which may be NULL). */
+int ash_compose_owners(AshTree *t, const AshImage *image, AshDiags *diags);
 /* Fills in the digest of content in memory, where it is not known yet. */
 void ash_compose_content_digest(const AshTree *t, AshNode n);
 /* Calls fn for the files (not directories) that match the globs, sorted by path; each once. A pattern's fixed directory is looked up first, so that only what can match is visited. */

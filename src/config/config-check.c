@@ -173,6 +173,25 @@ static void check_image_formats(const Check *k, const AshImage *image) {
                 }
 }
 
+/* distribution/reference: [a-z0-9]+((.|_|__|-+)[a-z0-9]+)*. The name is that of the repository in a registry and in docker's archive. */
+static bool is_repository(AshSlice s) {
+        size_t run = 0;
+        for (size_t i = 0; i < s.len; i++) {
+                bool word = (s.ptr[i] >= 'a' && s.ptr[i] <= 'z') || (s.ptr[i] >= '0' && s.ptr[i] <= '9');
+                run = word ? 0 : run + 1;
+                if (!word && (i == 0 || !strchr("._-", s.ptr[i]) || (run > 1 && (s.ptr[i] != s.ptr[i - 1] || s.ptr[i] == '.' || (s.ptr[i] == '_' && run > 2)))))
+                        return false;
+        }
+        return s.len && !run;
+}
+
+static void check_container_name(const Check *k, const AshImage *image) {
+        if (!ash_slice_eqs(image->kind.s, "container") || image->is_abstract.value == ASH_YES || is_repository(image->name.s))
+                return;
+        ash_fail(k->diags, -ASH_ERR_CONFIG, image->name.at, "'%.*s' cannot be the name of a container", ASH_F(image->name.s));
+        ash_hint(k->diags, "expected lower-case letters and digits, with single '.', one or two '_', or '-' between them");
+}
+
 /* The images that inherit from each other in a circle are reported once, not once from each of them. */
 static void check_images(const Check *k) {
         const AshImages *images = &k->config->project.images;
@@ -182,6 +201,7 @@ static void check_images(const Check *k) {
                 _cleanup_(ash_diags_free_p) AshDiags *own = ash_diags_new();
                 if (ash_config_image(k->config, image->name.s, &image, own) >= 0) {
                         check_image_formats(k, image);
+                        check_container_name(k, image);
                         continue;
                 }
                 bool known = ash_map_find(&in_circle, image->name.s);

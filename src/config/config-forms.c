@@ -107,6 +107,37 @@ static bool password_ok(AshSlice s) { return ash_slice_eqs(s, "!") || ash_slice_
 static bool one_line_ok(AshSlice s) { return !memchr(s.ptr, '\n', s.len) && !memchr(s.ptr, '\r', s.len) && !memchr(s.ptr, 0, s.len); }
 static bool filled_ok(AshSlice s) { return s.len > 0; }
 static bool macro_file_ok(AshSlice s) { return basename_ok(s) && ash_slice_find(s, ASH_S("{component}")) >= 0; }
+/* What becomes a directory's and a file's name. */
+static bool image_name_ok(AshSlice s) { return all_of(s, is_user) && is_alnum((unsigned char) s.ptr[0]); }
+/* distribution/reference of docker and podman: what may stand behind the colon. */
+static bool tag_ok(AshSlice s) { return s.len <= 128 && all_of(s, is_user) && s.ptr[0] != '.' && s.ptr[0] != '-'; }
+static bool variable_ok(AshSlice s) { return s.len > 0 && ash_slice_find_char(s, '=') < 0; }
+static bool directory_ok(AshSlice s) { return ash_slice_eqs(s, "/") || absolute_ok(s); }
+/* "USER", "USER:GROUP", each a name or a number (image-spec, config.md). */
+static bool run_user_ok(AshSlice s) {
+        AshSlice user, group = s;
+        (void) ash_slice_split(&group, ':', &user);
+        return owner_ok(user) && (user.len == s.len || owner_ok(group));
+}
+#define SIGNALS "HUP|INT|QUIT|ILL|TRAP|ABRT|IOT|BUS|FPE|KILL|USR1|SEGV|USR2|PIPE|ALRM|TERM|STKFLT|CHLD|CLD|CONT|STOP|TSTP|TTIN|TTOU|URG|XCPU|XFSZ|VTALRM|PROF|WINCH|IO|POLL|PWR|SYS"
+/* signal(7) on Linux: a name with SIG, SIGRTMIN+N, SIGRTMAX-N with the 30 that there are, or a number. */
+static bool signal_ok(AshSlice s) {
+        AshSlice names = ASH_S(SIGNALS), name;
+        uint64_t n;
+        if (ash_slice_to_u64(s, 10, &n) >= 0)
+                return s.ptr[0] != '0' && n <= 64;
+        if (!ash_slice_starts(s, ASH_S("SIG")))
+                return false;
+        s = ash_slice_from(s, 3);
+        if (ash_slice_starts(s, ASH_S("RTMIN")) || ash_slice_starts(s, ASH_S("RTMAX"))) {
+                AshSlice step = ash_slice_from(s, 5);
+                return !step.len || (step.len > 1 && step.ptr[0] == (s.ptr[4] == 'N' ? '+' : '-') && step.ptr[1] != '0' && ash_slice_to_u64(ash_slice_from(step, 1), 10, &n) >= 0 && n <= 30);
+        }
+        while (ash_slice_split(&names, '|', &name))
+                if (ash_slice_eq(s, name))
+                        return true;
+        return false;
+}
 static bool glob_ok(AshSlice s) { return s.len > 0 && ash_glob_valid(s); }
 
 static const char *const no_placeholders[] = { NULL };
@@ -134,6 +165,14 @@ const AshForm ash_form_owner = { "a user or group name, or a number", "^([A-Za-z
 const AshForm ash_form_absolute = { "an absolute path without '..', '//' and a '/' at its end", "^(?!.*/\\.\\.(/|$))(/[^/]+)+$", absolute_ok, NULL };
 const AshForm ash_form_port = { "a port, as 80, 80/tcp, 53/udp, 5060/sctp",
         "^([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])(/(tcp|udp|sctp))?$", port_ok, NULL };
+#define OWNER "([A-Za-z_][A-Za-z0-9_.-]{0,31}|[0-9]{1,10})"
+const AshForm ash_form_image_name = { "a name of letters, digits and _ . -, beginning with a letter or digit", "^[A-Za-z0-9][A-Za-z0-9_.-]*$", image_name_ok, NULL };
+const AshForm ash_form_tag = { "letters, digits and _ . -, at most 128, as 1.0 or latest", "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", tag_ok, NULL };
+const AshForm ash_form_variable = { "the name of a variable, without '='", "^[^=]+$", variable_ok, NULL };
+const AshForm ash_form_directory = { "an absolute path without '..', '//' and a '/' at its end", "^(/|(?!.*/\\.\\.(/|$))(/[^/]+)+)$", directory_ok, NULL };
+const AshForm ash_form_run_user = { "a user's name or number, and behind a colon perhaps a group's, as nobody:nogroup", "^" OWNER "(:" OWNER ")?$", run_user_ok, NULL };
+const AshForm ash_form_signal = { "a signal of Linux: SIGTERM, SIGRTMIN+3, 15", "^(SIG(" SIGNALS ")|SIGRTMIN(\\+([1-9]|[12][0-9]|30))?|SIGRTMAX(-([1-9]|[12][0-9]|30))?|[1-9]|[1-5][0-9]|6[0-4])$", signal_ok, NULL };
+const AshForm ash_form_time_zone = { "a name as in /usr/share/zoneinfo, as Europe/Berlin", "^(?!/)(?!(.*/)?\\.\\.(/|$)).+$", confined_ok, NULL };
 const AshForm ash_form_basename = { "a file name without a directory", "^(?!\\.{1,2}$)[^/]+$", basename_ok, NULL };
 const AshForm ash_form_size = { "\"auto\", a number of bytes with an optional K, M, G or T (of 1024), or a percentage", "^(auto|[0-9]{1,15}[KMGT%]?)$", size_ok, NULL };
 const AshForm ash_form_bytes = { "a number of bytes with an optional K, M, G or T (of 1024)", "^([1-9][0-9]{0,15}|[1-9][0-9]{0,5}[KMGT])$", bytes_ok, NULL };

@@ -117,7 +117,11 @@ static void check_words(const AshParse *p, const AshField *f, AshText t) {
                 ash_hint(p->diags, "known: %s", all.ptr);
 }
 
-/* An empty text counts as unset (as it does in azldev), unless the key is required. */
+/* An empty text counts as unset (as it does in azldev), unless the key is required, or it is one of an array of ours and has a form that it has not. */
+static bool may_be_empty(const AshField *f) {
+        return !(f->flags & ASH_FIELD_REQUIRED) && !(f->kind == ASH_FIELD_TEXTS && (f->flags & ASH_FIELD_ASHLAR) && f->form && f->form->ok && !f->form->ok(ASH_S("")));
+}
+
 static void check_text(const AshParse *p, const AshField *f, AshText t) {
         if (memchr(t.s.ptr, 0, t.s.len)) {
                 ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, "'%s' holds a NUL character", f->key);
@@ -125,9 +129,9 @@ static void check_text(const AshParse *p, const AshField *f, AshText t) {
                 return;
         }
         if (!t.s.len) {
-                if (f->flags & ASH_FIELD_REQUIRED && !f->values) {
-                        ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, "'%s' must not be empty", f->key);
-                        ash_hint(p->diags, "it says: %s", f->doc);
+                if (!may_be_empty(f) && !f->values) {
+                        ash_fail(p->diags, -ASH_ERR_CONFIG, t.at, f->kind == ASH_FIELD_TEXTS ? "an entry of '%s' must not be empty" : "'%s' must not be empty", f->key);
+                        ash_hint(p->diags, f->form && f->kind == ASH_FIELD_TEXTS ? "expected %s" : "it says: %s", f->form && f->kind == ASH_FIELD_TEXTS ? f->form->expected : f->doc);
                 } else if (f->values)
                         check_words(p, f, t);
                 return;
@@ -168,18 +172,35 @@ static void parse_texts(const AshParse *p, const AshField *f, const AshTomlValue
 
 static AshText name_text(const AshParse *p, const AshTomlMember *m) { return (AshText){ ash_arena_slice(p->arena, m->key), m->key_at }; }
 
+static void check_name(const AshParse *p, const AshField *f, AshText name) {
+        if (!name.s.len || memchr(name.s.ptr, 0, name.s.len) || memchr(name.s.ptr, '\n', name.s.len)) {
+                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "a name in '%s' must not be empty or hold control characters", f->key);
+                ash_hint(p->diags, "choose another name");
+        } else if (f->kind == ASH_FIELD_BOXED && (ash_slice_find_char(name.s, '/') >= 0 || ash_slice_eqs(name.s, ".") || ash_slice_eqs(name.s, ".."))) {
+                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "the component name '%.*s' cannot be a directory name", ASH_F(name.s));
+                ash_hint(p->diags, "its rendered spec gets a directory of this name");
+        } else if (f->form && f->form->ok && !f->form->ok(name.s)) {
+                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "'%.*s' is no valid name in '%s'", ASH_F(name.s), f->key);
+                ash_hint(p->diags, "expected %s", f->form->expected);
+        }
+}
+
 static void parse_pairs(const AshParse *p, const AshField *f, const AshTomlValue *v, AshPairs *ret) {
         if (v->type != ASH_TOML_TABLE) {
                 wrong_type(p, f, v, "a table of strings");
                 return;
         }
+        AshField value = *f;
+        value.form = NULL; /* it is the keys' */
         ret->items = ash_arena_new_items(p->arena, AshPair, v->table.n + 1);
         for (size_t i = 0; i < v->table.n; i++) {
                 const AshTomlMember *m = &v->table.members[i];
                 if (m->value->type != ASH_TOML_STRING)
                         wrong_type(p, f, m->value, "a table of strings");
                 else
-                        ret->items[ret->n++] = (AshPair){ name_text(p, m), make_text(p, f, m->value) };
+                        ret->items[ret->n++] = (AshPair){ name_text(p, m), make_text(p, &value, m->value) };
+                if (f->form)
+                        check_name(p, f, name_text(p, m));
         }
 }
 
@@ -220,19 +241,6 @@ static void parse_boxed(const AshParse *p, const AshField *f, const AshTomlMembe
         inside.in_component = true;
         ash_parse_record(&inside, f->record, m->value, m->value->at, own);
         c->own = own;
-}
-
-static void check_name(const AshParse *p, const AshField *f, AshText name) {
-        if (!name.s.len || memchr(name.s.ptr, 0, name.s.len) || memchr(name.s.ptr, '\n', name.s.len)) {
-                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "a name in '%s' must not be empty or hold control characters", f->key);
-                ash_hint(p->diags, "choose another name");
-        } else if (f->kind == ASH_FIELD_BOXED && (ash_slice_find_char(name.s, '/') >= 0 || ash_slice_eqs(name.s, ".") || ash_slice_eqs(name.s, ".."))) {
-                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "the component name '%.*s' cannot be a directory name", ASH_F(name.s));
-                ash_hint(p->diags, "its rendered spec gets a directory of this name");
-        } else if (f->form && f->form->ok && !f->form->ok(name.s)) {
-                ash_fail(p->diags, -ASH_ERR_CONFIG, name.at, "'%.*s' is no valid name in '%s'", ASH_F(name.s), f->key);
-                ash_hint(p->diags, "expected %s", f->form->expected);
-        }
 }
 
 static void parse_named(const AshParse *p, const AshField *f, const AshTomlValue *v, AshItems *ret) {

@@ -38,7 +38,8 @@ static void string_rules(AshJson *j, const AshField *f) {
                 ash_json_end(j, ']');
         } else if (f->form && f->form->pattern) {
                 /* An empty text counts as unset. */
-                _free_ char *pattern = f->flags & ASH_FIELD_REQUIRED ? ash_strdup(f->form->pattern) : ash_asprintf("^$|%s", f->form->pattern);
+                bool strict = f->flags & ASH_FIELD_REQUIRED || (f->kind == ASH_FIELD_TEXTS && f->flags & ASH_FIELD_ASHLAR); /* an entry of an array is no key that could be unset */
+                _free_ char *pattern = strict ? ash_strdup(f->form->pattern) : ash_asprintf("^$|%s", f->form->pattern);
                 ash_json_str(j, "pattern", pattern);
         } else if (f->flags & ASH_FIELD_REQUIRED)
                 ash_json_uint(j, "minLength", 1);
@@ -47,6 +48,14 @@ static void string_rules(AshJson *j, const AshField *f) {
 static void string_schema(AshJson *j, const char *key, const AshField *f) {
         ash_json_begin(j, key, '{');
         string_rules(j, f);
+        ash_json_end(j, '}');
+}
+
+static void names_schema(AshJson *j, const AshField *f) {
+        if (!f->form || !f->form->pattern)
+                return;
+        ash_json_begin(j, "propertyNames", '{');
+        ash_json_str(j, "pattern", f->form->pattern);
         ash_json_end(j, '}');
 }
 
@@ -95,7 +104,8 @@ static void field_schema(AshJson *j, const AshField *f) {
                 break;
         case ASH_FIELD_PAIRS:
                 ash_json_str(j, "type", "object");
-                string_schema(j, "additionalProperties", f);
+                string_schema(j, "additionalProperties", &(AshField){ .kind = ASH_FIELD_TEXT });
+                names_schema(j, f);
                 break;
         case ASH_FIELD_TABLES:
                 array_of_tables(j, f);
@@ -109,11 +119,7 @@ static void field_schema(AshJson *j, const AshField *f) {
         case ASH_FIELD_BOXED:
                 ash_json_str(j, "type", "object");
                 ref_to(j, "additionalProperties", f->record);
-                if (f->form && f->form->pattern) {
-                        ash_json_begin(j, "propertyNames", '{');
-                        ash_json_str(j, "pattern", f->form->pattern);
-                        ash_json_end(j, '}');
-                }
+                names_schema(j, f);
                 break;
         case ASH_FIELD_MAX_:
                 break;
@@ -192,7 +198,7 @@ static void row_doc(AshStr *out, const AshField *f) {
                         if (*f->values[i])
                                 ash_str_appendf(out, "%s `%s`", i ? "," : "", f->values[i]);
         } else if (f->form) {
-                ash_str_appendf(out, f->kind == ASH_FIELD_NAMED ? ". Each name is " : ". Form: ");
+                ash_str_appendf(out, f->kind == ASH_FIELD_NAMED || f->kind == ASH_FIELD_PAIRS ? ". Each name is " : ". Form: ");
                 cell(out, f->form->expected);
                 for (size_t i = 0; f->form->placeholders && f->form->placeholders[i]; i++)
                         ash_str_appendf(out, "%s`$%s`", i ? ", " : "; may hold ", f->form->placeholders[i]);

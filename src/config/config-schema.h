@@ -57,7 +57,7 @@ typedef struct AshField {
         const char *doc;                  /* a sentence for the reference page, without full stop */
         const AshRecord *record;          /* TABLE, TABLES, NAMED, BOXED */
         const char *const *values;        /* TEXT: the words it may be, NULL-terminated */
-        const AshForm *form;
+        const AshForm *form;              /* of the text, of each text of an array; NAMED, PAIRS: of the keys */
         AshRef ref;
         const char *standard;             /* what holds when it is not set, for the reference page */
         size_t data, item_size;           /* NAMED: where the record stands in an item (0: the record is the item); an item's bytes (0: the record's) */

@@ -477,13 +477,23 @@ append = true
         (self.project / "sneaky").symlink_to(self.dir / "secret")
         for more, text in (('[images.one.links."/srv/out"]\ntarget = "../../../../etc"\n[images.one.files."/srv/out/x"]\ncontent = "x"', "leads out of the image: /srv/out is a link to '../../../../etc'"),
                            ('[images.one.files."/etc/x"]\nsource = "sneaky"', "a symbolic link that leads out"), ('[images.one.files."/etc/x"]\nsource = "absent"', "cannot read"),
-                           ('[images.one.files."/etc/passwd/x"]\ncontent = "x"', "cannot put"), ('[images.one.files."/etc/x"]\ncontent = "x"\nowner = "nobody-knows"', "nobody-knows")):
+                           ('[images.one.files."/etc/passwd/x"]\ncontent = "x"', "cannot put"), ('[images.one.files."/etc/x"]\ncontent = "x"\nowner = "nobody-knows"', 'ashlar.toml:37:9: error: /etc/x of files./etc/x belongs to the user \'nobody-knows\', which is not known in this image'),
+                           ('[images.one.directories."/etc/d"]\ngroup = "no-group"', "ashlar.toml:36:9: error: /etc/d of directories./etc/d belongs to the group 'no-group'")):
             self.configure(more=more)
             self.ashlar("lock")
             p = subprocess.run([ASHLAR, "-C", str(self.project), "image", "build", "one"], env=self.env, capture_output=True, text=True)
             self.assertIn(p.returncode, (1, 3), more)
             self.assertIn(text, p.stderr)
             self.assertFalse((self.out / "one").exists())
+        for user, text in (("nosuch", "the user 'nosuch', which is not in /etc/passwd"), ("kit:nosuch", "the group 'nosuch', which is not in /etc/group"), ("4294967295", "no number of a user"), ("77:78", None), ("kit:kit", None)):
+            self.configure()
+            config = self.project / "ashlar.toml"
+            config.write_text(config.read_text().replace('user = "kit"', f'user = "{user}"'))
+            self.ashlar("lock")
+            p = self.ashlar("image", "build", "one", status=3 if text else 0)
+            if text:
+                self.assertRegex(p.stderr, r"ashlar.toml:\d+:8: error: ")
+                self.assertIn(text, p.stderr)
         self.configure(keys='time-zone = "Mars/Base"')
         self.ashlar("lock")
         self.assertIn("tzdata", self.ashlar("image", "build", "one", status=3).stderr)

@@ -215,7 +215,7 @@ int main(int argc, char **argv) {
                         fprintf(stderr, "%s: %.2f ms\n", rows[i].name, (double) (ash_now_ns() - start) / 1e6);
         }
         if (r >= 0 && owners)
-                r = ash_compose_owners(tree, diags);
+                r = ash_compose_owners(tree, NULL, diags);
         if (r >= 0)
                 r = ash_tree_walk(tree, 0, show, &t);
         r = finish(&t, r);

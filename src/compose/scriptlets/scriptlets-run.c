@@ -395,7 +395,7 @@ int ash_scriptlets_run(AshHandlerContext *c, void *context) {
                 k = run_handlers_before(&r);
         if (k < 0)
                 return k;
-        (void) ash_compose_owners(c->tree, NULL);
+        (void) ash_compose_owners(c->tree, NULL, NULL);
         when_there(&r);
         first_key(&r);
         for (size_t i = 0; k >= 0 && i < r.runs.n; i++)
