@@ -252,9 +252,17 @@ static void add_output(Build *b, const AshFlowFormat *format) {
                         ash_array_push(&b->done->outputs, ((AshFlowOutput){ .format = format, .arch = arch, .path = ash_asprintf("%s/%s-%.*s%s%s", name, name, ASH_F(arch), format->suffix, packed) }));
 }
 
+const char *ash_flow_image_standard_format(AshSlice kind) {
+        static const struct { const char *kind, *format; } rows[] = { { "container", "oci" }, { "archive", "tar" }, { "disk", "raw" }, { "directory", "directory" } };
+        for (size_t i = 0; i < ASH_N(rows); i++)
+                if (ash_slice_eqs(kind, rows[i].kind))
+                        return rows[i].format;
+        return NULL;
+}
+
 static int stage_outputs(Build *b) {
         const AshImage *image = b->image;
-        const char *standard = ash_slice_eqs(image->kind.s, "container") ? "oci" : ash_slice_eqs(image->kind.s, "archive") ? "tar" : ash_slice_eqs(image->kind.s, "disk") ? "raw" : ash_slice_eqs(image->kind.s, "directory") ? "directory" : NULL;
+        const char *standard = ash_flow_image_standard_format(image->kind.s);
         AshSlice arch = ash_flow_image_arch(image, 0);
         for (size_t i = 1; arch.len && !wants_arch(b, arch); i++)
                 arch = ash_flow_image_arch(image, i);
@@ -306,18 +314,14 @@ static void key_pairs(AshStr *out, const char *what, const struct AshFactPair *i
                 ash_str_appendf(out, "%s %zu:%.*s %zu:%.*s\n", what, items[i].key.len, ASH_F(items[i].key), items[i].value.len, ASH_F(items[i].value));
 }
 
-/* The packages of all architectures by their digests: what a plan can say of a build without composing anything. */
-static void packages_digest(const Build *b, char ret[static 65]) {
+/* The packages for one architecture by their digests: what a plan can say of a build without composing anything. */
+static void packages_digest(const Build *b, AshSlice arch, char ret[static 65]) {
         _cleanup_(ash_digest_free_p) AshDigest *d = ash_digest_new(ASH_SHA256);
+        const AshLockSet *set = ash_lock_set(b->lock, "image", b->image->name.s, arch);
         uint8_t sha256[32];
-        AshSlice arch;
-        for (size_t i = 0; (arch = ash_flow_image_arch(b->image, i)).len; i++) {
-                const AshLockSet *set = wants_arch(b, arch) ? ash_lock_set(b->lock, "image", b->image->name.s, arch) : NULL;
-                ash_digest_update(d, arch.ptr, arch.len);
-                for (size_t k = 0; set && k < set->n_packages; k++) {
-                        const AshLockPackage *p = ash_lock_package(b->lock, set->packages[k]);
-                        ash_digest_update(d, p ? p->sha256.ptr : "?", p ? p->sha256.len : 1);
-                }
+        for (size_t k = 0; set && k < set->n_packages; k++) {
+                const AshLockPackage *p = ash_lock_package(b->lock, set->packages[k]);
+                ash_digest_update(d, p ? p->sha256.ptr : "?", p ? p->sha256.len : 1);
         }
         ash_digest_update(d, &b->lock->source_date_epoch, sizeof b->lock->source_date_epoch);
         ash_digest_final(d, sha256);
@@ -325,7 +329,7 @@ static void packages_digest(const Build *b, char ret[static 65]) {
 }
 
 static void make_key(Build *b, char ret[static 65]) {
-        char packages[65];
+        AshSlice arch;
         _str_ AshStr text = {};
         const AshImageFacts *f = &b->facts;
         ash_str_appendf(&text, "ashlar %s writers 2\n%s %lld %s\n", ASHLAR_VERSION, f->name, (long long) f->time, ash_compression_name(f->compression));
@@ -338,8 +342,13 @@ static void make_key(Build *b, char ret[static 65]) {
         key_texts(&text, "other", (AshSlice[]){ f->user, f->working_directory, f->stop_signal }, 3);
         key_pairs(&text, "label", f->labels, f->n_labels);
         key_pairs(&text, "annotation", f->annotations, f->n_annotations);
-        packages_digest(b, packages);
-        ash_str_appendf(&text, "packages %s\n", packages);
+        for (size_t i = 0; (arch = ash_flow_image_arch(b->image, i)).len; i++) {
+                char packages[65];
+                if (!wants_arch(b, arch))
+                        continue;
+                packages_digest(b, arch, packages);
+                ash_str_appendf(&text, "packages %.*s %s\n", ASH_F(arch), packages);
+        }
         ash_array_foreach(&b->done->outputs, o)
                 ash_str_appendf(&text, "output %s\n", o->path);
         if (ash_slice_eqs(b->image->kind.s, "disk"))
@@ -369,21 +378,34 @@ static bool is_there(Build *b, AshFlowOutput *o, const AshJsonValue *said) {
         return true;
 }
 
+/* Was the output made of the packages that the lock has now? One over all architectures: of those that this plan is for. */
+static bool is_of_lock(const Build *b, const AshFlowOutput *o, const AshJsonValue *old) {
+        const AshJsonValue *packages = ash_json_get(old, "packages");
+        char digest[65], key[32];
+        AshSlice arch;
+        for (size_t i = 0; (arch = ash_flow_image_arch(b->image, i)).len; i++) {
+                if (!wants_arch(b, arch) || (o->arch.len && !ash_slice_eq(o->arch, arch)))
+                        continue;
+                packages_digest(b, arch, digest);
+                snprintf(key, sizeof key, "%.*s", ASH_F(arch));
+                if (!ash_slice_eqs(ash_json_get_string(packages, key), digest))
+                        return false;
+        }
+        return true;
+}
+
 /* Of a plan: what the last build left. */
 static void look(Build *b) {
         _free_ char *path = ash_asprintf("%s/%s/build.json", b->o->output, b->facts.name);
         _bytes_ AshBytes bytes = {};
         AshJsonValue *old = NULL;
-        char packages[65];
         bool there = ash_file_read(AT_FDCWD, path, 1 << 24, &bytes) >= 0;
         _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(path, ash_bytes_slice(&bytes));
         if (!there || ash_json_parse(source, b->arena, &old, NULL) < 0)
                 return;
-        packages_digest(b, packages);
-        bool same = ash_slice_eqs(ash_json_get_string(old, "packages"), packages);
         ash_array_foreach(&b->done->outputs, o) {
                 const AshJsonValue *said = ash_json_get(ash_json_get(old, "outputs"), o->path);
-                o->state = !said ? ASH_OUTPUT_ABSENT : !is_there(b, o, said) ? ASH_OUTPUT_CHANGED : same ? ASH_OUTPUT_THERE : ASH_OUTPUT_OLD;
+                o->state = !said ? ASH_OUTPUT_ABSENT : !is_there(b, o, said) ? ASH_OUTPUT_CHANGED : is_of_lock(b, o, old) ? ASH_OUTPUT_THERE : ASH_OUTPUT_OLD;
         }
 }
 
@@ -614,15 +636,23 @@ static int stage_publish(Build *b) {
 
 static int stage_record(Build *b) {
         _str_ AshStr text = {};
-        char packages[65];
         AshJson j = { .out = &text };
+        AshSlice arch;
         if (b->untouched)
                 return 0;
         ash_json_begin(&j, NULL, '{');
         ash_json_str(&j, "inputs", b->inputs);
-        packages_digest(b, packages);
         ash_json_text(&j, "key", ash_str_slice(&b->record));
-        ash_json_str(&j, "packages", packages);
+        ash_json_begin(&j, "packages", '{');
+        for (size_t i = 0; (arch = ash_flow_image_arch(b->image, i)).len; i++) {
+                char packages[65];
+                if (!wants_arch(b, arch))
+                        continue;
+                packages_digest(b, arch, packages);
+                ash_json_key(&j, arch);
+                ash_json_str(&j, NULL, packages);
+        }
+        ash_json_end(&j, '}');
         ash_json_uint(&j, "package-count", b->done->packages);
         ash_json_uint(&j, "entries", b->done->entries);
         ash_json_begin(&j, "outputs", '{');

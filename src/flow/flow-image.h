@@ -46,6 +46,7 @@ int ash_flow_read_lock(AshFlow *flow, const char *path, AshLock **ret);
 /* The image with what it inherits; -ASH_ERR_USAGE when there is none of that name, -ASH_ERR_CONFIG when it cannot be built. */
 int ash_flow_find_image(AshFlow *flow, AshSlice name, const AshImage **ret);
 AshSlice ash_flow_image_arch(const AshImage *image, size_t i); /* empty past the last */
+const char *ash_flow_image_standard_format(AshSlice kind);     /* what an image without "formats" becomes; NULL: no such kind */
 /* Packages from the lock into memory and composed. The lock must live as long. */
 int ash_flow_compose(AshFlow *flow, const AshLock *lock, const AshImage *image, AshSlice arch, AshFlowTree **ret);
 

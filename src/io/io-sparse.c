@@ -104,11 +104,13 @@ typedef struct Run {
         struct iovec vectors[VECTORS];
         int n;
         uint64_t offset, end;
+        uint64_t bytes;              /* of pieces, without the zeros between them */
 } Run;
 
 static int flush(const Writing *w, Run *run) {
         struct iovec *v = run->vectors;
-        ash_progress_advance(w->progress, run->end - run->offset);
+        ash_progress_advance(w->progress, run->bytes);
+        run->bytes = 0;
         while (run->n) {
                 ssize_t done = pwritev(w->fd, v, run->n, (off_t) run->offset);
                 if (done < 0 && errno == EINTR)
@@ -148,6 +150,7 @@ static int write_chunk(void *context, size_t i) {
                 else
                         run.offset = run.end = start;
                 add(&run, p->bytes.ptr + (start - p->offset), (size_t) (end - start));
+                run.bytes += end - start;
         }
         return r < 0 || !run.n ? r : flush(w, &run);
 }

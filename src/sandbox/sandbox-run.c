@@ -403,6 +403,14 @@ static int not_run(AshDiags *diags, int r) {
         return r;
 }
 
+int ash_sandbox_check(AshDiags *diags) {
+        static const char *const version[] = { "bwrap", "--version", NULL };
+        _cleanup_(ash_sandbox_room_free_p) AshSandboxRoom *room = NULL;
+        _process_result_ AshProcessResult out = {};
+        int r = ash_process_run(&(AshProcess){ .argv = version, .timeout_ms = 10000 }, &out);
+        return r < 0 ? not_run(diags, r) : ash_sandbox_room_new(&(AshSandboxRoomOptions){}, &room, diags);
+}
+
 int ash_sandbox_run(const AshSandbox *s, AshSandboxResult *ret, AshDiags *diags) {
         _bytes_ AshBytes before = {};
         _close_ int script = -1, status = -1, clock = -1;

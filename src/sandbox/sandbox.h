@@ -13,6 +13,8 @@ typedef struct AshSandboxRoomOptions {
 } AshSandboxRoomOptions;
 /* -ENOTSUP: the kernel or the machine's settings do not allow it; a diagnostic says what is missing. */
 int ash_sandbox_room_new(const AshSandboxRoomOptions *options, AshSandboxRoom **ret, AshDiags *diags);
+/* Could a program be run here? Makes an empty room and asks bubblewrap for its version; -ENOTSUP, -ENOENT with a diagnostic that says what is missing. */
+int ash_sandbox_check(AshDiags *diags);
 void ash_sandbox_room_free(AshSandboxRoom *room);
 ASH_DEFINE_CLEANUP(AshSandboxRoom *, ash_sandbox_room_free)
 #define ASH_SANDBOX_IDS 65536        /* in a room with a range: 0 to 65535 */

@@ -351,6 +351,11 @@ class Disk(unittest.TestCase):
         self.assertEqual([sha(x.read_bytes()) for x in (raw, qcow2)], sums)
         self.assertEqual(sorted(x.name for x in self.out.iterdir() if x.name.startswith(".")), [])
         self.ashlar("image", "build", "disk")
+        events = [json.loads(line) for line in self.ashlar("--json", "image", "build", "disk", "--force").stderr.splitlines() if line.startswith('{"event"')]
+        ends = [e for e in events if e["event"] == "end" and e["stage"] in ("raw", "qcow2")]
+        self.assertEqual([e["done"] for e in ends], [e["total"] for e in ends])
+        self.assertEqual(len(ends), 2)
+        self.assertNotIn("composing: 0", self.ashlar("--verbose", "image", "build", "disk", "--force").stderr)
         timings = self.ashlar("image", "build", "disk", "--timings")
         self.assertNotIn("composing", timings.stderr)
         (self.project / "motd").write_text("one\n")

@@ -323,6 +323,11 @@ compression = "gzip"
             self.assertEqual([blob(m["config"]["digest"])["architecture"] for m in manifests], architectures)
             self.assertEqual(first.setdefault(arch, index), index)
             self.assertIn("up to date", self.ashlar(*args).stdout)
+            if not arch:
+                for other in ((), ("--arch", "x86_64"), ("--arch", "aarch64")):
+                    self.assertEqual([o["state"] for o in json.loads(self.ashlar("--json", "image", "plan", "one", *other).stdout)["outputs"]], ["built of these packages"], other)
+            if arch == "x86_64":
+                self.assertEqual(json.loads(self.ashlar("--json", "image", "plan", "one").stdout)["outputs"][0]["state"], "of other packages than the lock's")
 
     def test_dump_to_bytes(self):
         self.build(more='[images.one.files."/etc/made"]\ncontent = "mine"\nmode = "0600"\nowner = "kit"\n[images.one.files."/etc/empty"]\ncontent = ""')
@@ -515,7 +520,7 @@ append = true
         self.assertEqual(set(states().values()), {"built of these packages"})
         (self.out / "one/one-x86_64.tar.zst").write_bytes(b"")
         self.assertEqual(states(), {"tar": "changed since it was built", "oci": "built of these packages", "docker": "built of these packages", "directory": "built of these packages"})
-        self.assertIn("one\tcontainer\tx86_64", self.ashlar("image", "list").stdout)
+        self.assertIn("one\tcontainer\tx86_64\ttar oci docker directory", self.ashlar("image", "list").stdout)
         explain = self.ashlar("image", "explain", "one", "/bin/tool").stdout
         self.assertIn("/usr/bin/tool: package kit-1.0-1.noarch", explain)
         self.assertIn("asked for", explain)

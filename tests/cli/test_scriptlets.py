@@ -1,5 +1,5 @@
 """Scriptlets that no handler covers: what they do to an image, how they fail, what a plan says of them."""
-import os, pathlib, re, shutil, subprocess, sys, time, unittest
+import json, os, pathlib, re, shutil, subprocess, sys, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import scriptkit  # noqa: E402
@@ -97,6 +97,9 @@ echo '%%{mine}' > /opt/plain
         blind = {**p.env, "PATH": "/nonexistent"}
         self.assertEqual(p.dump(env=blind), first)
         p.ashlar("image", "build", "one", env=blind)
+        self.assertIn("these would stop the build, unless their outcome is in the store: sandbox: cannot run bubblewrap", p.ashlar("image", "plan", "one", env=blind).stdout)
+        self.assertIn("bubblewrap", json.loads(p.ashlar("--json", "image", "plan", "one", env=blind).stdout)["sets"][0]["hooks"]["sandbox-problem"])
+        self.assertNotIn("stop the build", p.ashlar("image", "plan", "one").stdout)
         self.assertEqual(first["/opt/when"]["sha256"], first["/opt/then"]["sha256"])
         self.assertEqual({first[n]["mtime"] for n in ("/opt/when", "/opt/then")}, {1700000000})
 

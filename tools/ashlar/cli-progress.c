@@ -105,6 +105,10 @@ static void describe(Progress *p, Running *r, AshStr *out) {
         const Stage *stage = &p->stages.items[r->stage];
         uint64_t done = atomic_load(&r->done), spent = now_ns(CLOCK_MONOTONIC) - r->began.wall;
         ash_str_appendf(out, "%s: ", stage->name);
+        if (!r->total && !done) { /* nothing is counted: only its time can be told */
+                ash_text_duration(out, spent);
+                return;
+        }
         amount(out, done, stage->unit);
         if (r->total) {
                 ash_str_append_str(out, " of ");

@@ -70,6 +70,9 @@ static int run_list(AshCli *cli) {
                 if (is_kiwi(image) && ash_flow_kiwi(&silent, image, ash_flow_image_arch(image, 0), &kiwi) >= 0 && ash_text_set(kiwi->image.kind))
                         ash_str_appendf(&kiwi_kind, "%.*s (kiwi)", ASH_F(kiwi->image.kind.s));
                 join(&formats, kiwi ? &kiwi->image.formats : &image->formats);
+                const char *standard = formats.len || image->is_abstract.value == ASH_YES ? NULL : ash_flow_image_standard_format(kiwi ? kiwi->image.kind.s : image->kind.s);
+                if (standard)
+                        ash_str_append_str(&formats, standard);
                 AshSlice kind = ash_text_set(image->kind) ? image->kind.s : kiwi_kind.len ? ash_str_slice(&kiwi_kind) : ash_text_set(image->definition_type) ? image->definition_type.s : ASH_NOSLICE;
                 ash_cli_list_row(list, (AshSlice[]){ image->name.s, image->is_abstract.value == ASH_YES ? ASH_S("abstract") : kind, arches.len ? ash_str_slice(&arches) : ASH_S("x86_64"),
                                                      formats.len ? ash_str_slice(&formats) : ASH_NOSLICE, image->description.s });
@@ -151,6 +154,13 @@ static const char *reason(const AshFlowWhy *all, const AshFlowWhy *w, AshStr *ou
         return out->ptr;
 }
 
+/* Of a set with hooks for the sandbox: what this machine has not that they need; NULL when it has all. */
+static const AshDiag *sandbox_problem(const AshFlowHooks *h, AshSlice arch, AshDiags *own) {
+        if (!h->hooks.count[ASH_WAY_SANDBOX] || !ash_hooks_can_execute(arch) || ash_hooks_check_sandbox(own) >= 0 || !ash_diags_n(own))
+                return NULL;
+        return ash_diags_at(own, 0);
+}
+
 static void hooks_json(AshJson *j, const AshFlowHooks *h, AshSlice arch) {
         static const char *const names[ASH_WAY_MAX_] = { "no-effect", "handler", "sandbox" };
         ash_json_begin(j, "hooks", '{');
@@ -159,6 +169,10 @@ static void hooks_json(AshJson *j, const AshFlowHooks *h, AshSlice arch) {
         ash_json_uint(j, "removal-only", h->hooks.removal);
         ash_json_uint(j, "unknown-packages", h->unknown);
         ash_json_bool(j, "can-execute", ash_hooks_can_execute(arch));
+        _cleanup_(ash_diags_free_p) AshDiags *own = ash_diags_new();
+        const AshDiag *problem = sandbox_problem(h, arch, own);
+        if (problem)
+                ash_json_str(j, "sandbox-problem", problem->text);
         ash_json_begin(j, "list", '[');
         for (size_t i = 0; i < h->hooks.n; i++) {
                 const AshHook *hook = &h->hooks.items[i];
@@ -194,6 +208,10 @@ static void hooks_text(AshCli *cli, const AshFlowHooks *h, AshSlice arch) {
         }
         if (executing && !ash_hooks_can_execute(arch))
                 ash_cli_printf(cli, "  this machine cannot execute programs for %.*s: %zu of these would stop the build\n", ASH_F(arch), executing);
+        _cleanup_(ash_diags_free_p) AshDiags *own = ash_diags_new();
+        const AshDiag *problem = sandbox_problem(h, arch, own);
+        if (problem)
+                ash_cli_printf(cli, "  these would stop the build, unless their outcome is in the store: %s%s%s\n", problem->text, problem->hint ? "; " : "", problem->hint ?: "");
 }
 
 static int plan_hooks(AshCli *cli, AshFlow *flow, const AshLock *lock, const AshLockSet *set, AshSlice arch, AshJson *j) {

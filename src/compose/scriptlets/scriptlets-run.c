@@ -244,6 +244,8 @@ static const char *const *arguments(Runner *r, const AshHookRun *run) {
         return argv;
 }
 
+int ash_hooks_check_sandbox(AshDiags *diags) { return ash_sandbox_check(diags); }
+
 static int ensure_room(Runner *r) {
         AshSandboxRoomOptions o = {};
         int k = r->room ? 0 : ash_sandbox_room_new(&o, &r->room, r->c->diags);

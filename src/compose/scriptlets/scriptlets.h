@@ -55,5 +55,8 @@ int ash_hooks_settle(const AshHookPackage *packages, size_t n, AshHooks *hooks, 
 /* Can this machine execute programs of that architecture? */
 bool ash_hooks_can_execute(AshSlice arch);
 
+/* Has it what the sandbox needs? A diagnostic says what is missing. */
+int ash_hooks_check_sandbox(AshDiags *diags);
+
 /* For AshComposeInput.scriptlets: runs in rpm's order what needs the sandbox and takes what it changed into the tree; nothing when no hook needs it. context: const AshHandler * (the table). */
 int ash_scriptlets_run(AshHandlerContext *c, void *context);
