@@ -72,6 +72,13 @@ static int bytes_of(const DiskSplit *s, AshNode n, AshSlice *ret) {
         return ret->len == ash_tree_node(s->tree, body_of(s->tree, n))->content.length ? 0 : fail_at(s, n, "its content is not at hand");
 }
 
+/* A partition without files has its root, as the caller put it there. */
+static int walk_part(PartWalk *w) {
+        AshNode root = w->s->roots[w->part];
+        w->n = root == ASH_NO_NODE;
+        return w->n ? 0 : walk(w, root, 0);
+}
+
 /* ---- ext4 ---- */
 static const AshExt4Xattr *xattrs_of(const DiskSplit *s, const AshTreeNode *node) {
         AshExt4Xattr *x = ash_arena_new_items(s->arena, AshExt4Xattr, node->n_xattrs);
@@ -103,12 +110,8 @@ int ash_disk_ext4_nodes(const DiskSplit *s, size_t part, AshExt4Node **ret, size
         _free_ uint32_t *index = ash_calloc(s->tree->nodes.n, sizeof *index);
         PartWalk w = { .s = s, .part = part, .fn = add_ext4, .index = index, .items = ash_arena_new_items(s->arena, AshExt4Node, count_nodes(s, part)) };
         AshExt4Node *root = w.items;
-        int r = 0;
-        if (s->roots[part] == ASH_NO_NODE) {
-                *root = (AshExt4Node){ .same = UINT32_MAX, .mode = S_IFDIR | 0755 };
-                w.n = 1;
-        } else
-                r = walk(&w, s->roots[part], 0);
+        *root = (AshExt4Node){ .same = UINT32_MAX, .mode = S_IFDIR | 0755 };
+        int r = walk_part(&w);
         if (r < 0)
                 return r;
         root->name = ASH_NOSLICE;
@@ -131,12 +134,8 @@ static int add_fat(PartWalk *w, AshNode n, uint32_t parent, bool mounted _unused
 int ash_disk_fat_nodes(const DiskSplit *s, size_t part, AshFatNode **ret, size_t *ret_n) {
         PartWalk w = { .s = s, .part = part, .fn = add_fat, .items = ash_arena_new_items(s->arena, AshFatNode, count_nodes(s, part)) };
         AshFatNode *root = w.items;
-        int r = 0;
-        if (s->roots[part] == ASH_NO_NODE) {
-                *root = (AshFatNode){ .directory = true };
-                w.n = 1;
-        } else
-                r = walk(&w, s->roots[part], 0);
+        *root = (AshFatNode){ .directory = true };
+        int r = walk_part(&w);
         if (r < 0)
                 return r;
         *ret = root;

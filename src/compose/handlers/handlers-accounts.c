@@ -10,48 +10,23 @@ typedef struct Accounts {
         AshArena *arena;
         AshPwDb db;
         AshSysusers lines;
-        AshMap files;            /* base name -> AshSlice * path */
         AshMap fixed_uids, fixed_gids; /* not to be given away: "123" -> anything */
         ASH_ARRAY(AshSource *) sources;
 } Accounts;
 
 /* ---- sysusers.d of the tree ---- */
-/* A file hides those of the same name in later directories. */
-static int take_file(void *context, AshSlice path, AshNode n _unused_) {
-        Accounts *a = context;
-        bool fresh;
-        AshSlice copy = ash_arena_slice(a->arena, path);
-        AshMapEntry *e = ash_map_ensure(&a->files, ash_path_base(copy), &fresh);
-        if (fresh) {
-                e->value = ash_arena_new_item(a->arena, AshSlice);
-                *(AshSlice *) e->value = copy;
-        }
-        return 0;
-}
-
-static int by_base(const void *a, const void *b) { return ash_slice_cmp(ash_path_base(**(AshSlice *const *) a), ash_path_base(**(AshSlice *const *) b)); }
-
-static int read_sysusers(Accounts *a) {
-        static const char *const places[] = { "/etc/sysusers.d/*.conf", "/usr/local/lib/sysusers.d/*.conf", "/usr/lib/sysusers.d/*.conf" };
-        for (size_t i = 0; i < ASH_N(places); i++) {
-                int r = ash_compose_match(a->c->tree, (const char *const[]){ places[i], NULL }, take_file, a);
-                if (r < 0)
-                        return r;
-        }
-        AshSlice **order = ash_arena_new_items(a->arena, AshSlice *, a->files.live + 1);
-        size_t n = 0;
-        ash_map_foreach(&a->files, e)
-                order[n++] = e->value;
-        qsort(order, n, sizeof *order, by_base);
+static void read_sysusers(Accounts *a) {
+        static const char *const places[] = { "/etc/sysusers.d/*.conf", "/usr/local/lib/sysusers.d/*.conf", "/usr/lib/sysusers.d/*.conf", NULL };
+        size_t n;
+        const AshSlice *files = ash_handler_config_files(a->c->tree, places, a->arena, &n);
         for (size_t i = 0; i < n; i++) {
-                AshSlice text = ash_compose_read(a->c->tree, *order[i]); /* a link to /dev/null: nothing to read */
+                AshSlice text = ash_compose_read(a->c->tree, files[i]);
                 if (!text.len)
                         continue;
-                AshSource *source = ash_source_new(order[i]->ptr, text);
+                AshSource *source = ash_source_new(files[i].ptr, text);
                 ash_array_push(&a->sources, source);
                 ash_sysusers_parse(source, a->arena, &a->lines, a->c->diags);
         }
-        return 0;
 }
 
 /* ---- numbers ---- */
@@ -404,10 +379,9 @@ int ash_handle_accounts(AshHandlerContext *c) {
         Accounts a = { .c = c, .arena = arena };
         ash_pwdb_read(&a.db, c->tree, arena);
         ash_pwdb_take_masters(&a.db, c->tree);
-        int r = read_sysusers(&a);
+        read_sysusers(&a);
         reserve(&a);
-        if (r >= 0)
-                r = apply_sysusers(&a);
+        int r = apply_sysusers(&a);
         if (r >= 0)
                 r = apply_definition(&a);
         for (size_t i = 0; r >= 0 && c->image && i < c->image->users.n; i++)
@@ -416,7 +390,6 @@ int ash_handle_accounts(AshHandlerContext *c) {
                 r = ash_pwdb_write(&a.db, c);
         ash_pwdb_done(&a.db);
         ash_sysusers_done(&a.lines);
-        ash_map_done(&a.files);
         ash_map_done(&a.fixed_uids);
         ash_map_done(&a.fixed_gids);
         ash_array_foreach(&a.sources, s)

@@ -25,7 +25,6 @@ typedef struct Group {
 typedef struct Alternatives {
         AshHandlerContext *c;
         AshArena *arena;
-        AshMap files;                /* base name -> AshSlice * path */
         AshMap groups;               /* name -> Group * */
         Choice *last;                /* for slaves; NULL: the line in front was left out */
         Group *last_group;
@@ -134,30 +133,12 @@ static void read_text(Alternatives *a, const char *name, AshSlice text) {
         }
 }
 
-static int take_file(void *context, AshSlice path, AshNode n _unused_) {
-        Alternatives *a = context;
-        bool fresh;
-        AshSlice *copy = ash_arena_new_item(a->arena, AshSlice);
-        *copy = ash_arena_slice(a->arena, path);
-        AshMapEntry *e = ash_map_ensure(&a->files, ash_path_base(*copy), &fresh);
-        if (fresh)
-                e->value = copy;
-        return 0;
-}
-
-static int by_base(const void *a, const void *b) { return ash_slice_cmp(ash_path_base(**(AshSlice *const *) a), ash_path_base(**(AshSlice *const *) b)); }
-
 static void read_files(Alternatives *a) {
-        static const char *const places[] = { "/etc/alternatives.d/*.conf", "/usr/lib/alternatives.d/*.conf" };
-        for (size_t i = 0; i < ASH_N(places); i++)
-                (void) ash_compose_match(a->c->tree, (const char *const[]){ places[i], NULL }, take_file, a);
-        AshSlice **order = ash_arena_new_items(a->arena, AshSlice *, a->files.live + 1);
-        size_t n = 0;
-        ash_map_foreach(&a->files, e)
-                order[n++] = e->value;
-        qsort(order, n, sizeof *order, by_base);
+        static const char *const places[] = { "/etc/alternatives.d/*.conf", "/usr/lib/alternatives.d/*.conf", NULL };
+        size_t n;
+        const AshSlice *files = ash_handler_config_files(a->c->tree, places, a->arena, &n);
         for (size_t i = 0; i < n; i++)
-                read_text(a, order[i]->ptr, ash_compose_read(a->c->tree, *order[i]));
+                read_text(a, files[i].ptr, ash_compose_read(a->c->tree, files[i]));
 }
 
 /* ---- scriptlets ---- */
@@ -293,7 +274,6 @@ int ash_handle_alternatives(AshHandlerContext *c) {
                 ash_array_done(&g->choices);
                 ash_array_done(&g->slaves);
         }
-        ash_map_done(&a.files);
         ash_map_done(&a.groups);
         return r;
 }

@@ -5,38 +5,10 @@
 typedef struct Texts {
         AshHandlerContext *c;
         AshArena *arena;
-        AshMap files;                /* base name -> AshSlice * path */
         uint64_t version;            /* systemd's */
 } Texts;
 
-static int take_first(void *context, AshSlice path, AshNode n _unused_) {
-        Texts *t = context;
-        bool fresh;
-        AshSlice *copy = ash_arena_new_item(t->arena, AshSlice);
-        *copy = ash_arena_slice(t->arena, path);
-        AshMapEntry *e = ash_map_ensure(&t->files, ash_path_base(*copy), &fresh);
-        if (fresh)
-                e->value = copy;
-        return 0;
-}
-
-static int by_base(const void *a, const void *b) { return ash_slice_cmp(ash_path_base(**(AshSlice *const *) a), ash_path_base(**(AshSlice *const *) b)); }
-
-/* Files of several directories in the order of their names; the first directory's wins, a link to /dev/null hides. */
-static AshSlice **collect(Texts *t, const char *const *places, size_t *ret_n) {
-        *ret_n = 0;
-        for (; *places; places++)
-                (void) ash_compose_match(t->c->tree, (const char *const[]){ *places, NULL }, take_first, t);
-        AshSlice **order = ash_arena_new_items(t->arena, AshSlice *, t->files.live + 1);
-        ash_map_foreach(&t->files, e)
-                if (ash_compose_read(t->c->tree, *(AshSlice *) e->value).len)
-                        order[(*ret_n)++] = e->value;
-        qsort(order, *ret_n, sizeof *order, by_base);
-        return order;
-}
-
 static void texts_done(Texts *t) {
-        ash_map_done(&t->files);
         ash_arena_free(t->arena);
 }
 
@@ -59,10 +31,10 @@ static int find_version(void *context, AshSlice path, AshNode n _unused_) {
 static int make_hwdb(AshHandlerContext *c, void *context, AshStr *out) {
         Texts *t = context;
         size_t n;
-        AshSlice **order = collect(t, hwdb_places, &n);
+        const AshSlice *files = ash_handler_config_files(c->tree, hwdb_places, t->arena, &n);
         _cleanup_(ash_hwdb_free_p) AshHwdb *h = ash_hwdb_new();
         for (size_t i = 0; i < n; i++) {
-                _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(order[i]->ptr, ash_compose_read(c->tree, *order[i]));
+                _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(files[i].ptr, ash_compose_read(c->tree, files[i]));
                 ash_hwdb_add(h, source, c->diags);
         }
         if (!ash_hwdb_is_empty(h))
@@ -97,11 +69,11 @@ static const char *const catalog_places[] = { "/usr/local/lib/systemd/catalog/*.
 static int make_catalog(AshHandlerContext *c, void *context, AshStr *out) {
         Texts *t = context;
         size_t n;
-        AshSlice **order = collect(t, catalog_places, &n);
+        const AshSlice *files = ash_handler_config_files(c->tree, catalog_places, t->arena, &n);
         _cleanup_(ash_catalog_free_p) AshCatalog *catalog = ash_catalog_new();
         int r = 0;
         for (size_t i = 0; r >= 0 && i < n; i++) {
-                _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(order[i]->ptr, ash_compose_read(c->tree, *order[i]));
+                _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(files[i].ptr, ash_compose_read(c->tree, files[i]));
                 r = ash_catalog_add(catalog, source, c->diags);
         }
         if (r >= 0)

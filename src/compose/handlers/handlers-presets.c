@@ -17,46 +17,25 @@ typedef struct Presets {
         AshHandlerContext *c;
         AshArena *arena;
         const char *scope;       /* "system" or "user" */
-        AshMap files;            /* base name -> AshSlice * path: the first directory wins */
         ASH_ARRAY(Rule) rules;
         AshMap done;             /* units whose links are made */
 } Presets;
 
 static AshSlice text(Presets *p, const char *format, AshSlice a, AshSlice b) { return ash_slice_str(ash_arena_printf(p->arena, format, ASH_F(a), ASH_F(b))); }
 
-static int take_first(void *context, AshSlice path, AshNode n _unused_) {
-        Presets *p = context;
-        bool fresh;
-        AshSlice *copy = ash_arena_new_item(p->arena, AshSlice);
-        *copy = ash_arena_slice(p->arena, path);
-        AshMapEntry *e = ash_map_ensure(&p->files, ash_path_base(*copy), &fresh);
-        if (fresh)
-                e->value = copy;
-        return 0;
-}
-
-static int by_base(const void *a, const void *b) { return ash_slice_cmp(ash_path_base(**(AshSlice *const *) a), ash_path_base(**(AshSlice *const *) b)); }
-
 /* Files of the scope's directories that match, each base name once, sorted by it. */
-static AshSlice **collect(Presets *p, const char *suffix, size_t *ret_n) {
-        ash_map_clear(&p->files);
-        for (size_t i = 0; i < ASH_N(unit_dirs); i++) {
-                const char *glob = ash_arena_printf(p->arena, "%s%s%s", unit_dirs[i], p->scope, suffix);
-                (void) ash_compose_match(p->c->tree, (const char *const[]){ glob, NULL }, take_first, p);
-        }
-        AshSlice **order = ash_arena_new_items(p->arena, AshSlice *, p->files.live + 1);
-        *ret_n = 0;
-        ash_map_foreach(&p->files, e)
-                order[(*ret_n)++] = e->value;
-        qsort(order, *ret_n, sizeof *order, by_base);
-        return order;
+static AshSlice *collect(Presets *p, const char *suffix, size_t *ret_n) {
+        const char *globs[ASH_N(unit_dirs) + 1] = {};
+        for (size_t i = 0; i < ASH_N(unit_dirs); i++)
+                globs[i] = ash_arena_printf(p->arena, "%s%s%s", unit_dirs[i], p->scope, suffix);
+        return ash_handler_config_files(p->c->tree, globs, p->arena, ret_n);
 }
 
 static void read_rules(Presets *p) {
         size_t n;
-        AshSlice **files = collect(p, "-preset/*.preset", &n);
+        AshSlice *files = collect(p, "-preset/*.preset", &n);
         for (size_t i = 0; i < n; i++) {
-                AshSlice rest = ash_compose_read(p->c->tree, *files[i]), line, verb, glob;
+                AshSlice rest = ash_compose_read(p->c->tree, files[i]), line, verb, glob;
                 while (ash_slice_next_line(&rest, &line)) {
                         line = ash_slice_trim(line);
                         if (!line.len || strchr("#;", line.ptr[0]) || !ash_slice_next_word(&line, &verb) || !ash_slice_next_word(&line, &glob))
@@ -155,9 +134,9 @@ static void read_install(AshSlice rest, Install *in) {
 static void install_of(Presets *p, AshSlice unit, AshSlice path, Install *in) {
         size_t n;
         read_install(ash_compose_read(p->c->tree, path), in);
-        AshSlice **drops = collect(p, ash_arena_printf(p->arena, "/%.*s.d/*.conf", ASH_F(unit)), &n);
+        AshSlice *drops = collect(p, ash_arena_printf(p->arena, "/%.*s.d/*.conf", ASH_F(unit)), &n);
         for (size_t i = 0; i < n; i++)
-                read_install(ash_compose_read(p->c->tree, *drops[i]), in);
+                read_install(ash_compose_read(p->c->tree, drops[i]), in);
 }
 
 static void install_done(Install *in) {
@@ -258,9 +237,9 @@ static AshSlice unit_name(Presets *p, AshText t) { return is_unit_name(t.s) ? t.
 /* With the units of near names, where the name is nearly right. */
 static int unknown_unit(Presets *p, AshSlice name, AshSpan at) {
         size_t n;
-        AshSlice **units = collect(p, "/*", &n), *names = ash_arena_new_items(p->arena, AshSlice, n + 1);
+        AshSlice *units = collect(p, "/*", &n), *names = ash_arena_new_items(p->arena, AshSlice, n + 1);
         for (size_t i = 0; i < n; i++)
-                names[i] = ash_path_base(*units[i]);
+                names[i] = ash_path_base(units[i]);
         ptrdiff_t near = ash_slice_nearest(name, names, n);
         int r = ash_fail(p->c->diags, -ENOENT, at, "no package of this image has the unit '%.*s'", ASH_F(name));
         if (near >= 0)
@@ -368,10 +347,10 @@ static int run_scope(AshHandlerContext *c, const char *scope) {
         for (size_t i = 0; r >= 0 && i < image->mask.n; i++)
                 r = mask(&p, image->mask.items[i]);
         read_rules(&p);
-        AshSlice **units = collect(&p, "/*", &n);
+        AshSlice *units = collect(&p, "/*", &n);
         for (size_t i = 0; r >= 0 && i < n; i++) {
-                AshSlice name = ash_path_base(*units[i]);
-                bool link = S_ISLNK(ash_tree_node(c->tree, ash_tree_lookup(c->tree, *units[i], false))->mode);
+                AshSlice name = ash_path_base(units[i]);
+                bool link = S_ISLNK(ash_tree_node(c->tree, ash_tree_lookup(c->tree, units[i], false))->mode);
                 if (is_unit_name(name) && (!link || ash_slice_eq(ash_path_base(find_unit(&p, name)), name))) /* another name of a unit has no preset of its own */
                         r = apply_rule(&p, name);
         }
@@ -380,7 +359,6 @@ static int run_scope(AshHandlerContext *c, const char *scope) {
         for (size_t i = 0; r >= 0 && i < image->enable.n; i++)
                 r = enable_wanted(&p, image->enable.items[i]);
         ash_array_done(&p.rules);
-        ash_map_done(&p.files);
         ash_map_done(&p.done);
         return r;
 }

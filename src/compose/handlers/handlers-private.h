@@ -50,6 +50,11 @@ int ash_handle_boot(AshHandlerContext *c);
 bool ash_wants_login(const AshHandlerContext *c);
 int ash_handle_login(AshHandlerContext *c);
 
+/* ---- directories of configuration ---- */
+/* The files that match the globs, each name once: the first glob's hides those of later ones, as the directories of systemd are read. Sorted by name; in the arena, each path followed by a NUL.
+ * One that is a link to /dev/null has no bytes. */
+AshSlice *ash_handler_config_files(const AshTree *t, const char *const *globs, AshArena *arena, size_t *ret_n);
+
 /* ---- the account files: passwd(5), group(5), shadow(5), gshadow(5) ---- */
 typedef struct AshPwUser {
         AshSlice name, password, gecos, home, shell;

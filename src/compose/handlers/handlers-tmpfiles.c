@@ -18,7 +18,6 @@ typedef struct Tmp {
         AshPwDb db;
         AshSlice specifiers[128];
         AshTmpfiles lines;
-        AshMap files;                /* base name -> AshSlice * path */
         ASH_ARRAY(AshSource *) sources;
         AshMap plain, globs;         /* path -> Place * */
         const AshTmpfile *now;       /* the line at work: for messages */
@@ -56,33 +55,15 @@ static void set_specifiers(Tmp *t) {
 }
 
 /* ---- reading ---- */
-static int take_file(void *context, AshSlice path, AshNode n _unused_) {
-        Tmp *t = context;
-        bool fresh;
-        AshSlice *copy = ash_arena_new_item(t->arena, AshSlice);
-        *copy = ash_arena_slice(t->arena, path);
-        AshMapEntry *e = ash_map_ensure(&t->files, ash_path_base(*copy), &fresh);
-        if (fresh)
-                e->value = copy;
-        return 0;
-}
-
-static int by_base(const void *a, const void *b) { return ash_slice_cmp(ash_path_base(**(AshSlice *const *) a), ash_path_base(**(AshSlice *const *) b)); }
-
 static void read_files(Tmp *t) {
-        static const char *const places[] = { "/etc/tmpfiles.d/*.conf", "/usr/local/lib/tmpfiles.d/*.conf", "/usr/lib/tmpfiles.d/*.conf" };
-        for (size_t i = 0; i < ASH_N(places); i++)
-                (void) ash_compose_match(t->c->tree, (const char *const[]){ places[i], NULL }, take_file, t);
-        AshSlice **order = ash_arena_new_items(t->arena, AshSlice *, t->files.live + 1);
-        size_t n = 0;
-        ash_map_foreach(&t->files, e)
-                order[n++] = e->value;
-        qsort(order, n, sizeof *order, by_base);
+        static const char *const places[] = { "/etc/tmpfiles.d/*.conf", "/usr/local/lib/tmpfiles.d/*.conf", "/usr/lib/tmpfiles.d/*.conf", NULL };
+        size_t n;
+        const AshSlice *files = ash_handler_config_files(t->c->tree, places, t->arena, &n);
         for (size_t i = 0; i < n; i++) {
-                AshSlice text = ash_compose_read(t->c->tree, *order[i]); /* a link to /dev/null: nothing to read */
+                AshSlice text = ash_compose_read(t->c->tree, files[i]);
                 if (!text.len)
                         continue;
-                AshSource *source = ash_source_new(order[i]->ptr, text);
+                AshSource *source = ash_source_new(files[i].ptr, text);
                 ash_array_push(&t->sources, source);
                 ash_tmpfiles_parse(source, t->specifiers, t->arena, &t->lines, t->c->diags);
         }
@@ -491,7 +472,6 @@ static void tmp_done(Tmp *t) {
                         ash_array_done(&((Place *) e->value)->items);
                 ash_map_done(maps[i]);
         }
-        ash_map_done(&t->files);
         ash_tmpfiles_done(&t->lines);
         ash_array_foreach(&t->sources, s)
                 ash_source_free(*s); /* diagnostics have their places already */
