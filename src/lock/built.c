@@ -34,7 +34,7 @@ static void read_all(AshStateReader *r, const AshTomlValue *root, AshBuilt *buil
         for (size_t i = 0; list && i < list->array.n; i++) {
                 const AshTomlValue *t = list->array.items[i];
                 AshBuiltComponent c = { .name = ash_state_text(r, t, "name", true), .arch = ash_state_text(r, t, "arch", true), .key = ash_state_digest(r, t, "key", true), .fingerprint = ash_state_digest(r, t, "fingerprint", true),
-                                        .log = ash_state_digest(r, t, "log", false), .provenance = ash_state_digest(r, t, "provenance", false) };
+                                        .base = ash_state_text(r, t, "base", false), .bumps = ash_toml_get(t, "bumps") ? ash_state_number(r, t, "bumps") : 0, .log = ash_state_digest(r, t, "log", false), .provenance = ash_state_digest(r, t, "provenance", false) };
                 read_packages(r, t, &c);
                 if (r->result >= 0 && ash_built_find(built, c.name, c.arch))
                         ash_state_wrong(r, t->at, "this component is listed twice");
@@ -92,6 +92,9 @@ void ash_built_format(const AshBuilt *built, AshStr *out) {
                 ash_state_member_text(&t, "arch", c->arch);
                 ash_state_member_text(&t, "key", c->key);
                 ash_state_member_text(&t, "fingerprint", c->fingerprint);
+                ash_state_member_text(&t, "base", c->base);
+                if (c->bumps)
+                        ash_state_member(&t, "bumps", ash_state_put(a, ash_toml_integer((int64_t) c->bumps)));
                 ash_state_member_text(&t, "log", c->log);
                 ash_state_member_text(&t, "provenance", c->provenance);
                 ash_state_member(&t, "packages", packages(a, c));

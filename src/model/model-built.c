@@ -51,7 +51,8 @@ void ash_built_set(AshBuilt *b, const AshBuiltComponent *component) {
         bool there;
         AshArena *a = b->arena;
         AshBuiltComponent copy = { .name = ash_arena_slice(a, component->name), .arch = ash_arena_slice(a, component->arch), .key = ash_arena_slice(a, component->key), .fingerprint = ash_arena_slice(a, component->fingerprint),
-                                   .log = ash_arena_slice(a, component->log), .provenance = ash_arena_slice(a, component->provenance), .n_packages = component->n_packages };
+                                   .base = ash_arena_slice(a, component->base),
+                                   .bumps = component->bumps, .log = ash_arena_slice(a, component->log), .provenance = ash_arena_slice(a, component->provenance), .n_packages = component->n_packages };
         copy.packages = ash_arena_new_items(a, AshBuiltPackage, component->n_packages);
         for (size_t i = 0; i < component->n_packages; i++) {
                 copy.packages[i] = component->packages[i];

@@ -18,6 +18,8 @@ typedef struct AshBuiltComponent {
         AshSlice name, arch;
         AshSlice key;                /* hex: everything that the packages follow from */
         AshSlice fingerprint;        /* hex, of the component alone */
+        AshSlice base;               /* "VERSION-RELEASE" as the spec has them (without %dist), and by how much the release was raised above that: once for each change on our side */
+        uint64_t bumps;
         AshSlice log, provenance;    /* hex SHA-256 of blobs in the store; provenance: JSON */
         AshBuiltPackage *packages;   /* sorted by NEVRA */
         size_t n_packages;

@@ -54,7 +54,7 @@ static int make_states(States *states, AshConfig *config, AshComponentDiff *d, A
                 ash_array_push(&d->steps, ((AshRenderStep){ NULL, "check.skip" }));
                 e = add_state(states, config, d, full, diags);
         }
-        ash_array_push(&d->steps, ((AshRenderStep){ NULL, "file header and generated text" }));
+        ash_array_push(&d->steps, ((AshRenderStep){ NULL, "file header, release and generated text" }));
         return e;
 }
 

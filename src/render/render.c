@@ -231,6 +231,41 @@ static int fingerprint(AshConfig *config, AshRendered *r, const AshAutospec *his
         return ash_fingerprint_of(&of, &r->fingerprint, diags);
 }
 
+/* ---- the release ---- */
+/* How often the component changed on our side since it was first built with this version and release, this change included. */
+static uint64_t count_bumps(const AshRendered *r, const AshBuilt *built) {
+        AshSlice now = ash_slice_from(ash_slice_str(r->fingerprint->text), 2); /* without "1:" */
+        uint64_t most = 0;
+        for (size_t i = 0; built && i < built->components.n; i++) {
+                const AshBuiltComponent *c = &built->components.items[i]; /* one for each architecture: all of them get the same release */
+                if (ash_slice_eq(c->name, r->component->name.s) && ash_slice_eq(c->base, r->base))
+                        most = ASH_MAX(most, c->bumps + !ash_slice_eq(c->fingerprint, now));
+        }
+        return most;
+}
+
+static void find_base(AshRendered *r, AshSlice spec) {
+        _spec_facts_ AshSpecFacts facts = {};
+        ash_spec_facts(spec, NULL, &facts);
+        r->base = ash_slice_str(ash_arena_printf(r->arena, "%.*s-%.*s", ASH_F(facts.version), ASH_F(facts.release)));
+}
+
+/* Raises the release of a spec without %autorelease; of one with it the number that its history gave. */
+static int raise_release(AshRendered *r, AshAutospec *history, AshSlice *spec, AshDiags *diags) {
+        AshText calculation = r->component->merged->release;
+        AshReleaseMode mode = ash_release_mode(calculation.s);
+        _str_ AshStr text = {};
+        if (!r->bumps || mode == ASH_RELEASE_MANUAL) {
+                r->bumps = 0;
+                return 0;
+        }
+        history->number += r->bumps;
+        int e = ash_release_apply(*spec, mode, r->bumps, ash_text_set(calculation) ? calculation.at : r->component->name.at, &text, diags);
+        if (e > 0)
+                *spec = ash_arena_slice(r->arena, ash_str_slice(&text));
+        return e < 0 ? e : 0;
+}
+
 static int finish(AshConfig *config, AshRendered *r, const AshRenderOptions *options, AshDiags *diags) {
         _autospec_ AshAutospec history = {};
         _str_ AshStr text = {}, sources_text = {};
@@ -242,6 +277,13 @@ static int finish(AshConfig *config, AshRendered *r, const AshRenderOptions *opt
                 return ash_fail(diags, -EINVAL, r->component->name.at, "an overlay removed or renamed the spec %s", r->spec);
         if (e >= 0)
                 e = generate(r, spec, options, &history, &generated, diags);
+        if (e >= 0)
+                e = fingerprint(config, r, &history, generated, diags);
+        if (e < 0)
+                return e;
+        find_base(r, spec);
+        r->bumps = count_bumps(r, options->built);
+        e = raise_release(r, &history, &spec, diags);
         if (e < 0)
                 return e;
         if (generated) {
@@ -249,8 +291,7 @@ static int finish(AshConfig *config, AshRendered *r, const AshRenderOptions *opt
                 spec = ash_arena_slice(r->arena, ash_str_slice(&text));
         }
         ash_sources_format(&r->sources, &sources_text);
-        e = collect_files(r, spec, ash_arena_slice(r->arena, ash_str_slice(&sources_text)), diags);
-        return e < 0 ? e : fingerprint(config, r, &history, generated, diags);
+        return collect_files(r, spec, ash_arena_slice(r->arena, ash_str_slice(&sources_text)), diags);
 }
 
 int ash_render(AshConfig *config, AshSlice name, const AshRenderOptions *options, AshRendered **ret, AshDiags *diags) {

@@ -4,6 +4,7 @@
 #include "io.h"
 #include "autospec.h"
 #include "config.h"
+#include "model-built.h"
 #include "fingerprint.h"
 #include "overlay.h"
 #include "specsource.h"
@@ -18,6 +19,7 @@ typedef struct AshRenderOptions {
         bool prune;                /* removes directories of components that are gone */
         bool only_available;       /* components without a spec at hand are left out, not an error */
         bool with_sources;         /* fetches all sources, and applies the overlays inside archives */
+        const AshBuilt *built;     /* what was built before: a component that has changed since gets a higher release (docs/building.md). NULL: releases stay as they are written */
         AshProgress *progress;
 } AshRenderOptions;
 
@@ -36,6 +38,8 @@ typedef struct AshRendered {
         AshOverlayReport *report;  /* what they did, or NULL */
         AshFingerprint *fingerprint;
         const char *spec;          /* name of the spec among files */
+        AshSlice base;             /* "VERSION-RELEASE" as the spec says them after the overlays (without %dist) */
+        uint64_t bumps;            /* by which the release was raised above that */
         ASH_ARRAY(AshRenderFile) files; /* sorted by name */
 } AshRendered;
 void ash_rendered_free(AshRendered *r);
@@ -80,7 +84,7 @@ int ash_render_prepare(AshConfig *config, AshSlice name, const char *dir, const 
 /* ---- differences, and who made them ---- */
 typedef struct AshRenderStep {
         const AshOverlay *overlay;   /* NULL: not by an overlay */
-        const char *what;            /* then: "macro file", "check.skip", "file header and generated text" */
+        const char *what;            /* then: "macro file", "check.skip", "file header, release and generated text" */
 } AshRenderStep;
 typedef struct AshFileDiff {
         const char *name;

@@ -224,6 +224,44 @@ class Render(Case):
         why = self.run_ashlar("component", "why", "other/.fingerprints/plain.toml", "p/out/.fingerprints/plain.toml").stdout
         self.assertEqual(why, "plain: the release worked out from git history changed: 3 -> 4\n")
 
+    def test_release_goes_up_with_our_changes(self):
+        def build(release="1", **bumps):
+            """What component build leaves behind."""
+            self.render("plain")
+            fingerprint = tomllib.loads((self.dir / "p/out/.fingerprints/plain.toml").read_text())["fingerprint"].split(":")[1]
+            text = f'version = 1\n[[components]]\nname = "plain"\narch = "x86_64"\nkey = "{"a" * 64}"\nfingerprint = "{fingerprint}"\nbase = "1-{release}"\npackages = []\n'
+            self.write("p/ashlar.built", text + "".join(f"{k} = {v}\n" for k, v in bumps.items()))
+
+        def release():
+            self.render("plain")
+            return re.search(r"(?m)^Release: (.*)$", (self.dir / "p/out/plain/plain.spec").read_text())[1]
+
+        def define(value, more=""):
+            self.write("p/ashlar.toml", TOP.replace("[components.plain]", f"[components.plain]\n{more}\nbuild = {{ defines = {{ x = \"{value}\" }} }}"))
+        spec = "Name: plain\nVersion: 1\nRelease: 1%{?dist}\n%description\nx\n"
+        self.write("up/plain/plain.spec", spec)
+        define(1)
+        self.assertEqual(release(), "1%{?dist}")
+        build()
+        self.assertEqual(release(), "1%{?dist}")  # nothing has changed
+        define(2)
+        self.assertEqual(release(), "2%{?dist}")
+        build(bumps=1)
+        self.assertEqual(release(), "2%{?dist}")
+        define(1)
+        self.assertEqual(release(), "3%{?dist}")  # the way back is a change as well
+        self.assertIn("+Release: 3%{?dist}", self.run_ashlar("-C", "p", "component", "diff", "plain", "--specs", "up").stdout)
+        define(1, 'release = { calculation = "manual" }')
+        self.assertEqual(release(), "1%{?dist}")
+        define(1)
+        self.write("up/plain/plain.spec", spec.replace("Version: 1", "Version: 2"))
+        self.assertEqual(release(), "1%{?dist}")  # a new version begins again
+        self.write("up/plain/plain.spec", spec.replace("1%{?dist}", "1.fc43"))
+        self.assertEqual(release(), "1.fc43")
+        build("1.fc43")
+        define(3)
+        self.assertIn("cannot be counted up", self.run_ashlar("-C", "p", "component", "render", "plain", "--specs", "up", "-o", "p/out", status=None).stderr)
+
     def test_diff(self):
         p = self.run_ashlar("-C", "p", "component", "diff", "hello", "--specs", "up")
         self.assertIn("# spec-set-tag Release: our release (p/ashlar.toml:", p.stdout)

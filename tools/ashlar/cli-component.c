@@ -1,4 +1,5 @@
 #include "component.h"
+#include "flow-built.h"
 
 AshRenderOptions ash_cli_render_options(AshCli *cli) {
         return (AshRenderOptions){
@@ -7,6 +8,13 @@ AshRenderOptions ash_cli_render_options(AshCli *cli) {
                 .progress = cli->progress,
                 .sources = { .cache_dir = cli->store_dir, .offline = ash_cli_flag(cli, "offline"), .allow_local = true },
         };
+}
+
+int ash_cli_know_built(AshCli *cli, AshRenderOptions *options) {
+        _free_ char *path = ash_flow_built_path(cli->config);
+        int r = cli->built ? 0 : ash_built_read(path, &cli->built, cli->diags);
+        options->built = cli->built;
+        return r;
 }
 
 AshSlice *ash_cli_component_names(AshCli *cli, size_t *ret_n) {

@@ -1,5 +1,6 @@
 /* What verbs need, and who provides it: one row a need, in the order in which they are provided. */
 #include "cli.h"
+#include "built.h"
 #include "config.h"
 #include "io.h"
 #include "store.h"
@@ -18,6 +19,7 @@ static int provide_config(AshCli *cli) {
 
 static void release_config(AshCli *cli) {
         ash_config_free(cli->config);
+        ash_built_free(cli->built);
         cli->config = NULL;
         free(cli->public_key);
 }

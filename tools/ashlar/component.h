@@ -9,6 +9,8 @@
         { "specs", "DIR", "take upstream's specs from DIR/NAME/NAME.spec (or DIR/NAME.spec) instead of dist-git", .kind = ASH_KIND_DIR },           \
         { "offline", .doc = "use only what has been fetched before" }
 AshRenderOptions ash_cli_render_options(AshCli *cli);
+/* Reads the project's ashlar.built, after which releases of changed components are raised. */
+int ash_cli_know_built(AshCli *cli, AshRenderOptions *options);
 /* The positional arguments as names; or all components when there are none. Freed with free(). */
 AshSlice *ash_cli_component_names(AshCli *cli, size_t *ret_n);
 /* Says how to go on when upstream could not be reached; gives r back. */

@@ -31,7 +31,9 @@ int ash_component_render(AshCli *cli) {
         options.only_available = ash_cli_flag(cli, "available");
         _render_results_ AshRenderResults results = {};
         _free_ AshSlice *names = cli->n_args ? ash_cli_component_names(cli, &(size_t){ 0 }) : NULL;
-        int r = ash_render_components(cli->config, names, cli->n_args, &options, &results, cli->diags);
+        int r = ash_cli_know_built(cli, &options);
+        if (r >= 0)
+                r = ash_render_components(cli->config, names, cli->n_args, &options, &results, cli->diags);
         size_t counts[ASH_RENDER_MAX_] = {};
         bool drift = false;
         _cleanup_(ash_cli_list_free_p) AshCliList *list = ash_cli_list_new(cli, render_columns, ASH_N(render_columns));
@@ -52,7 +54,8 @@ int ash_component_prepare(AshCli *cli) {
         AshRenderOptions options = ash_cli_render_options(cli);
         const char *dir = ash_cli_option(cli, "output");
         options.sources.script_network = ash_cli_flag(cli, "script-network");
-        return ash_cli_upstream_failed(cli, ash_render_prepare(cli->config, ash_slice_str(cli->args[0]), dir ? dir : cli->args[0], &options, cli->diags));
+        int r = ash_cli_know_built(cli, &options);
+        return r < 0 ? r : ash_cli_upstream_failed(cli, ash_render_prepare(cli->config, ash_slice_str(cli->args[0]), dir ? dir : cli->args[0], &options, cli->diags));
 }
 
 /* ---- diff ---- */
@@ -159,7 +162,7 @@ int ash_component_diff(AshCli *cli) {
         AshRenderOptions options = ash_cli_render_options(cli);
         AshJson j = ash_cli_json(cli);
         bool any = false;
-        int r = 0;
+        int r = ash_cli_know_built(cli, &options);
         if (cli->json)
                 ash_json_begin(&j, NULL, '[');
         for (size_t i = 0; i < cli->n_args && r >= 0; i++) {
