@@ -1,4 +1,4 @@
-/* What a run of repo index or repo build leaves for the next one: damage gives an empty state, never a wrong read. The digest on top is made right, so that what follows is read at all. */
+/* What a run of repo index or repo build leaves for the next one: damage gives an empty state, never a wrong read. The checksum on top is made right, so that what follows is read at all. */
 #include "repo-metadata.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -13,17 +13,15 @@ static size_t sum(AshSlice s) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         AshSlice body = ash_slice((const char *) data, size), line;
         _str_ AshStr text = {};
-        char hex[ASH_HEX_MAX];
         AshRepoState s = {};
         if (ash_slice_starts(body, ASH_S("ashlar-repo-state")))
                 ash_slice_next_line(&body, &line);
-        ash_digest_hex_of(ASH_SHA256, body, hex);
-        ash_str_appendf(&text, "ashlar-repo-state 1 %s\n", hex);
+        ash_str_appendf(&text, "ashlar-repo-state 3 %016llx\n", (unsigned long long) ash_checksum(body));
         ash_str_append(&text, body);
         size_t touched = 0;
         if (ash_repo_state_parse(ash_str_slice(&text), &s))
                 ash_array_foreach(&s.entries, e)
-                        touched += sum(e->key) + sum(e->location) + sum(e->primary) + sum(e->filelists) + sum(e->other);
+                        touched += sum(e->key) + sum(e->location);
         ash_repo_state_done(&s);
         if (touched == SIZE_MAX) /* never: so that the sums are made */
                 abort();

@@ -31,6 +31,19 @@ void ash_arena_free(AshArena *a) {
         free(a);
 }
 
+void ash_arena_clear(AshArena *a) {
+        Block *keep = a->current;
+        a->used = 0;
+        if (!keep)
+                return;
+        for (Block *b = keep->next, *next; b; b = next) {
+                next = b->next;
+                free(b);
+        }
+        keep->next = NULL;
+        keep->used = 0;
+}
+
 static Block *block_new(size_t size) {
         Block *b = ash_malloc(sizeof(Block) + size);
         b->size = size;

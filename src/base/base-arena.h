@@ -7,6 +7,7 @@ typedef struct AshArena AshArena;
 AshArena *ash_arena_new(void);
 void ash_arena_free(AshArena *arena);
 ASH_DEFINE_CLEANUP(AshArena *, ash_arena_free)
+void ash_arena_clear(AshArena *arena);                           /* all that was handed out is gone; one block is kept for what comes next */
 
 void *ash_arena_alloc(AshArena *arena, size_t size);             /* 16-byte aligned, not zeroed */
 void *ash_arena_zalloc(AshArena *arena, size_t size);            /* zeroed */

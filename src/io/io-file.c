@@ -58,6 +58,25 @@ int ash_file_read(int dirfd, const char *path, size_t limit, AshBytes *ret) {
         return fd < 0 ? -errno : ash_file_read_fd(fd, limit, ret);
 }
 
+int ash_file_read_into(int dirfd, const char *path, size_t size, AshStr *ret) {
+        _close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+                return -errno;
+        ash_str_clear(ret);
+        ash_str_reserve(ret, size + 1);
+        for (;;) {
+                size_t room = ret->cap - 1 - ret->len;
+                ssize_t k = read_some(fd, ret->ptr + ret->len, room);
+                if (k < 0)
+                        return (int) k;
+                ret->len += (size_t) k;
+                ret->ptr[ret->len] = 0;
+                if (k == 0 || (ret->len == size && (size_t) k < room)) /* less than there was room for: its end, where stat saw it */
+                        return 0;
+                ash_str_reserve(ret, (size_t) k < room ? 1 : ret->cap);
+        }
+}
+
 int ash_file_map(int dirfd, const char *path, AshBytes *ret) {
         struct stat st;
         _close_ int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

@@ -21,6 +21,8 @@ static inline AshSlice ash_bytes_slice(const AshBytes *b) { return ash_slice(b->
 /* Reads a whole regular file (or pipe). -ASH_ERR_LIMIT when it is larger than limit bytes (0: 4 GiB - 1). The bytes are followed by a NUL that
  * is not counted. */
 int ash_file_read(int dirfd, const char *path, size_t limit, AshBytes *ret);
+/* The same into a buffer that is used again and again. size: what the file should have (as stat said); then one read is enough. */
+int ash_file_read_into(int dirfd, const char *path, size_t size, AshStr *ret);
 int ash_file_read_fd(int fd, size_t limit, AshBytes *ret);
 /* Maps a file read-only. An empty file gives an empty slice. */
 int ash_file_map(int dirfd, const char *path, AshBytes *ret);

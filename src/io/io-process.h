@@ -50,6 +50,9 @@ unsigned ash_cpu_count(void);                                     /* usable proc
 /* Calls fn(context, i) for all i below n on at most "threads" threads (0: ash_cpu_count()), in no order; returns the error of the lowest failing i, or 0.
  * After a failure no new i are begun unless keep_going is set. */
 int ash_parallel_for(size_t n, unsigned threads, bool keep_going, int (*fn)(void *context, size_t i), void *context);
+/* The same for work that wants something of each thread's own: fn also gets the number of its thread, below ash_parallel_threads(n, threads). */
+int ash_parallel_workers(size_t n, unsigned threads, bool keep_going, int (*fn)(void *context, unsigned worker, size_t i), void *context);
+unsigned ash_parallel_threads(size_t n, unsigned threads);
 
 /* ---- clocks (measurement only; nothing that is built depends on them) ---- */
 uint64_t ash_now_ns(void);                                        /* monotonic */

@@ -62,8 +62,9 @@ typedef struct Work {
         atomic_size_t next;
         size_t n;
         bool keep_going;
-        int (*fn)(void *, size_t);
+        int (*fn)(void *, unsigned, size_t);
         void *context;
+        atomic_uint workers;
         atomic_bool failed;
         pthread_mutex_t mutex; /* over the two below */
         size_t first;          /* lowest i that failed */
@@ -73,11 +74,12 @@ typedef struct Work {
 /* Items are begun in order, so each one below a failed one has been begun, too: the lowest failure is always seen, whatever the threads do. */
 static void *work(void *data) {
         Work *w = data;
+        unsigned worker = atomic_fetch_add_explicit(&w->workers, 1, memory_order_relaxed);
         while (w->keep_going || !atomic_load_explicit(&w->failed, memory_order_relaxed)) {
                 size_t i = atomic_fetch_add_explicit(&w->next, 1, memory_order_relaxed);
                 if (i >= w->n)
                         break;
-                int r = w->fn(w->context, i);
+                int r = w->fn(w->context, worker, i);
                 if (r >= 0)
                         continue;
                 pthread_mutex_lock(&w->mutex);
@@ -91,9 +93,11 @@ static void *work(void *data) {
         return NULL;
 }
 
-int ash_parallel_for(size_t n, unsigned threads, bool keep_going, int (*fn)(void *context, size_t i), void *context) {
+unsigned ash_parallel_threads(size_t n, unsigned threads) { return (unsigned) ASH_MIN((size_t) (threads ? threads : n > 1 ? ash_cpu_count() : 1), n); }
+
+int ash_parallel_workers(size_t n, unsigned threads, bool keep_going, int (*fn)(void *context, unsigned worker, size_t i), void *context) {
         Work w = { .n = n, .keep_going = keep_going, .fn = fn, .context = context, .mutex = PTHREAD_MUTEX_INITIALIZER, .first = SIZE_MAX };
-        size_t want = ASH_MIN((size_t) (threads ? threads : n > 1 ? ash_cpu_count() : 1), n), started = 0;
+        size_t want = ash_parallel_threads(n, threads), started = 0;
         _free_ pthread_t *others = ash_calloc(want, sizeof *others);
         /* The caller works, too; where no more threads are to be had the rest does all. */
         while (started + 1 < want && pthread_create(&others[started], NULL, work, &w) == 0)
@@ -102,6 +106,22 @@ int ash_parallel_for(size_t n, unsigned threads, bool keep_going, int (*fn)(void
         for (size_t i = 0; i < started; i++)
                 pthread_join(others[i], NULL);
         return w.error;
+}
+
+typedef struct Plain {
+        int (*fn)(void *, size_t);
+        void *context;
+} Plain;
+
+static int call_plain(void *context, unsigned worker, size_t i) {
+        const Plain *p = context;
+        (void) worker;
+        return p->fn(p->context, i);
+}
+
+int ash_parallel_for(size_t n, unsigned threads, bool keep_going, int (*fn)(void *context, size_t i), void *context) {
+        Plain p = { fn, context };
+        return ash_parallel_workers(n, threads, keep_going, call_plain, &p);
 }
 
 static uint64_t clock_ns(clockid_t clock) {

@@ -1,11 +1,5 @@
 #include "repo-fragment.h"
 
-void ash_fragment_done(AshFragment *f) {
-        ash_str_done(&f->primary);
-        ash_str_done(&f->filelists);
-        ash_str_done(&f->other);
-}
-
 static void escape_byte(AshStr *out, uint8_t c) {
         switch (c) {
         case '&': ash_str_append_str(out, "&amp;"); break;
@@ -135,14 +129,8 @@ static const char *comparison(uint32_t flags) {
         }
 }
 
-/* Files that clients look for without the file lists: what createrepo has always put into primary.xml. */
-static bool is_primary(AshSlice dir, AshSlice base) {
-        if (ash_slice_starts(dir, ASH_S("/etc/")) || (dir.len == 5 && ash_slice_eqs(dir, "/etc/")))
-                return true;
-        if (ash_slice_eqs(dir, "/usr/lib/") && ash_slice_eqs(base, "sendmail"))
-                return true;
-        return ash_slice_find(dir, ASH_S("bin/")) >= 0;
-}
+/* Files that clients look for without the file lists: what createrepo has always put into primary.xml; and /usr/lib/sendmail. */
+static bool is_primary_dir(AshSlice dir) { return ash_slice_starts(dir, ASH_S("/etc/")) || ash_slice_find(dir, ASH_S("bin/")) >= 0; }
 
 static const char *file_type(const AshRpmFile *f) {
         if ((f->mode & 0170000) == 0040000)
@@ -162,15 +150,63 @@ static void file_element(AshStr *out, const AshRpmFile *f, const char *indent) {
         ash_str_append_str(out, "</file>\n");
 }
 
-typedef struct Maker {
+struct AshFragmentMaker {
+        AshArena *kept;      /* finished fragments */
+        AshArena *arena;     /* of the package at hand, as all below */
+        AshStr text;
         const AshFragmentInput *in;
-        AshArena *arena;
         AshRpmNevra nevra;
         AshRpmFiles files;
+        bool *primary;       /* of each file: does it stand in primary.xml */
         AshMap provided;     /* "name flags evr" of what the package provides itself */
-        AshMap own_files;    /* primary paths of its own */
+        AshMap own_files;    /* primary paths of its own; made when a requirement is a path */
+        AshMap seen;
         AshDiags *diags;
-} Maker;
+};
+typedef AshFragmentMaker Maker;
+
+AshFragmentMaker *ash_fragment_maker_new(void) {
+        Maker *m = ash_calloc(1, sizeof *m);
+        m->kept = ash_arena_new();
+        m->arena = ash_arena_new();
+        return m;
+}
+
+void ash_fragment_maker_free(AshFragmentMaker *m) {
+        if (!m)
+                return;
+        ash_arena_free(m->kept);
+        ash_arena_free(m->arena);
+        ash_str_done(&m->text);
+        ash_map_done(&m->provided);
+        ash_map_done(&m->own_files);
+        ash_map_done(&m->seen);
+        free(m);
+}
+
+/* Files of one directory follow each other, as a rule. */
+static void find_primary(Maker *m) {
+        AshSlice dir = {};
+        bool all = false;
+        m->primary = ash_arena_new_items(m->arena, bool, m->files.n);
+        for (size_t i = 0; i < m->files.n; i++) {
+                const AshRpmFile *f = &m->files.items[i];
+                if (f->dir.ptr != dir.ptr) {
+                        dir = f->dir;
+                        all = is_primary_dir(dir);
+                }
+                m->primary[i] = all || (ash_slice_eqs(dir, "/usr/lib/") && ash_slice_eqs(f->base, "sendmail"));
+        }
+}
+
+static bool owns_file(Maker *m, AshSlice path) {
+        for (size_t i = 0; !m->own_files.n && i < m->files.n; i++) {
+                const AshRpmFile *f = &m->files.items[i];
+                if (m->primary[i])
+                        ash_map_put(&m->own_files, ash_slice_str(ash_arena_printf(m->arena, "%.*s%.*s", ASH_F(f->dir), ASH_F(f->base))), m, NULL);
+        }
+        return ash_map_find(&m->own_files, path) != NULL;
+}
 
 static AshSlice dep_key(Maker *m, const AshRpmDep *d, bool pre) {
         size_t n = d->name.len + d->evr.len + 3;
@@ -188,7 +224,7 @@ static AshSlice dep_key(Maker *m, const AshRpmDep *d, bool pre) {
 static bool requirement_is_redundant(Maker *m, const AshRpmDep *d) {
         if (ash_slice_starts(d->name, ASH_S("rpmlib(")) || (d->flags & ASH_RPMSENSE_RPMLIB))
                 return true;
-        if (d->name.len && d->name.ptr[0] == '/' && ash_map_find(&m->own_files, d->name))
+        if (d->name.len && d->name.ptr[0] == '/' && owns_file(m, d->name))
                 return true;
         return ash_map_find(&m->provided, dep_key(m, d, false)) != NULL;
 }
@@ -246,7 +282,7 @@ static int relation_list(Maker *m, AshRpmRelation kind, const char *name, AshStr
         int r = ash_rpm_deps(m->in->rpm, kind, m->arena, &deps, &n, m->diags);
         if (r < 0)
                 return r;
-        _map_ AshMap seen = {};
+        ash_map_clear(&m->seen);
         bool requires = kind == ASH_RPM_REQUIRES, open = false;
         for (size_t i = 0; requires && i < n; i++) {
                 AshSlice v = glibc_version(deps[i].name);
@@ -260,7 +296,7 @@ static int relation_list(Maker *m, AshRpmRelation kind, const char *name, AshStr
                         continue;
                 if (newest != SIZE_MAX && (glibc_version(d->name).len || is_plain_libc(d->name)))
                         continue;
-                ash_map_ensure(&seen, dep_key(m, d, pre), &fresh);
+                ash_map_ensure(&m->seen, dep_key(m, d, pre), &fresh);
                 if (!fresh)
                         continue;
                 if (!open)
@@ -325,7 +361,7 @@ static int make_primary(Maker *m, AshStr *out) {
                         return r;
         }
         for (size_t i = 0; i < m->files.n; i++)
-                if (is_primary(m->files.items[i].dir, m->files.items[i].base))
+                if (m->primary[i])
                         file_element(out, &m->files.items[i], "    ");
         ash_str_append_str(out, "  </format>\n</package>\n");
         return 0;
@@ -372,25 +408,33 @@ static void make_other(Maker *m, AshStr *out) {
         ash_str_append_str(out, "</package>\n");
 }
 
-int ash_fragment_make(const AshFragmentInput *in, AshFragment *ret, AshDiags *diags) {
-        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
-        Maker m = { .in = in, .arena = arena, .diags = diags };
-        int r = ash_rpm_nevra(in->rpm, &m.nevra, diags);
+/* The text so far, to stay; the buffer starts anew. */
+static AshSlice keep(Maker *m) {
+        AshSlice kept = ash_arena_slice(m->kept, ash_str_slice(&m->text));
+        ash_str_clear(&m->text);
+        return kept;
+}
+
+int ash_fragment_make(AshFragmentMaker *m, const AshFragmentInput *in, AshFragment *ret, AshDiags *diags) {
+        ash_arena_clear(m->arena);
+        ash_str_clear(&m->text);
+        ash_map_clear(&m->provided);
+        ash_map_clear(&m->own_files);
+        m->in = in;
+        m->diags = diags;
+        int r = ash_rpm_nevra(in->rpm, &m->nevra, diags);
         if (r >= 0)
-                r = ash_rpm_files(in->rpm, arena, &m.files, diags);
+                r = ash_rpm_file_names(in->rpm, m->arena, &m->files, diags);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < m.files.n; i++) {
-                const AshRpmFile *f = &m.files.items[i];
-                if (is_primary(f->dir, f->base))
-                        ash_map_put(&m.own_files, ash_slice_str(ash_arena_printf(arena, "%.*s%.*s", ASH_F(f->dir), ASH_F(f->base))), &m, NULL);
-        }
-        r = make_primary(&m, &ret->primary);
-        if (r >= 0) {
-                make_filelists(&m, &ret->filelists);
-                make_other(&m, &ret->other);
-        }
-        ash_map_done(&m.provided);
-        ash_map_done(&m.own_files);
-        return r;
+        find_primary(m);
+        r = make_primary(m, &m->text);
+        if (r < 0)
+                return r;
+        AshSlice primary = keep(m);
+        make_filelists(m, &m->text);
+        AshSlice filelists = keep(m);
+        make_other(m, &m->text);
+        *ret = (AshFragment){ primary, filelists, keep(m) };
+        return 0;
 }

@@ -15,12 +15,17 @@ typedef struct AshFragmentInput {
 } AshFragmentInput;
 
 typedef struct AshFragment {
-        AshStr primary, filelists, other;
+        AshSlice primary, filelists, other;
 } AshFragment;
-void ash_fragment_done(AshFragment *f);
+
+/* What making them needs, used again for each package: one for each thread. What it made lives as long as it does. */
+typedef struct AshFragmentMaker AshFragmentMaker;
+AshFragmentMaker *ash_fragment_maker_new(void);
+void ash_fragment_maker_free(AshFragmentMaker *m);
+ASH_DEFINE_CLEANUP(AshFragmentMaker *, ash_fragment_maker_free)
 
 /* -ASH_ERR_SYNTAX with a diagnostic that names the package when its header cannot be made sense of. */
-int ash_fragment_make(const AshFragmentInput *in, AshFragment *ret, AshDiags *diags);
+int ash_fragment_make(AshFragmentMaker *m, const AshFragmentInput *in, AshFragment *ret, AshDiags *diags);
 
 /* Text for XML: the five entities; control characters that XML 1.0 forbids are left out; what is not UTF-8 is read as Latin-1. */
 void ash_xml_escape(AshStr *out, AshSlice text);

@@ -4,7 +4,13 @@
 #include "repo-metadata.h"
 
 #define STATE ".ashlar-state"
-enum { READ_WHOLE = 128 << 10 };
+enum { READ_WHOLE = 512 << 10 }; /* stays in the processor's cache */
+
+/* What a thread uses again for each package. */
+typedef struct Worker {
+        AshStr bytes;
+        AshFragmentMaker *maker;
+} Worker;
 
 typedef struct Indexer {
         int dirfd;
@@ -13,7 +19,7 @@ typedef struct Indexer {
         const AshPaths *paths;
         AshRepoState old;
         AshRepoEntry *entries;
-        AshFragment *fragments;  /* of what is new; entries borrow them */
+        Worker *workers;         /* entries borrow what their makers made */
         char **keys;
         uint64_t bytes_read;
         AshProgress *progress;
@@ -35,46 +41,50 @@ static int digest_file(Indexer *x, const char *path, char ret[static 65]) {
         return r;
 }
 
-static int read_package(Indexer *x, size_t i, const struct stat *st) {
+static int read_package(Indexer *x, Worker *w, size_t i, const struct stat *st) {
         const char *path = x->paths->paths.items[i];
         _free_ char *shown = ash_path_join(x->dir, path);
-        _bytes_ AshBytes bytes = {};
+        _bytes_ AshBytes mapped = {};
         _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
         /* Small files are read: mapping and unmapping each of thousands costs more than copying them. */
-        int r = st->st_size <= READ_WHOLE ? ash_file_read(x->dirfd, path, READ_WHOLE, &bytes) : ash_file_map(x->dirfd, path, &bytes);
+        bool small = st->st_size <= READ_WHOLE;
+        int r = small ? ash_file_read_into(x->dirfd, path, (size_t) st->st_size, &w->bytes) : ash_file_map(x->dirfd, path, &mapped);
         if (r < 0)
                 return ash_fail_file(x->diags, r, shown, "cannot read: %s", ash_strerror(r));
-        r = ash_rpm_parse(ash_bytes_slice(&bytes), shown, &rpm, x->diags);
+        AshSlice bytes = small ? ash_str_slice(&w->bytes) : ash_bytes_slice(&mapped);
+        r = ash_rpm_parse(bytes, shown, &rpm, x->diags);
         if (r < 0)
                 return r;
         AshRepoEntry *e = &x->entries[i];
         AshFragmentInput in = { .rpm = rpm, .location = e->location, .size = bytes.len, .header_start = rpm->header_start, .header_end = rpm->header_start + rpm->header_bytes.len,
                                 .file_time = (uint64_t) st->st_mtim.tv_sec, .changelogs = x->o->changelogs ? x->o->changelogs : 10 };
-        if (bytes.mapped)
-                r = digest_file(x, path, in.sha256);
+        if (small)
+                ash_digest_hex_of(ASH_SHA256, bytes, in.sha256);
         else
-                ash_digest_hex_of(ASH_SHA256, ash_bytes_slice(&bytes), in.sha256);
+                r = digest_file(x, path, in.sha256);
         if (r < 0)
                 return ash_fail_file(x->diags, r, shown, "cannot read: %s", ash_strerror(r));
-        r = ash_fragment_make(&in, &x->fragments[i], x->diags);
+        AshFragment made = {};
+        r = ash_fragment_make(w->maker, &in, &made, x->diags);
         if (r < 0)
                 return r;
         memcpy(e->sha256, in.sha256, sizeof e->sha256);
         e->size = bytes.len;
-        e->primary = ash_str_slice(&x->fragments[i].primary);
-        e->filelists = ash_str_slice(&x->fragments[i].filelists);
-        e->other = ash_str_slice(&x->fragments[i].other);
+        e->primary = made.primary;
+        e->filelists = made.filelists;
+        e->other = made.other;
         __atomic_add_fetch(&x->bytes_read, bytes.len, __ATOMIC_RELAXED);
         return 0;
 }
 
-static int index_one(void *context, size_t i) {
+static int index_one(void *context, unsigned worker, size_t i) {
         Indexer *x = context;
         struct stat st;
         const char *path = x->paths->paths.items[i];
         if (fstatat(x->dirfd, path, &st, 0) < 0)
                 return ash_fail_file(x->diags, -errno, path, "cannot read: %s", ash_strerror(errno));
         _free_ char *key = stat_key(&st);
+        free(x->keys[i]);
         x->keys[i] = ash_asprintf("%s\t%s", key, path);
         AshRepoEntry *e = &x->entries[i];
         const AshRepoEntry *known = ash_map_get(&x->old.by_key, ash_slice_str(x->keys[i]));
@@ -84,9 +94,8 @@ static int index_one(void *context, size_t i) {
                 e->reused = true;
                 return 0;
         }
-        e->key = ash_slice_str(x->keys[i]);
-        e->location = ash_slice_str(path);
-        return read_package(x, i, &st);
+        *e = (AshRepoEntry){ .key = ash_slice_str(x->keys[i]), .location = ash_slice_str(path) };
+        return read_package(x, &x->workers[worker], i, &st);
 }
 
 static int write_repodata(Indexer *x, size_t n, const char *digest, AshRepoResult *ret) {
@@ -99,14 +108,9 @@ static int write_repodata(Indexer *x, size_t n, const char *digest, AshRepoResul
         if (mkdirat(x->dirfd, ".repodata.new", 0755) < 0 || (fd = openat(x->dirfd, ".repodata.new", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
                 return ash_fail_file(x->diags, -errno, x->dir, "cannot write repodata here: %s", ash_strerror(errno));
         fchmod(fd, 0755);
-        AshRepoStateWriter state __attribute__((__cleanup__(ash_repo_state_writer_done))) = {};
-        int r = ash_repo_state_begin(fd, STATE, &state);
-        if (r < 0)
-                ash_fail_file(x->diags, r, x->dir, "cannot write repodata here: %s", ash_strerror(r));
-        else
-                r = ash_repo_metadata_write(fd, x->o, &state, x->entries, n, arena, meta, &n_meta, repomd, &ret->bytes_written, x->diags);
+        int r = ash_repo_metadata_write(fd, x->o, x->entries, n, arena, meta, &n_meta, repomd, &ret->bytes_written, x->diags);
         if (r >= 0) {
-                r = ash_repo_state_commit(&state, ash_slice_str(digest), ash_slice_str(repomd), meta, n_meta, x->entries, n);
+                r = ash_repo_state_write(fd, STATE, ash_slice_str(digest), ash_slice_str(repomd), meta, n_meta, x->entries, n);
                 if (r >= 0)
                         r = syncfs(fd) < 0 ? -errno : 0;
                 if (r >= 0)
@@ -117,6 +121,42 @@ static int write_repodata(Indexer *x, size_t n, const char *digest, AshRepoResul
         if (r < 0)
                 ash_remove_all(x->dirfd, ".repodata.new");
         return r;
+}
+
+static int read_packages(Indexer *x, size_t n) {
+        ash_progress_begin(x->progress, "reading packages", n, ASH_UNIT_ITEMS);
+        int r = ash_parallel_workers(n, x->o->threads, true, index_one, x);
+        ash_progress_end(x->progress);
+        return r;
+}
+
+static size_t count_reused(const Indexer *x, size_t n) {
+        size_t reused = 0;
+        for (size_t i = 0; i < n; i++)
+                reused += x->entries[i].reused;
+        return reused;
+}
+
+/* What stays as it was is taken out of the old metadata; where these cannot be read all packages are. */
+static int take_reused(Indexer *x, size_t n) {
+        if (!ash_repo_state_load(&x->old, x->dirfd)) {
+                ash_map_clear(&x->old.by_key);
+                return read_packages(x, n);
+        }
+        for (size_t i = 0; i < n; i++)
+                if (x->entries[i].reused) {
+                        x->entries[i] = *(const AshRepoEntry *) ash_map_get(&x->old.by_key, ash_slice_str(x->keys[i]));
+                        x->entries[i].reused = true;
+                }
+        return 0;
+}
+
+static void workers_done(Indexer *x, unsigned n) {
+        for (unsigned i = 0; i < n; i++) {
+                ash_str_done(&x->workers[i].bytes);
+                ash_fragment_maker_free(x->workers[i].maker);
+        }
+        free(x->workers);
 }
 
 int ash_repo_index(const char *dir, const AshRepoOptions *options, AshRepoResult *ret, AshProgress *progress, AshDiags *diags) {
@@ -138,25 +178,26 @@ int ash_repo_index(const char *dir, const AshRepoOptions *options, AshRepoResult
         size_t n = paths.paths.n;
         Indexer x = { .dirfd = fd, .dir = dir, .o = options, .paths = &paths, .progress = progress, .diags = diags };
         x.entries = ash_calloc(n, sizeof *x.entries);
-        x.fragments = ash_calloc(n, sizeof *x.fragments);
         x.keys = ash_calloc(n, sizeof *x.keys);
         ash_repo_state_read(fd, "repodata/" STATE, &x.old);
         ash_repo_options_digest(options, digest);
-        ash_progress_begin(progress, "reading packages", n, ASH_UNIT_ITEMS);
-        r = ash_parallel_for(n, options->threads, true, index_one, &x);
-        ash_progress_end(progress);
-        *ret = (AshRepoResult){ .packages = n, .bytes_read = x.bytes_read };
-        for (size_t i = 0; i < n; i++)
-                ret->reused += x.entries[i].reused;
-        ret->unchanged = r >= 0 && ret->reused == n && n == x.old.entries.n && ash_slice_eqs(x.old.options, digest) && ash_repo_state_is_intact(&x.old, fd);
+        unsigned threads = ash_parallel_threads(n, options->threads);
+        x.workers = ash_calloc(threads, sizeof *x.workers);
+        for (unsigned i = 0; i < threads; i++)
+                x.workers[i].maker = ash_fragment_maker_new();
+        r = read_packages(&x, n);
+        *ret = (AshRepoResult){ .packages = n };
+        ret->unchanged = r >= 0 && count_reused(&x, n) == n && n == x.old.entries.n && ash_slice_eqs(x.old.options, digest) && ash_repo_state_is_intact(&x.old, fd);
+        if (r >= 0 && !ret->unchanged && count_reused(&x, n))
+                r = take_reused(&x, n);
+        ret->reused = count_reused(&x, n);
+        ret->bytes_read = x.bytes_read;
         if (r >= 0 && !ret->unchanged)
                 r = write_repodata(&x, n, digest, ret);
         ash_repo_state_done(&x.old);
-        for (size_t i = 0; i < n; i++) {
-                ash_fragment_done(&x.fragments[i]);
+        for (size_t i = 0; i < n; i++)
                 free(x.keys[i]);
-        }
-        free(x.fragments);
+        workers_done(&x, threads);
         free(x.keys);
         free(x.entries);
         return r;

@@ -21,7 +21,6 @@ typedef struct Writer {
         const AshRepoOptions *o;
         AshRepoEntry *entries;
         size_t n;
-        AshRepoStateWriter *state;
         Document docs[5];
         size_t n_docs;
         AshDiags *diags;
@@ -214,7 +213,8 @@ static int pack(const Pieces *pieces, AshCompression c, Document *d, AshStr *out
 }
 
 /* Made, digested, compressed, digested, written: one document a thread. */
-static int make_document(Writer *w, size_t i) {
+static int make_document(void *context, size_t i) {
+        Writer *w = context;
         Document *d = &w->docs[i];
         _str_ AshStr packed = {};
         Pieces pieces = {};
@@ -275,17 +275,9 @@ static void documents_done(Writer *w) {
         }
 }
 
-static int make_job(void *context, size_t i) {
-        Writer *w = context;
-        if (i < w->n_docs)
-                return make_document(w, i);
-        int r = ash_repo_state_fragments(w->state, w->entries, w->n);
-        return r < 0 ? ash_fail(w->diags, r, ASH_NOWHERE, "cannot write the repository's state: %s", ash_strerror(r)) : 0;
-}
-
-int ash_repo_metadata_write(int dirfd, const AshRepoOptions *o, AshRepoStateWriter *state, AshRepoEntry *entries, size_t n, AshArena *arena, AshRepoMeta ret_meta[8], size_t *ret_n_meta, char ret_repomd[static 65], uint64_t *bytes_written,
+int ash_repo_metadata_write(int dirfd, const AshRepoOptions *o, AshRepoEntry *entries, size_t n, AshArena *arena, AshRepoMeta ret_meta[8], size_t *ret_n_meta, char ret_repomd[static 65], uint64_t *bytes_written,
                             AshDiags *diags) {
-        Writer w __attribute__((__cleanup__(documents_done))) = { .dirfd = dirfd, .o = o, .state = state, .entries = entries, .n = n, .diags = diags };
+        Writer w __attribute__((__cleanup__(documents_done))) = { .dirfd = dirfd, .o = o, .entries = entries, .n = n, .diags = diags };
         _str_ AshStr text = {};
         if (n)
                 qsort(entries, n, sizeof *entries, by_location);
@@ -296,7 +288,7 @@ int ash_repo_metadata_write(int dirfd, const AshRepoOptions *o, AshRepoStateWrit
                 w.docs[w.n_docs++] = (Document){ .type = "updateinfo", .file = "updateinfo.xml", .compress = true };
         if (o->n_groups || o->comps_xml.len)
                 w.docs[w.n_docs++] = (Document){ .type = "group", .file = "comps.xml" };
-        int r = ash_parallel_for(w.n_docs + 1, o->threads, false, make_job, &w);
+        int r = ash_parallel_for(w.n_docs, o->threads, false, make_document, &w);
         if (r < 0)
                 return r;
         repomd(&w, &text);

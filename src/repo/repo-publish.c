@@ -14,7 +14,8 @@ typedef struct Publisher {
         int old, fresh;          /* the current generation (-1: none) and the one being made */
         AshRepoState state;      /* of the current one */
         AshRepoEntry *entries;
-        AshFragment *fragments;
+        AshFragmentMaker **makers; /* of each thread */
+        unsigned n_makers;
         char **keys, **locations;
         uint64_t read, written;
         AshProgress *progress;
@@ -65,7 +66,7 @@ static int make_dirs(Publisher *p, const char *location) {
         return r;
 }
 
-static int add_package(Publisher *p, size_t i) {
+static int add_package(Publisher *p, AshFragmentMaker *maker, size_t i) {
         const AshRepoInput *in = &p->inputs[i];
         AshRepoEntry *e = &p->entries[i];
         _bytes_ AshBytes bytes = {};
@@ -102,14 +103,15 @@ static int add_package(Publisher *p, size_t i) {
                 r = ash_atomic_commit(file);
         if (r < 0)
                 return ash_fail_file(p->diags, r, p->locations[i], "cannot write: %s", ash_strerror(r));
-        r = ash_fragment_make(&fragment, &p->fragments[i], p->diags);
+        AshFragment made = {};
+        r = ash_fragment_make(maker, &fragment, &made, p->diags);
         if (r < 0)
                 return r;
         memcpy(e->sha256, fragment.sha256, sizeof e->sha256);
         e->size = fragment.size;
-        e->primary = ash_str_slice(&p->fragments[i].primary);
-        e->filelists = ash_str_slice(&p->fragments[i].filelists);
-        e->other = ash_str_slice(&p->fragments[i].other);
+        e->primary = made.primary;
+        e->filelists = made.filelists;
+        e->other = made.other;
         __atomic_add_fetch(&p->read, bytes.len, __ATOMIC_RELAXED);
         __atomic_add_fetch(&p->written, fragment.size, __ATOMIC_RELAXED);
         return 0;
@@ -130,7 +132,7 @@ static bool is_in_place(const Publisher *p, const AshRepoEntry *e) {
         return fstatat(p->old, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && (uint64_t) st.st_size == e->size;
 }
 
-static int publish_one(void *context, size_t i) {
+static int publish_one(void *context, unsigned worker, size_t i) {
         Publisher *p = context;
         AshRepoEntry *e = &p->entries[i];
         const AshRepoEntry *known = p->old >= 0 ? ash_map_get(&p->state.by_key, ash_slice_str(p->keys[i])) : NULL;
@@ -144,7 +146,7 @@ static int publish_one(void *context, size_t i) {
                 }
         }
         e->key = ash_slice_str(p->keys[i]);
-        return add_package(p, i);
+        return add_package(p, p->makers[worker], i);
 }
 
 /* ---- the generation ---- */
@@ -215,14 +217,10 @@ static int write_metadata(Publisher *p, size_t n, const char *digest) {
         int r = make_dirs(p, "repodata/repomd.xml");
         if (r < 0 || (fd = openat(p->fresh, "repodata", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
                 return ash_fail(p->diags, r < 0 ? r : -errno, ASH_NOWHERE, "cannot write repodata: %s", ash_strerror(r < 0 ? r : errno));
-        AshRepoStateWriter state __attribute__((__cleanup__(ash_repo_state_writer_done))) = {};
-        r = ash_repo_state_begin(p->fresh, STATE, &state);
-        if (r < 0)
-                return ash_fail_file(p->diags, r, STATE, "cannot write: %s", ash_strerror(r));
-        r = ash_repo_metadata_write(fd, p->o, &state, p->entries, n, arena, meta, &n_meta, repomd, &p->written, p->diags);
+        r = ash_repo_metadata_write(fd, p->o, p->entries, n, arena, meta, &n_meta, repomd, &p->written, p->diags);
         if (r < 0)
                 return r;
-        r = ash_repo_state_commit(&state, ash_slice_str(digest), ash_slice_str(repomd), meta, n_meta, p->entries, n);
+        r = ash_repo_state_write(p->fresh, STATE, ash_slice_str(digest), ash_slice_str(repomd), meta, n_meta, p->entries, n);
         return r < 0 ? ash_fail_file(p->diags, r, STATE, "cannot write: %s", ash_strerror(r)) : 0;
 }
 
@@ -335,7 +333,7 @@ static int build_generation(Publisher *p, size_t n, const char *digest, AshRepoR
                 return ash_fail(p->diags, -errno, ASH_NOWHERE, "cannot make a new generation: %s", ash_strerror(errno));
         fchmod(p->fresh, 0755);
         ash_progress_begin(p->progress, "signing and copying packages", n, ASH_UNIT_ITEMS);
-        int r = ash_parallel_for(n, p->o->threads, true, publish_one, p);
+        int r = ash_parallel_workers(n, p->o->threads, true, publish_one, p);
         ash_progress_end(p->progress);
         if (r >= 0)
                 r = check_unique(p, n);
@@ -356,6 +354,8 @@ static int build_generation(Publisher *p, size_t n, const char *digest, AshRepoR
 }
 
 static void publisher_done(Publisher *p) {
+        for (unsigned i = 0; i < p->n_makers; i++)
+                ash_fragment_maker_free(p->makers[i]);
         if (p->old >= 0)
                 close(p->old);
         if (p->fresh >= 0)
@@ -404,7 +404,6 @@ void ash_repo_prepared_free(AshRepoPrepared *q) {
                 ash_remove_all(q->p.home, q->sealed ? generation : STAGING);
         }
         for (size_t i = 0; q->arena && i < q->n; i++) {
-                ash_fragment_done(&q->p.fragments[i]);
                 free(q->p.keys[i]);
                 free(q->p.locations[i]);
         }
@@ -440,7 +439,6 @@ static int prepare(AshRepoPrepared *q, AshDiags *diags) {
         char digest[65];
         q->arena = ash_arena_new();
         p->entries = ash_arena_new_items(q->arena, AshRepoEntry, q->n);
-        p->fragments = ash_arena_new_items(q->arena, AshFragment, q->n);
         p->keys = ash_arena_new_items(q->arena, char *, q->n);
         p->locations = ash_arena_new_items(q->arena, char *, q->n);
         make_keys(p, q->n);
@@ -449,7 +447,13 @@ static int prepare(AshRepoPrepared *q, AshDiags *diags) {
         q->result.unchanged = is_unchanged(p, q->n, digest);
         if (q->result.unchanged)
                 return 0;
+        p->n_makers = ash_parallel_threads(q->n, p->o->threads);
+        p->makers = ash_arena_new_items(q->arena, AshFragmentMaker *, p->n_makers);
+        for (unsigned i = 0; i < p->n_makers; i++)
+                p->makers[i] = ash_fragment_maker_new();
         int r = check_way(q, diags);
+        if (r >= 0 && p->old >= 0 && !ash_repo_state_load(&p->state, p->old))
+                ash_map_clear(&p->state.by_key); /* metadata that cannot be read: nothing of it is used */
         if (r >= 0)
                 r = build_generation(p, q->n, digest, &q->result);
         if (r >= 0)

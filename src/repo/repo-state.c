@@ -1,14 +1,15 @@
 #include "repo-metadata.h"
 
-/* Text, so that a person can read it: the fragments one after the other, then the table, then a line of fixed length that says where the table begins:
- *   OPTIONS \n  REPOMD \n  m NAME \n ...   p SIZE SHA256 LENGTHS-OF-FRAGMENTS CHECKSUM-OF-THEM \t LOCATION \t KEY \n ...
- *   ashlar-repo-state 2 OFFSET CHECKSUM-OF-THE-TABLE \n
- * Checksums and no digests: it is ours, and finds accidents only. Fragments come first, so that they are written while the metadata is made. */
-#define MAGIC "ashlar-repo-state 2 "
-enum { FOOTER = sizeof MAGIC - 1 + 16 + 1 + 16 + 1 };
+/* Text, so that a person can read it:
+ *   ashlar-repo-state 3 CHECKSUM-OF-THE-REST \n  OPTIONS \n  REPOMD \n  m NAME \n ...   p SIZE SHA256 LENGTHS-OF-FRAGMENTS \t LOCATION \t KEY \n ...
+ * A checksum and no digest: it is ours, and finds accidents only. The fragments themselves stand in the metadata files, in this order. */
+#define MAGIC "ashlar-repo-state 3 "
+enum { HEAD_MAX = 4096 }; /* of a metadata file, before its first package and behind the last */
 
 void ash_repo_state_done(AshRepoState *s) {
         ash_bytes_done(&s->bytes);
+        for (size_t i = 0; i < ASH_N(s->documents); i++)
+                ash_str_done(&s->documents[i]);
         ash_array_done(&s->entries);
         ash_array_done(&s->meta);
         ash_map_done(&s->by_key);
@@ -20,19 +21,17 @@ static bool take_number(AshSlice *rest, int base, uint64_t *ret) {
         return ash_slice_next_word(rest, &word) && ash_slice_to_u64(word, base, ret) == 0;
 }
 
-static uint64_t fragments_sum(const AshRepoEntry *e) { return ash_checksum(e->primary) ^ 3 * ash_checksum(e->filelists) ^ 5 * ash_checksum(e->other); }
-
-static bool take_fragment(AshSlice *fragments, uint64_t n, AshSlice *ret) {
-        if (n > fragments->len)
+/* Only the length is known before ash_repo_state_load(). */
+static bool take_length(AshSlice *rest, AshSlice *ret) {
+        uint64_t n;
+        if (!take_number(rest, 10, &n) || n > UINT32_MAX)
                 return false;
-        *ret = ash_slice_sub(*fragments, 0, n);
-        *fragments = ash_slice_from(*fragments, n);
+        *ret = ash_slice(NULL, n);
         return true;
 }
 
-static bool read_entry(AshSlice line, AshSlice *fragments, AshRepoEntry *e) {
+static bool read_entry(AshSlice line, AshRepoEntry *e) {
         AshSlice head, sha;
-        uint64_t primary, filelists, other;
         if (!ash_slice_split(&line, '\t', &head) || !ash_slice_split(&line, '\t', &e->location) || !line.ptr)
                 return false;
         e->key = line;
@@ -40,35 +39,19 @@ static bool read_entry(AshSlice line, AshSlice *fragments, AshRepoEntry *e) {
         if (!take_number(&head, 10, &e->size) || !ash_slice_next_word(&head, &sha) || sha.len != 64)
                 return false;
         memcpy(e->sha256, sha.ptr, 64);
-        if (!take_number(&head, 10, &primary) || !take_number(&head, 10, &filelists) || !take_number(&head, 10, &other) || !take_number(&head, 16, &e->sum))
-                return false;
-        return take_fragment(fragments, primary, &e->primary) && take_fragment(fragments, filelists, &e->filelists) && take_fragment(fragments, other, &e->other) && fragments_sum(e) == e->sum;
-}
-
-/* Parts it in two; false when the table is not what was written. */
-static bool find_table(AshSlice text, AshSlice *ret_fragments, AshSlice *ret_table) {
-        uint64_t at = 0, sum = 0;
-        if (text.len < FOOTER)
-                return false;
-        AshSlice footer = ash_slice_trim_right(ash_slice_from(text, text.len - FOOTER));
-        if (!ash_slice_starts(footer, ASH_S(MAGIC)))
-                return false;
-        footer = ash_slice_from(footer, sizeof MAGIC - 1);
-        if (!take_number(&footer, 16, &at) || !take_number(&footer, 16, &sum) || at > text.len - FOOTER)
-                return false;
-        *ret_fragments = ash_slice(text.ptr, at);
-        *ret_table = ash_slice_sub(text, at, text.len - FOOTER - at);
-        return ash_checksum(*ret_table) == sum;
+        return take_length(&head, &e->primary) && take_length(&head, &e->filelists) && take_length(&head, &e->other);
 }
 
 bool ash_repo_state_parse(AshSlice text, AshRepoState *s) {
-        AshSlice rest, fragments, line;
-        bool ok = find_table(text, &fragments, &rest) && ash_slice_next_line(&rest, &s->options) && ash_slice_next_line(&rest, &s->repomd);
-        while (ok && ash_slice_next_line(&rest, &line)) {
+        AshSlice line;
+        uint64_t sum = 0;
+        bool ok = ash_slice_next_line(&text, &line) && ash_slice_starts(line, ASH_S(MAGIC)) && ash_slice_to_u64(ash_slice_from(line, sizeof MAGIC - 1), 16, &sum) == 0 && sum == ash_checksum(text);
+        ok = ok && ash_slice_next_line(&text, &s->options) && ash_slice_next_line(&text, &s->repomd);
+        while (ok && ash_slice_next_line(&text, &line)) {
                 if (ash_slice_starts(line, ASH_S("m ")))
                         ash_array_add(&s->meta)->name = ash_slice_from(line, 2);
                 else
-                        ok = ash_slice_starts(line, ASH_S("p ")) && read_entry(line, &fragments, ash_array_add(&s->entries));
+                        ok = ash_slice_starts(line, ASH_S("p ")) && read_entry(line, ash_array_add(&s->entries));
         }
         return ok;
 }
@@ -84,38 +67,82 @@ void ash_repo_state_read(int dirfd, const char *path, AshRepoState *ret) {
                 ash_map_put(&ret->by_key, e->key, e, NULL);
 }
 
-/* ---- writing ---- */
-int ash_repo_state_begin(int dirfd, const char *path, AshRepoStateWriter *ret) { return ash_atomic_open(dirfd, path, 0644, false, &ret->file); }
+/* ---- fragments ---- */
+static const struct {
+        const char *in_name; /* behind the digest */
+        size_t part;         /* of an entry */
+} documents[] = {
+        { "-primary.xml", offsetof(AshRepoEntry, primary) }, { "-filelists.xml", offsetof(AshRepoEntry, filelists) }, { "-other.xml", offsetof(AshRepoEntry, other) },
+};
 
-void ash_repo_state_writer_done(AshRepoStateWriter *w) { ash_atomic_free(w->file); }
+static AshSlice *part_of(AshRepoEntry *e, size_t k) { return (AshSlice *) ((char *) e + documents[k].part); }
 
-int ash_repo_state_fragments(AshRepoStateWriter *w, AshRepoEntry *entries, size_t n) {
-        _cleanup_(ash_writer_free_p) AshWriter *out = ash_writer_new_fd(ash_atomic_fd(w->file), false);
-        for (size_t i = 0; i < n; i++) {
-                AshRepoEntry *e = &entries[i];
-                e->sum = fragments_sum(e);
-                ash_writer_slice(out, e->primary);
-                ash_writer_slice(out, e->filelists);
-                ash_writer_slice(out, e->other);
-        }
-        w->table_at = out->offset;
-        return ash_writer_finish(out);
+static const AshRepoMeta *find_document(const AshRepoState *s, size_t k) {
+        ash_array_foreach(&s->meta, m)
+                if (m->name.len > 64 && ash_slice_starts(ash_slice_from(m->name, 64), ash_slice_str(documents[k].in_name)))
+                        return m;
+        return NULL;
 }
 
-int ash_repo_state_commit(AshRepoStateWriter *w, AshSlice options, AshSlice repomd, const AshRepoMeta *meta, size_t n_meta, const AshRepoEntry *entries, size_t n) {
-        _str_ AshStr table = {};
-        ash_str_appendf(&table, "%.*s\n%.*s\n", ASH_F(options), ASH_F(repomd));
+static int unpack(int dirfd, const AshRepoMeta *m, size_t limit, AshStr *out) {
+        _bytes_ AshBytes packed = {};
+        char hex[65];
+        _free_ char *path = ash_asprintf("repodata/%.*s", ASH_F(m->name));
+        int r = ash_file_map(dirfd, path, &packed);
+        if (r < 0)
+                return r;
+        ash_digest_hex_of(ASH_SHA256, ash_bytes_slice(&packed), hex);
+        if (!ash_slice_eqs(ash_slice(m->name.ptr, 64), hex))
+                return -ASH_ERR_VERIFY;
+        return ash_decompress(ash_bytes_slice(&packed), ash_compression_detect(ash_bytes_slice(&packed)), limit, out);
+}
+
+typedef struct Load {
+        AshRepoState *state;
+        int dirfd;
+} Load;
+
+static int load_document(void *context, size_t k) {
+        Load *l = context;
+        AshRepoState *s = l->state;
+        AshStr *text = &s->documents[k];
+        const AshRepoMeta *m = find_document(s, k);
+        uint64_t total = 0;
+        ash_array_foreach(&s->entries, e) total += part_of(e, k)->len;
+        int r = m ? unpack(l->dirfd, m, total + HEAD_MAX, text) : -ENOENT;
+        if (r < 0)
+                return r;
+        ptrdiff_t end = ash_slice_rfind_char(ash_str_slice(text), '<'); /* of the closing tag of the root */
+        if (end < 0 || (uint64_t) end < total)
+                return -ASH_ERR_VERIFY;
+        const char *at = text->ptr + end - total;
+        ash_array_foreach(&s->entries, e) {
+                part_of(e, k)->ptr = at;
+                at += part_of(e, k)->len;
+        }
+        return 0;
+}
+
+bool ash_repo_state_load(AshRepoState *s, int dirfd) {
+        Load l = { s, dirfd };
+        return ash_parallel_for(ASH_N(documents), 0, false, load_document, &l) >= 0;
+}
+
+/* ---- writing ---- */
+int ash_repo_state_write(int dirfd, const char *path, AshSlice options, AshSlice repomd, const AshRepoMeta *meta, size_t n_meta, const AshRepoEntry *entries, size_t n) {
+        _str_ AshStr text = {};
+        enum { FIRST = sizeof MAGIC - 1 + 16 + 1 };
+        ash_str_append_fill(&text, ' ', FIRST);
+        ash_str_appendf(&text, "%.*s\n%.*s\n", ASH_F(options), ASH_F(repomd));
         for (size_t i = 0; i < n_meta; i++)
-                ash_str_appendf(&table, "m %.*s\n", ASH_F(meta[i].name));
+                ash_str_appendf(&text, "m %.*s\n", ASH_F(meta[i].name));
         for (size_t i = 0; i < n; i++) {
                 const AshRepoEntry *e = &entries[i];
-                ash_str_appendf(&table, "p %llu %s %zu %zu %zu %016llx\t%.*s\t%.*s\n", (unsigned long long) e->size, e->sha256, e->primary.len, e->filelists.len, e->other.len, (unsigned long long) e->sum,
-                                ASH_F(e->location), ASH_F(e->key));
+                ash_str_appendf(&text, "p %llu %s %zu %zu %zu\t%.*s\t%.*s\n", (unsigned long long) e->size, e->sha256, e->primary.len, e->filelists.len, e->other.len, ASH_F(e->location), ASH_F(e->key));
         }
-        uint64_t sum = ash_checksum(ash_str_slice(&table));
-        ash_str_appendf(&table, MAGIC "%016llx %016llx\n", (unsigned long long) w->table_at, (unsigned long long) sum);
-        int r = ash_write_all(ash_atomic_fd(w->file), table.ptr, table.len);
-        return r < 0 ? r : ash_atomic_commit(w->file);
+        _free_ char *first = ash_asprintf(MAGIC "%016llx\n", (unsigned long long) ash_checksum(ash_slice_from(ash_str_slice(&text), FIRST)));
+        memcpy(text.ptr, first, FIRST);
+        return ash_file_write_atomic(dirfd, path, ash_str_slice(&text), 0644, false);
 }
 
 static bool file_is(int dirfd, const char *path, AshSlice digest) {

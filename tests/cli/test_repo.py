@@ -200,6 +200,16 @@ class Repo(unittest.TestCase):
         self.assertTrue(primary.exists())
         self.assertEqual(self.compare(), [])
 
+    def test_old_metadata_cannot_be_read(self):
+        """What stays is taken out of the old metadata: a run that adds a package finds one of these files damaged or lost, and reads all packages."""
+        self.fill(self.packages[:2])
+        self.ashlar("repo", "index", self.repo)
+        for package, spoil in zip(self.packages[2:5], (lambda f: f.write_bytes(f.read_bytes()[:-9] + b"123456789"), pathlib.Path.unlink, lambda f: f.write_bytes(b""))):
+            spoil(next(self.repo.glob("repodata/*filelists*")))
+            self.fill([package])
+            self.assertEqual(json.loads(self.ashlar("--json", "repo", "index", self.repo).stdout)["reused"], 0)
+            self.assertEqual(self.compare(), [])
+
     def test_texts_that_xml_cannot_hold(self):
         """U+FFFE and U+FFFF are left out, their neighbours and everything else stay."""
         one = self.kit.build(name="odd", tags="Vendor: 0123456789abcde\n")

@@ -7,6 +7,7 @@ typedef struct Lists {
         AshArena *arena;
         AshDiags *diags;
         uint32_t n;
+        bool names_only;
         int error;
 } Lists;
 
@@ -31,7 +32,7 @@ static const AshRpmTag *numbers(Lists *l, uint32_t tag, bool needed) {
         return t;
 }
 
-static AshSlice *paths_from_dirs(Lists *l, AshRpmFile *files) {
+static void paths_from_dirs(Lists *l, AshRpmFile *files) {
         const AshRpmHeader *h = &l->rpm->header;
         uint32_t n_dirs = 0;
         AshSlice *dirs = ash_rpm_strings(h, ASH_RPMTAG_DIRNAMES, l->arena, &n_dirs);
@@ -46,7 +47,6 @@ static AshSlice *paths_from_dirs(Lists *l, AshRpmFile *files) {
                 files[i].dir = dirs[d];
                 files[i].base = base[i];
         }
-        return base;
 }
 
 /* Packages of the nineties have whole paths. */
@@ -66,6 +66,10 @@ static void fill_strings(Lists *l, AshRpmFile *files) {
                 { ASH_RPMTAG_FILECAPS, false, offsetof(AshRpmFile, caps) },
         };
         for (size_t k = 0; k < ASH_N(rows); k++) {
+                if (l->names_only) {
+                        numbers(l, rows[k].tag, rows[k].needed); /* of strings, too, the count */
+                        continue;
+                }
                 AshSlice *s = strings(l, rows[k].tag, rows[k].needed);
                 for (uint32_t i = 0; i < l->n && s && l->error == 0; i++)
                         *(AshSlice *) ((char *) &files[i] + rows[k].at) = s[i];
@@ -73,8 +77,9 @@ static void fill_strings(Lists *l, AshRpmFile *files) {
 }
 
 static void fill_numbers(Lists *l, AshRpmFile *files) {
+        enum { OF_NAMES = 2 };
         static const struct { uint32_t tag; bool needed; size_t at; } rows[] = {
-                { ASH_RPMTAG_FILEMODES, true, offsetof(AshRpmFile, mode) }, { ASH_RPMTAG_FILEFLAGS, true, offsetof(AshRpmFile, flags) },
+                { ASH_RPMTAG_FILEMODES, true, offsetof(AshRpmFile, mode) }, { ASH_RPMTAG_FILEFLAGS, true, offsetof(AshRpmFile, flags) }, /* OF_NAMES of them */
                 { ASH_RPMTAG_FILEMTIMES, true, offsetof(AshRpmFile, mtime) }, { ASH_RPMTAG_FILEVERIFYFLAGS, false, offsetof(AshRpmFile, verify_flags) },
                 { ASH_RPMTAG_FILERDEVS, false, offsetof(AshRpmFile, rdev) }, { ASH_RPMTAG_FILECOLORS, false, offsetof(AshRpmFile, color) },
                 { ASH_RPMTAG_FILEDEVICES, false, offsetof(AshRpmFile, device) },
@@ -82,12 +87,12 @@ static void fill_numbers(Lists *l, AshRpmFile *files) {
         const AshRpmHeader *h = &l->rpm->header;
         for (size_t k = 0; k < ASH_N(rows); k++) {
                 const AshRpmTag *t = numbers(l, rows[k].tag, rows[k].needed);
-                for (uint32_t i = 0; i < l->n && t && l->error == 0; i++)
+                for (uint32_t i = 0; i < l->n && t && l->error == 0 && (!l->names_only || k < OF_NAMES); i++)
                         *(uint32_t *) ((char *) &files[i] + rows[k].at) = (uint32_t) ash_rpm_number_at(h, t, i);
         }
         bool is_long = ash_rpm_has(h, ASH_RPMTAG_LONGFILESIZES);
         const AshRpmTag *sizes = numbers(l, is_long ? ASH_RPMTAG_LONGFILESIZES : ASH_RPMTAG_FILESIZES, true), *inodes = numbers(l, ASH_RPMTAG_FILEINODES, false);
-        for (uint32_t i = 0; i < l->n && l->error == 0; i++) {
+        for (uint32_t i = 0; i < l->n && l->error == 0 && !l->names_only; i++) {
                 files[i].size = ash_rpm_number_at(h, sizes, i);
                 files[i].inode = ash_rpm_number_at(h, inodes, i);
         }
@@ -142,10 +147,10 @@ static AshDigestKind digest_kind(const AshRpm *rpm) {
         }
 }
 
-int ash_rpm_files(const AshRpm *rpm, AshArena *arena, AshRpmFiles *ret, AshDiags *diags) {
+static int read_files(const AshRpm *rpm, AshArena *arena, bool names_only, AshRpmFiles *ret, AshDiags *diags) {
         const AshRpmHeader *h = &rpm->header;
         bool old = !ash_rpm_has(h, ASH_RPMTAG_BASENAMES);
-        Lists l = { .rpm = rpm, .arena = arena, .diags = diags, .n = ash_rpm_count(h, old ? ASH_RPMTAG_OLDFILENAMES : ASH_RPMTAG_BASENAMES) };
+        Lists l = { .rpm = rpm, .arena = arena, .diags = diags, .names_only = names_only, .n = ash_rpm_count(h, old ? ASH_RPMTAG_OLDFILENAMES : ASH_RPMTAG_BASENAMES) };
 
         *ret = (AshRpmFiles){ .digest_kind = digest_kind(rpm) };
         if (l.n == 0) /* a package without files */
@@ -159,11 +164,15 @@ int ash_rpm_files(const AshRpm *rpm, AshArena *arena, AshRpmFiles *ret, AshDiags
         fill_numbers(&l, files);
         if (l.error < 0)
                 return l.error;
-        group_hard_links(&l, files);
+        if (!names_only)
+                group_hard_links(&l, files);
         ret->items = files;
         ret->n = l.n;
         return 0;
 }
+
+int ash_rpm_files(const AshRpm *rpm, AshArena *arena, AshRpmFiles *ret, AshDiags *diags) { return read_files(rpm, arena, false, ret, diags); }
+int ash_rpm_file_names(const AshRpm *rpm, AshArena *arena, AshRpmFiles *ret, AshDiags *diags) { return read_files(rpm, arena, true, ret, diags); }
 
 /* ---- what must not be unpacked ---- */
 static const char *bad_path(AshSlice path, bool source) {

@@ -111,6 +111,8 @@ typedef struct AshRpmFiles {
 } AshRpmFiles;
 /* Counts of all arrays must agree. Paths are as they stand: ash_rpm_files_check() refuses those that must not be unpacked. */
 int ash_rpm_files(const AshRpm *rpm, AshArena *arena, AshRpmFiles *ret, AshDiags *diags);
+/* The same checks, but only dir, base, mode and flags are filled in: what metadata say of files. */
+int ash_rpm_file_names(const AshRpm *rpm, AshArena *arena, AshRpmFiles *ret, AshDiags *diags);
 /* Refuses relative paths, "..", ".", doubled slashes, duplicates, paths below something that is no directory in this package, unknown types, set sizes past limits. */
 int ash_rpm_files_check(const AshRpm *rpm, const AshRpmFiles *files, AshDiags *diags);
 
