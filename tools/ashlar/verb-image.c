@@ -419,48 +419,122 @@ static int parse_dump(AshCli *cli, const char *path, Opened *opened, Composed *r
         return r;
 }
 
-/* Endings of an archive's name, and what they say of it. */
+/* Endings of an output's name, and what they say of it; of two that fit the first counts. */
 static const struct {
         const char *ending, *format, *compression;
-} archive_names[] = {
+} output_names[] = {
+        { ".docker.tar", "docker", NULL }, { ".oci", "oci", NULL },
         { ".tar", "tar", "none" },      { ".tar.zst", "tar", "zstd" },   { ".tar.gz", "tar", "gzip" },   { ".tgz", "tar", "gzip" },
         { ".cpio", "cpio", "none" },    { ".cpio.zst", "cpio", "zstd" }, { ".cpio.gz", "cpio", "gzip" },
 };
 
-/* What the options leave open follows from the name of the archive. */
-static void archive_kind(const AshCli *cli, const char *path, const char **ret_format, const char **ret_compression) {
+/* What the options leave open follows from the name of the output. */
+static void output_kind(const AshCli *cli, const char *path, const char **ret_format, const char **ret_compression) {
         const char *format = ash_cli_option(cli, "format"), *compression = ash_cli_option(cli, "compression");
-        for (size_t i = 0; i < ASH_N(archive_names); i++) {
-                if (!ash_slice_ends(ash_slice_str(path), ash_slice_str(archive_names[i].ending)))
-                        continue;
-                format = format ?: archive_names[i].format;
-                compression = compression ?: archive_names[i].compression;
-        }
+        for (size_t i = 0; i < ASH_N(output_names); i++)
+                if (ash_slice_ends(ash_slice_str(path), ash_slice_str(output_names[i].ending))) {
+                        format = format ?: output_names[i].format;
+                        compression = compression ?: output_names[i].compression;
+                        break;
+                }
         *ret_format = format ?: "tar";
         *ret_compression = compression ?: "zstd";
+}
+
+static int write_stream(int fd, const AshLayout *l, const AshImageFacts *f, AshDiags *diags) {
+        AshWritten written;
+        return ash_layout_write(l, fd, &(AshWriteOptions){ .compression = f->compression, .threads = f->threads, .store = f->store, .progress = f->progress }, &written, diags);
+}
+
+static int write_tar(int fd, const AshTree *t, const AshImageFacts *f, AshDiags *diags) {
+        _cleanup_(ash_layout_free_p) AshLayout *l = ash_layout_new();
+        int r = ash_layout_tar(l, t, false, diags);
+        return r < 0 ? r : write_stream(fd, l, f, diags);
+}
+
+static int write_cpio(int fd, const AshTree *t, const AshImageFacts *f, AshDiags *diags) {
+        _cleanup_(ash_layout_free_p) AshLayout *l = ash_layout_new();
+        int r = ash_layout_cpio(l, t, diags);
+        return r < 0 ? r : write_stream(fd, l, f, diags);
+}
+
+static int write_docker(int fd, const AshTree *t, const AshImageFacts *f, AshDiags *diags) {
+        AshWritten written;
+        return ash_docker_write(fd, t, f, &written, diags);
+}
+
+static int write_oci(int fd, const AshTree *t, const AshImageFacts *f, AshDiags *diags) {
+        AshOciImage image;
+        int r = ash_oci_add(fd, t, f, &image, diags);
+        return r < 0 ? r : ash_oci_finish(fd, f, &image, 1, diags);
+}
+
+static int write_plain(int fd, const AshTree *t, const AshImageFacts *f _unused_, AshDiags *diags) { return ash_directory_write(fd, t, diags); }
+
+static const struct {
+        const char *name;
+        bool directory;
+        int (*write)(int fd, const AshTree *t, const AshImageFacts *f, AshDiags *diags); /* fd: of the file, or of the directory */
+} output_formats[] = {
+        { "tar", false, write_tar }, { "cpio", false, write_cpio }, { "docker", false, write_docker }, { "oci", true, write_oci }, { "directory", true, write_plain },
+};
+
+static int cannot_write(AshCli *cli, int r, const char *path) { return ash_fail_file(cli->diags, r, path, "cannot write: %s", ash_strerror(r)); }
+
+static int write_to_file(AshCli *cli, size_t format, const char *path, const AshTree *t, const AshImageFacts *f) {
+        _cleanup_(ash_atomic_free_p) AshAtomic *atomic = NULL;
+        int r = ash_atomic_open(AT_FDCWD, path, 0644, false, &atomic);
+        if (r < 0)
+                return cannot_write(cli, r, path);
+        r = output_formats[format].write(ash_atomic_fd(atomic), t, f, cli->diags);
+        if (r >= 0 && (r = ash_atomic_commit(atomic)) < 0)
+                return cannot_write(cli, r, path);
+        return r < 0 ? r : 0;
+}
+
+/* Beside its place and renamed, too. What is there already is not ours to replace. */
+static int write_to_directory(AshCli *cli, size_t format, const char *path, const AshTree *t, const AshImageFacts *f) {
+        AshSlice dir = ash_path_dir(ash_slice_str(path)), base = ash_path_base(ash_slice_str(path));
+        _free_ char *part = ash_asprintf("%.*s/.%.*s.part", ASH_F(dir.len ? dir : ASH_S(".")), ASH_F(base));
+        int r = ash_remove_all(AT_FDCWD, part);
+        if (r >= 0 && mkdir(part, 0755) < 0)
+                r = -errno;
+        if (r < 0)
+                return cannot_write(cli, r, path);
+        _close_ int fd = open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        r = fd < 0 ? cannot_write(cli, -errno, path) : output_formats[format].write(fd, t, f, cli->diags);
+        if (r >= 0 && renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) < 0)
+                r = cannot_write(cli, -errno, path);
+        if (r < 0)
+                (void) ash_remove_all(AT_FDCWD, part);
+        return r < 0 ? r : 0;
+}
+
+/* A dump tells of no container's settings: there is the tree, its architecture as the option says it, and the time of the newest file. */
+static AshImageFacts facts_of_dump(AshCli *cli, const char *name, const char *compression, const AshTree *t) {
+        AshImageFacts f = { .name = name, .arch = ash_cli_option(cli, "arch") ?: "x86_64", .compression = ash_compression_from_name(ash_slice_str(compression)), .threads = cli->jobs,
+                            .store = cli->store, .progress = cli->progress };
+        for (size_t i = 0; i < t->nodes.n; i++)
+                f.time = ASH_MAX(f.time, t->nodes.items[i].mtime);
+        return f;
 }
 
 static int run_write(AshCli *cli) {
         _cleanup_(composed_done) Composed c = {};
         _cleanup_(opened_done) Opened opened = { .store = cli->store };
-        _cleanup_(ash_layout_free_p) AshLayout *l = ash_layout_new();
-        _cleanup_(ash_atomic_free_p) AshAtomic *atomic = NULL;
-        const char *format, *compression;
-        AshWritten written;
-        archive_kind(cli, cli->args[1], &format, &compression);
+        const char *path = cli->args[1], *format, *compression;
+        AshSlice base = ash_path_base(ash_slice_str(path));
+        ptrdiff_t dot = ash_slice_find_char(base, '.');
+        _free_ char *name = ash_slice_dup(dot > 0 ? ash_slice_sub(base, 0, (size_t) dot) : base);
+        size_t i = 0;
+        output_kind(cli, path, &format, &compression);
+        while (i + 1 < ASH_N(output_formats) && strcmp(output_formats[i].name, format) != 0)
+                i++;
         int r = parse_dump(cli, cli->args[0], &opened, &c);
-        if (r >= 0)
-                r = !strcmp(format, "cpio") ? ash_layout_cpio(l, c.tree, cli->diags) : ash_layout_tar(l, c.tree, false, cli->diags);
         if (r < 0)
                 return r;
-        r = ash_atomic_open(AT_FDCWD, cli->args[1], 0644, false, &atomic);
-        if (r < 0)
-                return ash_fail_file(cli->diags, r, cli->args[1], "cannot write: %s", ash_strerror(r));
-        r = ash_layout_write(l, ash_atomic_fd(atomic), &(AshWriteOptions){ .compression = ash_compression_from_name(ash_slice_str(compression)), .threads = cli->jobs, .store = cli->store,
-                                                                            .progress = cli->progress }, &written, cli->diags);
-        if (r >= 0 && (r = ash_atomic_commit(atomic)) < 0)
-                return ash_fail_file(cli->diags, r, cli->args[1], "cannot write: %s", ash_strerror(r));
-        return r < 0 ? r : 0;
+        AshImageFacts f = facts_of_dump(cli, name, compression, c.tree);
+        return output_formats[i].directory ? write_to_directory(cli, i, path, c.tree, &f) : write_to_file(cli, i, path, c.tree, &f);
 }
 
 /* ---- diff ---- */
@@ -783,10 +857,12 @@ const AshCliVerb ash_verbs_image[] = {
         { "dump", "print an image's file tree, one line a node",
           .doc = "Path, type, mode, owner, time, origin, and of files the digest and where the store has the bytes. What no package has is put into the store, so that 'image write' can make an archive of the dump.",
           .args = ASH_ARGS(IMAGE_ARG), .options = ASH_OPTIONS(ARCH_OPTION, ASH_FLOW_OPTIONS), .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = run_dump },
-        { "write", "write an archive from a tree dump",
-          .args = ASH_ARGS({ "DUMP", "what 'image dump' printed", ASH_KIND_FILE }, { "OUTPUT", "the archive", ASH_KIND_FILE }),
-          .options = ASH_OPTIONS({ "format", .value = "tar|cpio", .doc = "of the archive (default: what its name ends with, as .cpio; else tar)" },
-                                  { "compression", .value = "zstd|gzip|none", .doc = "of the archive (default: what its name ends with, as .gz; else zstd)" }),
+        { "write", "write an archive, a container or a directory from a tree dump",
+          .doc = "The bytes are those that 'image build' writes of the same tree. A dump has no settings of a container (command, user, ...): of those formats only the layer is the same. Directories must not be there yet.",
+          .args = ASH_ARGS({ "DUMP", "what 'image dump' printed", ASH_KIND_FILE }, { "OUTPUT", "the file or directory", ASH_KIND_FILE }),
+          .options = ASH_OPTIONS({ "format", .value = "tar|cpio|docker|oci|directory", .doc = "of the output (default: what its name ends with, as .cpio, .docker.tar, .oci; else tar)" },
+                                  { "compression", .value = "zstd|gzip|none", .doc = "of the archive or layer (default: what its name ends with, as .gz; else zstd)" },
+                                  { "arch", .value = "ARCH", .doc = "architecture that a container names (default: x86_64)" }),
           .needs = ASH_NEEDS_STORE, .run = run_write },
         { "diff", "compare two images, or dumps of them",
           .doc = "Packages, files, types, modes with set-id bits, owners, link targets, contents, capabilities. Exit status 1 when they differ.",
