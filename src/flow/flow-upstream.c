@@ -265,7 +265,14 @@ AshId ash_flow_upstream_solver_key(const AshFlowUpstream *u) {
         return key_done(&k);
 }
 
-/* The universe as libsolv keeps it, made once for each state. */
+/* The universe as libsolv keeps it, made once for each state; not to have it is only a loss of time. */
+static void keep_solv(const AshFlowUpstream *u, const AshId *key, AshUniverse *universe) {
+        _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
+        _bytes_ AshBytes out = {};
+        if (fd >= 0 && ash_universe_write_solv(universe, fd, NULL) >= 0 && lseek(fd, 0, SEEK_SET) == 0 && ash_file_read_fd(fd, 0, &out) >= 0)
+                ash_store_cache_put(u->flow->store, "solv", key, ash_bytes_slice(&out));
+}
+
 static int add_apt(AshFlowUpstream *u, const char *label, AshUniverse *universe) {
         _bytes_ AshBytes bytes = {};
         AshId key = ash_flow_upstream_solver_key(u);
@@ -284,11 +291,7 @@ static int add_apt(AshFlowUpstream *u, const char *label, AshUniverse *universe)
                 p.deps[ASH_DEP_SUGGESTS].n = p.deps[ASH_DEP_ENHANCES].n = 0;
                 ash_universe_add_package(universe, &p);
         }
-        _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
-        AshBytes out = {};
-        if (fd >= 0 && ash_universe_write_solv(universe, fd, NULL) >= 0 && lseek(fd, 0, SEEK_SET) == 0 && ash_file_read_fd(fd, 0, &out) >= 0)
-                ash_store_cache_put(u->flow->store, "solv", &key, ash_bytes_slice(&out));
-        ash_bytes_done(&out);
+        keep_solv(u, &key, universe);
         return 0;
 }
 
@@ -530,11 +533,7 @@ static int add_rpmmd(AshFlowUpstream *u, const char *label, AshUniverse *univers
                 r = ash_universe_add_rpmmd(universe, ash_rpmmd_file(u->rpmmd, "primary", NULL), ash_rpmmd_file(u->rpmmd, "filelists", NULL), NULL, u->flow->diags);
         if (r < 0)
                 return r;
-        _close_ int fd = memfd_create("solv", MFD_CLOEXEC);
-        AshBytes out = {};
-        if (fd >= 0 && ash_universe_write_solv(universe, fd, NULL) >= 0 && lseek(fd, 0, SEEK_SET) == 0 && ash_file_read_fd(fd, 0, &out) >= 0)
-                ash_store_cache_put(u->flow->store, "solv", &key, ash_bytes_slice(&out));
-        ash_bytes_done(&out);
+        keep_solv(u, &key, universe);
         return 0;
 }
 

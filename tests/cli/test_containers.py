@@ -58,6 +58,15 @@ class Containers(unittest.TestCase):
         manifest = read(next(m for m in index["manifests"] if m["platform"]["architecture"] == arch))
         return [blobs / "blobs/sha256" / l["digest"].split(":")[1] for l in manifest["layers"]]
 
+    def test_a_dump_has_all(self):
+        """Dump, parse, write: the layer of the image, capabilities, set-id bits and hard links with it."""
+        for image in ("container-base", "container-distroless-debug"):
+            text, layout = self.dir / f"{image}.tree", self.dir / f"{image}.oci"
+            text.write_text(self.ashlar("image", "dump", image, "--arch", "x86_64").stdout)
+            self.ashlar("image", "write", str(text), str(layout))
+            read = lambda d: json.loads((layout / "blobs/sha256" / d["digest"].split(":")[1]).read_text())
+            self.assertEqual([l["digest"].split(":")[1] for l in read(json.loads((layout / "index.json").read_text())["manifests"][0])["layers"]], [p.name for p in self.layer(image)])
+
     # ---- they run ----
     def test_base(self):
         out = self.run_in("container-base", "bash", "-c", ". /etc/os-release; echo $ID $VERSION_ID; sh -c 'id -u'; date -d @0 -u +%Y; tail -n1 /etc/ssl/certs/ca-certificates.crt; openssl version | cut -d' ' -f1")
