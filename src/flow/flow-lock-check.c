@@ -82,7 +82,7 @@ static int check_importer(Checker *c, const AshLockUpstream *locked) {
 /* ---- what the lock says of packages ---- */
 static bool is_for(const AshLockPackage *p, const AshLockUpstream *u) {
         AshPackage nevra;
-        return ash_slice_eq(p->upstream, u->name) && ash_nevra_parse(p->nevra, &nevra) >= 0 && (ash_slice_eq(nevra.arch, u->arch) || ash_slice_eqs(nevra.arch, "noarch") || ash_slice_eqs(u->type, "components"));
+        return ash_slice_eq(p->upstream, u->name) && ash_nevra_parse(p->nevra, &nevra) >= 0 && (ash_arch_fits(nevra.arch, u->arch) || ash_slice_eqs(u->type, "components"));
 }
 
 /* A pinned state that is nowhere any more proves nothing, and is no fault of the lock. */

@@ -77,7 +77,7 @@ static void keep_locked(Locker *l, AshSlice arch, AshFlowSet *set) {
                 AshPackage p = {};
                 if (ash_flow_is_built(l->old, &l->old->packages[i])) /* what is built now is what there is */
                         continue;
-                if (ash_nevra_parse(l->old->packages[i].nevra, &p) < 0 || is_to_update(l, p.name) || !(ash_slice_eq(p.arch, arch) || ash_slice_eqs(p.arch, "noarch")))
+                if (ash_nevra_parse(l->old->packages[i].nevra, &p) < 0 || is_to_update(l, p.name) || !ash_arch_fits(p.arch, arch))
                         continue;
                 ash_array_push(&set->requests, ((AshRequest){ .what = l->old->packages[i].nevra, .job = ASH_REQUEST_KEEP }));
         }

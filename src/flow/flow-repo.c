@@ -62,11 +62,11 @@ static bool belongs(const Publisher *p, const AshChannel *channel, const AshLock
         return (ash_flow_is_built(p->lock, package) || comes_from(p, channel, package->upstream)) && ash_slice_eq(publishing_rule(p, package, nevra), channel->name.s);
 }
 
-/* Packages of an architecture: its own, and those without one that something of this architecture needs. */
+/* Packages of an architecture: its own, and those of its family or without one that something of this architecture needs. */
 static bool fits(const Publisher *p, const AshLockPackage *package, const AshPackage *nevra, AshSlice arch) {
-        if (!ash_slice_eqs(nevra->arch, "noarch"))
+        if (ash_slice_eq(nevra->arch, arch) || !ash_arch_fits(nevra->arch, arch))
                 return ash_slice_eq(nevra->arch, arch);
-        if (ash_flow_is_built(p->lock, package)) /* locked for what it is, not because something needs it */
+        if (ash_flow_is_built(p->lock, package) && ash_slice_eqs(nevra->arch, "noarch")) /* locked for what it is, not because something needs it */
                 return !ash_slice_eqs(arch, "src");
         for (size_t i = 0; i < p->lock->n_sets; i++)
                 for (size_t k = 0; ash_slice_eq(p->lock->sets[i].arch, arch) && k < p->lock->sets[i].n_packages; k++)
@@ -146,7 +146,7 @@ static void find_missing(AshStore *store, const AshLockPackage *const *wanted, s
                 AshId id;
                 if (ash_nevra_parse(wanted[i]->nevra, &nevra) < 0 || ash_id_parse(wanted[i]->sha256, &id) < 0 || ash_store_has_blob(store, &id))
                         continue;
-                if (!upstream.len || (ash_slice_eq(wanted[i]->upstream, upstream) && (ash_slice_eq(nevra.arch, arch) || ash_slice_eqs(nevra.arch, "noarch"))))
+                if (!upstream.len || (ash_slice_eq(wanted[i]->upstream, upstream) && ash_arch_fits(nevra.arch, arch)))
                         ash_array_push(ret, wanted[i]);
         }
 }

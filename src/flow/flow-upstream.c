@@ -470,9 +470,8 @@ static int realize_apt(AshFlowUpstream *u, const AshPackage *const *packages, si
 /* Where it is and what proves it. What it points at lives as long as the upstream. */
 static int make_source(AshFlowUpstream *u, AshRpmmdSource *ret) {
         const AshRepo *repo = &u->config->repo;
-        const char **arches = ash_arena_new_items(u->arena, const char *, 2), **bases = ash_arena_new_items(u->arena, const char *, repo->mirrors.n + 2);
+        const char **arches = ash_arch_family(u->arch, u->arena), **bases = ash_arena_new_items(u->arena, const char *, repo->mirrors.n + 2);
         const AshDistroVersion *version = u->flow->config ? ash_config_default_distro_version(u->flow->config, NULL) : NULL;
-        arches[0] = ash_arena_strndup(u->arena, u->arch.ptr, u->arch.len);
         *ret = (AshRpmmdSource){ .name = ash_arena_strndup(u->arena, u->name.ptr, u->name.len), .arch = arches[0], .arches = arches, .allow_file = true, .at = repo->name.at,
                                  .snapshot = ash_text_set(u->config->snapshot) ? u->config->snapshot.s.ptr : NULL, .allow_unsigned = repo->disable_gpg_check.value == ASH_YES };
         if (ash_text_set(repo->metalink))

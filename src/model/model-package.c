@@ -76,6 +76,24 @@ int ash_dep_parse(AshSlice text, AshDep *ret) {
         return -EINVAL;
 }
 
+static const char *const of_x86_64[] = { "i686", "i586", "i486", "i386" };
+
+const char **ash_arch_family(AshSlice arch, AshArena *arena) {
+        const char **family = ash_arena_new_items(arena, const char *, ASH_N(of_x86_64) + 2);
+        size_t n = 0;
+        family[n++] = ash_arena_strndup(arena, arch.ptr, arch.len);
+        for (size_t i = 0; i < ASH_N(of_x86_64) && ash_slice_eqs(arch, "x86_64"); i++)
+                family[n++] = of_x86_64[i];
+        return family;
+}
+
+bool ash_arch_fits(AshSlice package, AshSlice arch) {
+        bool fits = ash_slice_eq(package, arch) || ash_slice_eqs(package, "noarch");
+        for (size_t i = 0; i < ASH_N(of_x86_64) && ash_slice_eqs(arch, "x86_64"); i++)
+                fits |= ash_slice_eqs(package, of_x86_64[i]);
+        return fits;
+}
+
 void ash_dep_format(const AshDep *dep, AshStr *out) {
         ash_str_append(out, dep->name);
         for (size_t i = 0; i < ASH_N(operators); i++)

@@ -39,6 +39,9 @@ typedef struct AshPackage {
 AshSlice ash_package_nevra(const AshPackage *p, AshArena *arena);
 /* Takes "name-[epoch:]version-release.arch" apart into borrowed slices; -EINVAL when it does not have that form. */
 int ash_nevra_parse(AshSlice nevra, AshPackage *ret);
+/* The architectures of packages that a system of that architecture can have, itself first, "noarch" not named: rpm's arch_compat. In the arena, ended by NULL. */
+const char **ash_arch_family(AshSlice arch, AshArena *arena);
+bool ash_arch_fits(AshSlice package, AshSlice arch); /* one of the family, or "noarch" */
 /* Parses "name", "name OP evr" (OP: = < <= > >=) or a rich dependency in parentheses; -EINVAL. Slices are borrowed. */
 int ash_dep_parse(AshSlice text, AshDep *ret);
 void ash_dep_format(const AshDep *dep, AshStr *out); /* "name >= 1:2-3" */
