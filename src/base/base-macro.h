@@ -40,6 +40,8 @@
 static inline void ash_free_p(void *p) { free(*(void **) p); }
 #define _free_ _cleanup_(ash_free_p)
 
+/* A number and its plural, for "%zu package%s". */
+#define ASH_COUNT(n) (n), (n) == 1 ? "" : "s"
 #define ASH_N(array) (sizeof(array) / sizeof((array)[0]))
 #define ASH_MIN(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
 #define ASH_MAX(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a > _b ? _a : _b; })

@@ -43,12 +43,20 @@ typedef struct Search {
         AshStr lines;
 } Search;
 
+/* A line break in a name (nobody writes one) must not make two lines of it. */
+static void add_line(AshStr *out, AshSlice text, char end) {
+        for (size_t i = 0; i < text.len; i++)
+                ash_str_append_char(out, (unsigned char) text.ptr[i] < ' ' ? '?' : text.ptr[i]);
+        ash_str_append_char(out, end);
+}
+
 static void missing(void *context, uint32_t id, AshSlice dep) {
         Search *s = context;
         if (!ash_slice_eqs(ash_universe_origin(s->universe, id), "channel"))
                 return;
         AshSlice nevra = ash_package_nevra(ash_universe_package(s->universe, id, s->arena), s->arena);
-        ash_str_appendf(&s->lines, "%.*s\t%.*s\n", ASH_F(nevra), ASH_F(dep));
+        add_line(&s->lines, nevra, '\t');
+        add_line(&s->lines, dep, '\n');
 }
 
 static int search(AshStore *store, const AshFlowClosure *c, AshStr *ret, AshDiags *diags) {
@@ -79,7 +87,7 @@ static void add_to_key(AshStr *text, const AshLockPackage *const *packages, size
 /* All that the answer depends on: what the lock says of each package is in it, so a lock that was changed by hand is looked at anew. */
 static AshId closure_key(const AshFlowClosure *c) {
         _str_ AshStr text = {};
-        ash_str_appendf(&text, "closure 1 %s %.*s\n", ASHLAR_VERSION, ASH_F(c->arch));
+        ash_str_appendf(&text, "closure 2 %s %.*s\n", ASHLAR_VERSION, ASH_F(c->arch));
         add_to_key(&text, c->own, c->n_own);
         add_to_key(&text, c->required, c->n_required);
         return ash_id_of(ash_str_slice(&text));

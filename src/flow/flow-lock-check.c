@@ -134,7 +134,7 @@ static int check_packages(Checker *c) {
                 c->false_ = true;
         }
         if (!c->false_ && c->unproven)
-                ash_info(c->flow->diags, ASH_NOWHERE, "%zu packages have not been imported on this machine: a build compares their digests when it imports them", c->unproven);
+                ash_info(c->flow->diags, ASH_NOWHERE, "%zu package%s of the lock never imported on this machine: a build compares digests when it imports", ASH_COUNT(c->unproven));
         return 0;
 }
 

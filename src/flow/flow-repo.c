@@ -114,7 +114,7 @@ static int rescue(Publisher *p, const AshUpstream *config, const AshLockUpstream
                 left += ash_id_parse(missing->items[i]->sha256, &id) < 0 || !ash_store_has_blob(p->flow->store, &id);
         }
         if (r >= 0 && !left) {
-                ash_warn(p->flow->diags, config->repo.name.at, "upstream '%.*s' does not have the state any more that the lock pins: %zu packages were fetched by their paths and digests", ASH_F(pinned->name), missing->n);
+                ash_warn(p->flow->diags, config->repo.name.at, "upstream '%.*s' does not have the state any more that the lock pins: %zu package%s fetched by path and digest", ASH_F(pinned->name), ASH_COUNT(missing->n));
                 return 0;
         }
         ash_diags_merge(p->flow->diags, why);

@@ -4,6 +4,7 @@
 #include <time.h>
 #include "io-rsa.h"
 #include "json.h"
+#include "sign-hush.h"
 #include "sign-feed.h"
 #include "sign-make.h"
 
@@ -83,12 +84,17 @@ void ash_signer_free(AshSigner *s) {
 }
 
 static int load_keys(rnp_ffi_t ffi, AshSlice bytes, const char *name, AshDiags *diags) {
+        _hushed_;
         rnp_input_t input = NULL;
         rnp_result_t r = rnp_input_from_memory(&input, (const uint8_t *) bytes.ptr, bytes.len, false);
         if (r == RNP_SUCCESS)
                 r = rnp_load_keys(ffi, "GPG", input, RNP_LOAD_SAVE_PUBLIC_KEYS | RNP_LOAD_SAVE_SECRET_KEYS);
         rnp_input_destroy(input);
-        return r == RNP_SUCCESS ? 0 : ash_fail_file(diags, -ASH_ERR_SYNTAX, name, "no OpenPGP key can be read from it: %s", why(r));
+        if (r == RNP_SUCCESS)
+                return 0;
+        int failed = ash_fail_file(diags, -ASH_ERR_SYNTAX, name, "no OpenPGP key can be read from it: %s", why(r));
+        ash_hint(diags, "expected an OpenPGP key, armored or binary, as 'gpg --export-secret-keys --armor' writes it");
+        return failed;
 }
 
 /* The first primary key of the ring. */

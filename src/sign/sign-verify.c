@@ -3,6 +3,7 @@
 #include <rnp/rnp.h>
 #include <rnp/rnp_err.h>
 #include "sign-feed.h"
+#include "sign-hush.h"
 #include "sign-packet.h"
 #include "sign-verify.h"
 
@@ -11,36 +12,6 @@ struct AshKeyring {
         pthread_mutex_t mutex;
         size_t n;
 };
-
-/* librnp, as distributions build it, writes a line of its own to standard error for each signature that is wrong, and no switch of its turns that off (its log descriptor is for other messages; the
- * variable RNP_LOG_CONSOLE counts in release builds only). It writes through stdio, and Ashlar reports through its diagnostics, so for the length of a call stdio's standard error leads nowhere. The
- * descriptor 2 stays as it is. Counted, because keyrings are used from several threads. */
-static pthread_mutex_t hush_mutex = PTHREAD_MUTEX_INITIALIZER;
-static unsigned hushed;
-static FILE *hush_before, *hush_nowhere;
-
-static bool hush(void) {
-        pthread_mutex_lock(&hush_mutex);
-        if (!hush_nowhere)
-                hush_nowhere = fopen("/dev/null", "we");
-        bool done = hush_nowhere != NULL;
-        if (done && hushed++ == 0) {
-                hush_before = stderr;
-                stderr = hush_nowhere;
-        }
-        pthread_mutex_unlock(&hush_mutex);
-        return done;
-}
-
-static void unhush_p(bool *done) {
-        if (!*done)
-                return;
-        pthread_mutex_lock(&hush_mutex);
-        if (--hushed == 0)
-                stderr = hush_before;
-        pthread_mutex_unlock(&hush_mutex);
-}
-#define _hushed_ _cleanup_(unhush_p) _unused_ bool hushed_here = hush()
 
 static void input_destroy_p(rnp_input_t *i) { if (*i) rnp_input_destroy(*i); }
 static void verify_destroy_p(rnp_op_verify_t *op) { if (*op) rnp_op_verify_destroy(*op); }

@@ -53,8 +53,10 @@ static bool each_name(Part *p, uint32_t id, NameVisit visit, unsigned depth) {
         if (!(id & 0x80000000U))
                 return visit(p, id);
         const AshIndexRel *rel = &p->x->rels[id & 0x7fffffffU];
-        if (depth > 200)
+        if (depth > 200) { /* nothing that people write; what it names would be missed */
+                p->beyond = true;
                 return false;
+        }
         if (each_name(p, rel->name, visit, depth + 1))
                 return true;
         return rel->flags > 7 && each_name(p, rel->evr, visit, depth + 1);

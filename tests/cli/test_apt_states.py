@@ -111,7 +111,7 @@ class States(Case):
         self.move_on()
         shutil.rmtree(self.store)
         p = self.run_ashlar("image", "build", "i")      # its deb is unchanged, and gives the same package
-        self.assertIn("1 packages were fetched by their paths and digests", p.stderr)
+        self.assertIn("1 package fetched by path and digest", p.stderr)
         p = self.run_ashlar("repo", "build", status=5)  # these are gone
         for words in ("has moved on: the lock pins its state of Tue, 14 Nov 2023", "app-1.0-1.noarch is locked"):
             self.assertIn(words, p.stderr)
@@ -134,7 +134,7 @@ class States(Case):
         self.assertIn("other-2:3.0-1.noarch is that of app", self.run_ashlar("image", "build", "i", status=5).stderr)
         shutil.rmtree(self.store)                        # what was not imported here cannot be told, and is said
         self.lock.write_text(good.replace(app["sha256"], "1" * 64))
-        self.assertIn("4 packages have not been imported on this machine", self.run_ashlar("lock", "--check").stderr)
+        self.assertIn("4 packages of the lock never imported on this machine", self.run_ashlar("lock", "--check").stderr)
         self.assertIn("app-1.0-1.noarch is not what the lock says", self.run_ashlar("repo", "build", status=5).stderr)
 
     def test_a_mirror_that_goes_back(self):

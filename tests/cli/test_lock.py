@@ -523,7 +523,7 @@ packages = ["app-1.0-1.noarch",
         with httpservers.Nginx(self.up) as server:
             self.configure(url=server.url(""))
             out = self.ashlar("repo", "build").stderr
-            self.assertRegex(out, "warning: upstream 'up' does not have the state any more .* 3 packages were fetched by their paths and digests")
+            self.assertRegex(out, "warning: upstream 'up' does not have the state any more .* 3 packages fetched by path and digest")
             self.ashlar("image", "build", "small")
             self.assertEqual(self.lock.read_bytes(), lock)
             shutil.rmtree(self.dir / "store")

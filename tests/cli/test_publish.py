@@ -275,6 +275,10 @@ class Publish(unittest.TestCase):
         def query(*args, status=0):
             return self.ashlar("repo", "query", base, *args, status=status).stdout.splitlines()
         self.assertEqual(query(), ["app-1.0-1.noarch", "lib-1.0-1.noarch", "shell-1.0-1.noarch"])
+        p = self.ashlar("--json", "repo", "query", base, "nosuch", "l*", status=1)
+        self.assertEqual([r["nevra"] for r in json.loads(p.stdout)], ["lib-1.0-1.noarch"])
+        self.assertIn("has no package 'nosuch'", p.stderr)
+        self.assertIn("has nothing that provides 'nosuch'", self.ashlar("repo", "query", base, "--what-provides", "nosuch", status=1).stderr)
         self.assertEqual(query("l*"), ["lib-1.0-1.noarch"])
         self.assertEqual(query("--what-provides", "/usr/share/shell/file"), ["shell-1.0-1.noarch"])
         self.assertEqual(query("--what-provides", "lib >= 1"), ["lib-1.0-1.noarch"])

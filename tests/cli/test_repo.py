@@ -334,7 +334,15 @@ class Repo(unittest.TestCase):
         answer = json.loads(second.stdout)
         self.assertEqual((answer["packages"], answer["development-key"], len(answer["keys"])), (len(copies), True, 1))
         public = self.dir / "dev.asc"
-        shown = self.ashlar("package", "key").stdout
+        answer = self.ashlar("package", "key")
+        shown = answer.stdout
+        self.assertIn("this is the DEVELOPMENT key", answer.stderr)
+        bad = self.dir / "bad.rpm"
+        bad.write_bytes(b"none")
+        self.assertNotIn("DEVELOPMENT", self.ashlar("package", "sign", bad, status=None_or_failed(self)).stderr) # nothing was signed
+        (self.dir / "NOTAKEY").write_text("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nxxxx\n-----END PGP PRIVATE KEY BLOCK-----\n")
+        out = self.ashlar("package", "sign", "--key", self.dir / "NOTAKEY", copies[0], status=1).stderr
+        self.assertRegex(out, r"^\S*NOTAKEY: error: no OpenPGP key can be read from it: .*\n  hint: expected an OpenPGP key.*\n$") # and no line of librnp's own
         public.write_text(shown)
         self.check_signed(copies, originals, [public], [])
 

@@ -76,6 +76,10 @@ class Upstream(Case):
             self.assertIn("lib = 2.0-1", shown["provides"])
             self.assertIn("requires lib >= 1", self.ashlar("upstream", "show", "app").stdout)
             self.assertIn("no package 'nope'", self.ashlar("upstream", "show", "nope", status=1).stderr)
+            for args in (("upstream", "list", "nope", "app"), ("upstream", "show", "app", "nope")):
+                p = self.ashlar("--json", *args, status=1)
+                self.assertEqual(len(json.loads(p.stdout)), 1, args)
+                self.assertIn("no package 'nope'", p.stderr)
             self.assertEqual(len(server.access()), asked, "list and show ask the network")
             self.ashlar("upstream", "import", "app", "-o", "out")
             self.assertEqual(sorted(p.name for p in (self.dir / "out").iterdir()), ["app-1.0-1.noarch.rpm", "lib-2.0-1.noarch.rpm"])

@@ -86,8 +86,15 @@ static int open_standard(AshCli *cli, AshCliSigners *ret, bool *ret_development)
         return 0;
 }
 
+void ash_cli_warn_development(AshCli *cli, const AshCliSigners *signers, const char *what) {
+        if (!signers->items.n || !ash_signer_is_development(signers->items.items[0]))
+                return;
+        ash_warn(cli->diags, ASH_NOWHERE, "%s the DEVELOPMENT key %s of this user: not for releases", what, ash_signer_fingerprint(signers->items.items[0]));
+        ash_hint(cli->diags, "--key FILE or --signer COMMAND names a real key");
+}
+
 int ash_cli_signers(AshCli *cli, AshCliSigners *ret) {
-        bool development = false;
+        bool development;
         int r = 0;
         if (ash_cli_flag(cli, "no-sign"))
                 return 0;
@@ -98,11 +105,7 @@ int ash_cli_signers(AshCli *cli, AshCliSigners *ret) {
                 r = open_command(cli, command, ash_cli_option(cli, "signer-key"), ret);
         if (r >= 0 && !ret->items.n)
                 r = open_standard(cli, ret, &development);
-        if (r < 0 || !development)
-                return r;
-        ash_warn(cli->diags, ASH_NOWHERE, "signed with the DEVELOPMENT key %s of this user: not for releases", ash_signer_fingerprint(ret->items.items[0]));
-        ash_hint(cli->diags, "--key FILE or --signer COMMAND names a real key");
-        return 0;
+        return r;
 }
 
 int ash_cli_public_key(void *context, AshArena *arena, AshSlice *ret) {

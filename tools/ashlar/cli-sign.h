@@ -12,8 +12,10 @@
 typedef struct AshCliSigners {
         ASH_ARRAY(AshSigner *) items;
 } AshCliSigners;
-/* Opens what the options name; without any, the development key of this user ($XDG_DATA_HOME/ashlar), made on first use, with a warning. */
+/* Opens what the options name; without any, the development key of this user ($XDG_DATA_HOME/ashlar), made on first use: ash_cli_warn_development() says so once it has done something. */
 int ash_cli_signers(AshCli *cli, AshCliSigners *ret);
+/* "what" is in front of "the DEVELOPMENT key ...": "signed with". Nothing, when it is a real one. */
+void ash_cli_warn_development(AshCli *cli, const AshCliSigners *signers, const char *what);
 /* What clients check with: the public key of the first of those (context: the AshCli; for AshFlow.signing_key). */
 int ash_cli_public_key(void *context, AshArena *arena, AshSlice *ret);
 void ash_cli_signers_done(AshCliSigners *s);

@@ -121,7 +121,7 @@ static int print_results(AshCli *cli, const char *dir, const AshFlowImageResult 
                         _str_ AshStr size = {};
                         ash_text_bytes(&size, o->size);
                         if (!cli->quiet)
-                                ash_cli_printf(cli, "%s/%s: %.*s, %zu packages, %zu entries%s\n", dir, o->path, ASH_F(ash_str_slice(&size)), d->packages, d->entries, o->written ? "" : ", up to date");
+                                ash_cli_printf(cli, "%s/%s: %.*s, %zu package%s, %zu entr%s%s\n", dir, o->path, ASH_F(ash_str_slice(&size)), ASH_COUNT(d->packages), d->entries, d->entries == 1 ? "y" : "ies", o->written ? "" : ", up to date");
                 }
         return 0;
 }
@@ -197,7 +197,7 @@ static void hooks_text(AshCli *cli, const AshFlowHooks *h, AshSlice arch) {
         ash_cli_printf(cli, "hooks: %zu no effect, %zu handler, %zu sandbox; %zu never run at an installation", h->hooks.count[ASH_WAY_NO_EFFECT], h->hooks.count[ASH_WAY_HANDLER],
                        h->hooks.count[ASH_WAY_SANDBOX], h->hooks.removal);
         if (h->unknown)
-                ash_cli_printf(cli, "; those of %zu packages that are not in the store are not known", h->unknown);
+                ash_cli_printf(cli, "; those of %zu package%s not in the store are not known", ASH_COUNT(h->unknown));
         ash_cli_printf(cli, "\n");
         for (size_t i = 0; i < h->hooks.n; i++) {
                 const AshHook *hook = &h->hooks.items[i];
@@ -279,7 +279,7 @@ static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const 
         ash_str_clear(&size);
         ash_text_bytes(&size, bytes);
         ash_text_bytes(&total, installed);
-        ash_cli_printf(cli, "%.*s (%.*s): %zu packages, %.*s, %.*s of files; %zu to fetch, %zu to expand\n", ASH_F(image->name.s), ASH_F(arch), set->n_packages, ASH_F(ash_str_slice(&size)), ASH_F(ash_str_slice(&total)), missing, packed + missing);
+        ash_cli_printf(cli, "%.*s (%.*s): %zu package%s, %.*s, %.*s of files; %zu to fetch, %zu to expand\n", ASH_F(image->name.s), ASH_F(arch), ASH_COUNT(set->n_packages), ASH_F(ash_str_slice(&size)), ASH_F(ash_str_slice(&total)), missing, packed + missing);
         return plan_hooks(cli, flow, lock, set, arch, NULL);
 }
 

@@ -9,15 +9,15 @@ static void print_result(AshCli *cli, const AshFlowLockResult *result, bool dry_
         ash_text_bytes(&size, result->bytes);
         if (!first || cli->verbose)
                 ash_cli_write(cli, ash_str_slice(&result->changes));
-        ash_cli_printf(cli, "%zu packages", result->packages);
+        ash_cli_printf(cli, "%zu package%s", ASH_COUNT(result->packages));
         if (!dry_run)
                 ash_cli_printf(cli, " (%s)", size.ptr);
-        ash_cli_printf(cli, " for %zu sets", result->sets);
+        ash_cli_printf(cli, " for %zu set%s (an image or a channel, and an architecture)", ASH_COUNT(result->sets));
         if (!first)
-                ash_cli_printf(cli, ", %zu changes%s", result->n_changes, dry_run ? " (not written)" : result->written ? "" : ", lock unchanged");
+                ash_cli_printf(cli, ", %zu change%s%s", ASH_COUNT(result->n_changes), dry_run ? " (not written)" : result->written ? "" : ", lock unchanged");
         ash_cli_print(cli, "\n");
         if (first)
-                ash_cli_printf(cli, "wrote %s/%s: keep it in version control\nnext: 'ashlar%s%s repo build' publishes the channels, 'ashlar%s%s image build --all' makes the images\n", ash_config_dir(cli->config), ASH_LOCK_NAME,
+                ash_cli_printf(cli, "wrote %s/%s: with it, in version control, others build the same\nnext: 'ashlar%s%s repo build' publishes the channels, 'ashlar%s%s image build --all' makes the images\n", ash_config_dir(cli->config), ASH_LOCK_NAME,
                                cli->dir ? " -C " : "", cli->dir ? cli->dir : "", cli->dir ? " -C " : "", cli->dir ? cli->dir : "");
 }
 
@@ -62,7 +62,7 @@ static int run_lock(AshCli *cli) {
 const AshCliVerb ash_verbs_lock[] = {
         { "", "record every input of a build by its digest in ashlar.lock",
           .doc = "Resolves what the project's images and channels ask for, brings the packages into the store, and writes ashlar.lock beside the project file: the state of each upstream, every package with its "
-                 "SHA-256, size, origin and key, the seed of all UUIDs, SOURCE_DATE_EPOCH, and the numbers of users and groups. Builds use what it names and nothing else.\n\nWithout --update what is locked "
+                 "SHA-256, size, origin and key, the seed of all UUIDs, SOURCE_DATE_EPOCH, and the numbers of users and groups. A set of packages is recorded for each image and each channel and each of its architectures. Builds use what it names and nothing else.\n\nWithout --update what is locked "
                  "stays as far as it goes, and only what is new is resolved. With --update everything is taken at its newest, or only the packages that are named. The changes are printed one a line; of a first lock only how much it is, "
                  "unless --verbose asks for all.\n\nAn image or channel takes packages from the default upstream, or the one that --upstream names, unless it names its own ('upstreams', 'repos').",
           .args = ASH_ARGS({ "PACKAGE", "with --update: a package's name or a glob", ASH_KIND_TEXT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),

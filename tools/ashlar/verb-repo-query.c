@@ -41,9 +41,9 @@ int ash_verb_repo_verify(AshCli *cli) {
                 ash_json_end(&j, '}');
                 ash_cli_print(cli, "\n");
         } else if (!cli->quiet) {
-                ash_cli_printf(cli, "%s: good: %zu packages, %zu metadata files", cli->args[0], result.packages, result.metadata_files);
+                ash_cli_printf(cli, "%s: good: %zu package%s, %zu metadata file%s", cli->args[0], ASH_COUNT(result.packages), ASH_COUNT(result.metadata_files));
                 if (result.key[0])
-                        ash_cli_printf(cli, ", metadata and %zu packages signed by %s", result.signed_packages, result.key);
+                        ash_cli_printf(cli, ", metadata and %zu package%s signed by %s", ASH_COUNT(result.signed_packages), result.key);
                 ash_cli_print(cli, "\n");
         }
         return 0;
@@ -116,7 +116,7 @@ static void print_deps(AshCli *cli, AshJson *j, const AshPackage *p, AshDepKind 
         }
 }
 
-static int print_packages(AshCli *cli, AshUniverse *u, const AshPkgIds *ids) {
+static void print_packages(AshCli *cli, AshUniverse *u, const AshPkgIds *ids) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         AshJson j = {};
         AshDepKind kind = ASH_DEP_MAX_;
@@ -173,12 +173,17 @@ static int print_packages(AshCli *cli, AshUniverse *u, const AshPkgIds *ids) {
                 ash_json_end(&j, ']');
                 ash_cli_print(cli, "\n");
         }
-        return ids->ids.n ? 0 : 1;
+}
+
+static void not_found(AshCli *cli, const char *how, const char *what, bool *missing) {
+        ash_fail_file(cli->diags, -ENOENT, cli->args[0], "%s '%s'", how, what);
+        *missing = true;
 }
 
 int ash_verb_repo_query(AshCli *cli) {
         _cleanup_(ash_universe_free_p) AshUniverse *u = NULL;
         _cleanup_(ash_pkgids_done) AshPkgIds ids = {};
+        bool missing = false;
         const char *provides = ash_cli_option(cli, "what-provides"), *requires = ash_cli_option(cli, "what-requires");
         int r = open_universe(cli, cli->args[0], &u);
         if (r < 0)
@@ -187,13 +192,21 @@ int ash_verb_repo_query(AshCli *cli) {
                 r = ash_universe_what_provides(u, ash_slice_str(provides), &ids);
         else if (requires)
                 r = ash_universe_what_requires(u, ash_slice_str(requires), &ids);
-        for (size_t i = 1; r >= 0 && i < cli->n_args; i++)
+        size_t before = ids.ids.n;
+        bool nothing = (provides || requires) && !before;
+        for (size_t i = 1; r >= 0 && i < cli->n_args; i++, before = ids.ids.n) {
                 r = ash_universe_by_name(u, ash_slice_str(cli->args[i]), &ids);
+                if (r >= 0 && ids.ids.n == before)
+                        not_found(cli, "has no package", cli->args[i], &missing);
+        }
         if (r >= 0 && cli->n_args == 1 && !provides && !requires)
                 r = ash_universe_by_name(u, ASH_S("*"), &ids);
         if (r < 0)
                 return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "'%s' is no dependency: expected NAME, or NAME OP VERSION", provides ? provides : requires ? requires : "");
-        return print_packages(cli, u, &ids);
+        if (nothing)
+                not_found(cli, provides ? "has nothing that provides" : "has nothing that requires", provides ? provides : requires, &missing);
+        print_packages(cli, u, &ids);
+        return ids.ids.n && !missing ? 0 : 1;
 }
 
 /* ---- closure ---- */

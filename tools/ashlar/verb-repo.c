@@ -60,7 +60,7 @@ static int run_index(AshCli *cli) {
                 ash_json_end(&j, '}');
                 ash_cli_print(cli, "\n");
         } else if (!cli->quiet) {
-                ash_cli_printf(cli, "%s: %zu packages%s", cli->args[0], result.packages, result.unchanged ? ", unchanged" : "");
+                ash_cli_printf(cli, "%s: %zu package%s%s", cli->args[0], ASH_COUNT(result.packages), result.unchanged ? ", unchanged" : "");
                 print_keys(cli, &signers);
                 ash_cli_print(cli, "\n");
         }
@@ -76,7 +76,7 @@ static void show_signed(AshCli *cli, const AshCliSigners *signers) {
                 ash_json_end(&j, '}');
                 ash_cli_print(cli, "\n");
         } else if (!cli->quiet) {
-                ash_cli_printf(cli, "%zu packages", cli->n_args);
+                ash_cli_printf(cli, "%zu package%s", ASH_COUNT(cli->n_args));
                 print_keys(cli, signers);
                 ash_cli_print(cli, "\n");
         }
@@ -92,8 +92,10 @@ static int run_sign(AshCli *cli) {
                 r = ash_cli_source_date(cli, (uint64_t) time(NULL), &now);
         if (r >= 0)
                 r = ash_repo_sign_files(cli->args, cli->n_args, signers.items.items, signers.items.n, now, cli->jobs, cli->progress, cli->diags);
-        if (r >= 0)
+        if (r >= 0) {
+                ash_cli_warn_development(cli, &signers, "signed with");
                 show_signed(cli, &signers);
+        }
         return r;
 }
 
@@ -102,6 +104,8 @@ static int run_key(AshCli *cli) {
         int r = ash_cli_signers(cli, &signers);
         for (size_t i = 0; r >= 0 && i < signers.items.n; i++)
                 ash_cli_write(cli, ash_signer_public_key(signers.items.items[i]));
+        if (r >= 0)
+                ash_cli_warn_development(cli, &signers, "this is");
         return r;
 }
 
@@ -126,7 +130,7 @@ static void show_build(AshCli *cli, const char *output, const AshCliSigners *sig
         if (!cli->json) {
                 for (size_t i = 0; !cli->quiet && i < result->done.n; i++) {
                         const AshFlowRepoDone *d = &result->done.items[i];
-                        ash_cli_printf(cli, "%s/%s: %zu packages, generation %u%s", output, d->path, d->result.packages, d->result.generation, d->result.unchanged ? ", unchanged" : "");
+                        ash_cli_printf(cli, "%s/%s: %zu package%s, generation %u%s", output, d->path, ASH_COUNT(d->result.packages), d->result.generation, d->result.unchanged ? ", unchanged" : "");
                         if (!d->result.unchanged)
                                 ash_cli_printf(cli, " (%zu added, %zu removed)", d->result.added, d->result.removed);
                         print_keys(cli, signers);
@@ -172,8 +176,11 @@ static int run_build(AshCli *cli) {
         o.repo.replace = ash_cli_flag(cli, "replace");
         if (r >= 0)
                 r = ash_flow_repo(&flow, &o, &result);
-        if (r >= 0)
+        if (r >= 0) {
+                if (result.done.n)
+                        ash_cli_warn_development(cli, &signers, "signed with");
                 show_build(cli, output, &signers, &result);
+        }
         return r;
 }
 

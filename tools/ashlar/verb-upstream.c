@@ -126,14 +126,14 @@ static void print_state(AshCli *cli, const State *s) {
         char when[32] = "not known";
         if (s->date && gmtime_r(&date, &tm))
                 strftime(when, sizeof when, "%Y-%m-%d %H:%M UTC", &tm);
-        ash_cli_printf(cli, "%.*s, %.*s: %zu packages\n  type      %.*s\n  snapshot  %.*s\n", ASH_F(s->lock.name), ASH_F(s->lock.arch), s->packages, ASH_F(s->lock.type), ASH_F(s->lock.snapshot));
+        ash_cli_printf(cli, "%.*s, %.*s: %zu package%s\n  type      %.*s\n  snapshot  %.*s\n", ASH_F(s->lock.name), ASH_F(s->lock.arch), ASH_COUNT(s->packages), ASH_F(s->lock.type), ASH_F(s->lock.snapshot));
         if (s->revision.len)
                 ash_cli_printf(cli, "  revision  %.*s\n", ASH_F(s->revision));
         ash_cli_printf(cli, "  date      %s", when);
         if (s->date && s->age < 2 * 86400)
-                ash_cli_printf(cli, " (%llu hours ago)\n", (unsigned long long) s->age / 3600);
+                ash_cli_printf(cli, " (%llu hour%s ago)\n", ASH_COUNT((unsigned long long) s->age / 3600));
         else
-                ash_cli_printf(cli, s->date ? " (%llu days ago)\n" : "\n", (unsigned long long) s->age / 86400);
+                ash_cli_printf(cli, s->date ? " (%llu day%s ago)\n" : "\n", ASH_COUNT((unsigned long long) s->age / 86400));
         ash_cli_printf(cli, "  signed by %.*s\n", ASH_F(s->lock.key.len ? s->lock.key : ASH_S("no key that was asked for")));
 }
 
@@ -184,14 +184,16 @@ static int run_sync(AshCli *cli) {
 }
 
 /* ---- packages ---- */
-static bool name_matches(AshCli *cli, AshSlice name) {
+/* found: one for each argument that matched anything. */
+static bool name_matches(AshCli *cli, AshSlice name, bool *found) {
+        bool any = cli->n_args == 0;
         for (size_t i = 0; i < cli->n_args; i++)
                 if (ash_glob_match(ash_slice_str(cli->args[i]), name))
-                        return true;
-        return cli->n_args == 0;
+                        any = found[i] = true;
+        return any;
 }
 
-static int list_part(AshCli *cli, Subject *s, size_t part, AshCliList *list) {
+static int list_part(AshCli *cli, Subject *s, size_t part, bool *found, AshCliList *list) {
         _cleanup_(ash_flow_upstream_free_p) AshFlowUpstream *u = NULL;
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         size_t n = 0;
@@ -201,7 +203,7 @@ static int list_part(AshCli *cli, Subject *s, size_t part, AshCliList *list) {
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 AshPackage p;
                 ash_flow_upstream_package(u, i, arena, &p);
-                if (!name_matches(cli, p.name))
+                if (!name_matches(cli, p.name, found))
                         continue;
                 _free_ char *evr = p.epoch ? ash_asprintf("%u:%.*s-%.*s", p.epoch, ASH_F(p.version), ASH_F(p.release)) : ash_asprintf("%.*s-%.*s", ASH_F(p.version), ASH_F(p.release));
                 ash_cli_list_row(list, (AshSlice[]){ p.name, ash_slice_str(evr), p.arch, p.summary });
@@ -214,10 +216,17 @@ static int run_list(AshCli *cli) {
         _cleanup_(subject_done) Subject s = {};
         int r = open_subject(cli, &s);
         _cleanup_(ash_cli_list_free_p) AshCliList *list = ash_cli_list_new(cli, columns, ASH_N(columns));
+        _free_ bool *found = ash_calloc(cli->n_args + 1, sizeof *found);
         for (size_t i = 0; r >= 0 && i < s.n_parts; i++)
-                r = list_part(cli, &s, i, list);
-        if (r >= 0)
-                ash_cli_list_print(list);
+                r = list_part(cli, &s, i, found, list);
+        if (r < 0)
+                return r;
+        ash_cli_list_print(list);
+        for (size_t i = 0; i < cli->n_args; i++)
+                if (!found[i]) {
+                        r = ash_fail(cli->diags, -ENOENT, ASH_NOWHERE, "upstream '%.*s' has no package '%s' for %.*s", ASH_F(s.upstream.repo.name.s), cli->args[i], ASH_F(s.arch));
+                        ash_hint(cli->diags, "expected the name of a package, or a glob as 'lib*'");
+                }
         return r;
 }
 
@@ -346,7 +355,9 @@ static int show_packages(AshCli *cli, Subject *s) {
         _cleanup_(world_done) World w = {};
         AshJson j = ash_cli_json(cli);
         int r = open_world(cli, s, &w);
-        if (r >= 0 && cli->json)
+        if (r < 0)
+                return r;
+        if (cli->json)
                 ash_json_begin(&j, NULL, '[');
         for (size_t a = 0; r >= 0 && a < cli->n_args; a++) {
                 const AshPackage *found;
@@ -356,7 +367,7 @@ static int show_packages(AshCli *cli, Subject *s) {
                 if (r >= 0)
                         r = complete(u, found, s->arena, &p);
                 if (r < 0)
-                        return r;
+                        break;
                 AshSlice nevra = ash_package_nevra(&p, s->arena);
                 const AshAptTables *tables = ash_flow_upstream_tables(u);
                 AshAptChanges changes = tables ? ash_apt_tables_changes(tables, p.name) : (AshAptChanges){};
@@ -367,7 +378,7 @@ static int show_packages(AshCli *cli, Subject *s) {
                 ash_cli_print(cli, a ? "\n" : "");
                 print_package(cli, &p, nevra, changes);
         }
-        if (r >= 0 && cli->json) {
+        if (cli->json) { /* well-formed also when a package is not there */
                 ash_json_end(&j, ']');
                 ash_cli_print(cli, "\n");
         }
@@ -484,7 +495,7 @@ static void report_packages(AshCli *cli, const ChosenList *chosen) {
                 total += c->got.size;
         ash_text_bytes(&size, total);
         if (!cli->json) {
-                ash_cli_printf(cli, "%zu packages, %s, in %s\n", chosen->n, size.ptr, into ? into : "the store");
+                ash_cli_printf(cli, "%zu package%s, %s, in %s\n", ASH_COUNT(chosen->n), size.ptr, into ? into : "the store");
                 return;
         }
         AshJson j = ash_cli_json(cli);
