@@ -63,6 +63,35 @@ static void test_relations(void **state) {
         }
 }
 
+static AshAptTables *tables_of(AshTempDir *dir, const char *names, const char *changes) {
+        AshAptTables *t = NULL;
+        _free_ char *n = ash_path_join(dir->path, "names.toml"), *i = ash_path_join(dir->path, "imports.toml");
+        assert_int_equal(ash_file_write_atomic(dir->fd, "names.toml", ash_slice_str(names), 0644, false), 0);
+        assert_int_equal(ash_file_write_atomic(dir->fd, "imports.toml", ash_slice_str(changes), 0644, false), 0);
+        (void) ash_apt_tables_load(n, i, &t, NULL);
+        return t;
+}
+
+/* A release of our own: newer for rpm, and still what Debian's packages ask for. */
+static void test_raised(void **state) {
+        (void) state;
+        _cleanup_(ash_tempdir_free_p) AshTempDir *dir = NULL;
+        assert_int_equal(ash_tempdir_new(NULL, &dir), 0);
+        _cleanup_(ash_apt_tables_free_p) AshAptTables *tables = tables_of(dir, "[names]\na = ['alpha']\n", "[[imports.a]]\ntype = 'raise-release'\nsuffix = '+ours1'\nreason = 'r'\n");
+        const char *text = STANZA("a", "1:2-3", "") STANZA("b", "1", "Depends: a (= 1:2-3)\nBreaks: a (<< 1:2-3)\n") STANZA("c", "2", "Provides: a\n");
+        _cleanup_(ash_apt_free_p) AshApt *a = build(text, tables), *plain = build(text, NULL);
+        expect(a, "a", ASH_DEP_PROVIDES, "a = 1:2-3+ours1\na(x86-64) = 1:2-3+ours1\ndeb(a) = 1:2-3+ours1\na = 1:2-3\na(x86-64) = 1:2-3\ndeb(a) = 1:2-3\nalpha = 1:2-3+ours1\nalpha(x86-64) = 1:2-3+ours1\n");
+        expect(a, "b", ASH_DEP_REQUIRES, "deb(a) = 1:2-3\n");
+        expect(plain, "a", ASH_DEP_PROVIDES, "a = 1:2-3\na(x86-64) = 1:2-3\ndeb(a) = 1:2-3\n");
+        AshAptPackage p;
+        ash_apt_package(a, (size_t) ash_apt_find(a, ASH_S("a")), &p);
+        assert_string_equal(p.rpm_release.ptr, "3+ours1");
+        assert_string_equal(p.version.ptr, "1:2-3");
+        static const char *const later[][2] = { { "3", "3+ours1" }, { "3+ours1", "3+ours2" }, { "3+ours1", "4" }, { "3+b1", "3+b1+ours1" } };
+        for (size_t i = 0; i < ASH_N(later); i++)
+                assert_int_equal(ash_rpm_vercmp(ash_slice_str(later[i][0]), ash_slice_str(later[i][1])), -1);
+}
+
 static void test_bad_index(void **state) {
         (void) state;
         static const char *const bad[] = {
@@ -120,15 +149,6 @@ static const char imports[] =
         "[[imports.t]]\ntype = 'add-ghost'\npath = '/var/log/t'\nreason = 'r'\n"
         "[[imports.t]]\ntype = 'add-relation'\nrelation = 'requires extra >= 1-0'\nreason = 'r'\n"
         "[[imports.t]]\ntype = 'remove-relation'\nrelation = 'requires unwanted'\nreason = 'r'\n";
-
-static AshAptTables *tables_of(AshTempDir *dir, const char *names, const char *changes) {
-        AshAptTables *t = NULL;
-        _free_ char *n = ash_path_join(dir->path, "names.toml"), *i = ash_path_join(dir->path, "imports.toml");
-        assert_int_equal(ash_file_write_atomic(dir->fd, "names.toml", ash_slice_str(names), 0644, false), 0);
-        assert_int_equal(ash_file_write_atomic(dir->fd, "imports.toml", ash_slice_str(changes), 0644, false), 0);
-        (void) ash_apt_tables_load(n, i, &t, NULL);
-        return t;
-}
 
 static int convert(const AshApt *a, const AshAptTables *tables, const TarItem *items, size_t n, const char *control, AshStr *rpm, AshAptImported *info) {
         static const char *const scripts[] = { "./postinst", "#!/bin/sh\n", "./prerm", "#!/bin/sh\n", "./conffiles", "/etc/t.conf\n", NULL };
@@ -225,7 +245,8 @@ static void test_import_refuses(void **state) {
         static const char *const bad[] = {
                 "[[imports.t]]\ntype = 'add-file'\npath = '/x'\nreason = 'r'\n", "[[imports.t]]\ntype = 'add-file'\npath = '/../x'\ntext = ''\nreason = 'r'\n", "[[imports.t]]\ntype = 'handled'\n",
                 "[[imports.t]]\ntype = 'nothing'\nreason = 'r'\n", "[[imports.t]]\ntype = 'handled'\nreason = 'r'\nkey = 1\n", "[imports.t]\ntype = 'handled'\n",
-                "[[imports.t]]\ntype = 'add-relation'\nrelation = 'needs x'\nreason = 'r'\n", "[[imports.t]]\ntype = 'set-attributes'\npath = '/x'\nmode = '9'\nreason = 'r'\n",
+                "[[imports.t]]\ntype = 'add-relation'\nrelation = 'needs x'\nreason = 'r'\n", "[[imports.t]]\ntype = 'raise-release'\nreason = 'r'\n", "[[imports.t]]\ntype = 'raise-release'\nsuffix = '+1'\nreason = 'r'\n",
+                "[[imports.t]]\ntype = 'raise-release'\nsuffix = '+a-1'\nreason = 'r'\n", "[[imports.t]]\ntype = 'handled'\nsuffix = '+a1'\nreason = 'r'\n", "[[imports.t]]\ntype = 'set-attributes'\npath = '/x'\nmode = '9'\nreason = 'r'\n",
         };
         for (size_t i = 0; i < ASH_N(bad); i++)
                 assert_null(tables_of(dir, "", bad[i]));
@@ -235,7 +256,7 @@ static void test_import_refuses(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_relations), cmocka_unit_test(test_bad_index), cmocka_unit_test(test_license),
+                cmocka_unit_test(test_relations), cmocka_unit_test(test_raised), cmocka_unit_test(test_bad_index), cmocka_unit_test(test_license),
                 cmocka_unit_test(test_changelog), cmocka_unit_test(test_import),    cmocka_unit_test(test_import_refuses),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

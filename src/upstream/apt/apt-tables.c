@@ -26,7 +26,7 @@ struct AshAptTables {
 static const char *const change_names[ASH_APT_CHANGE_MAX_] = {
         [ASH_APT_ADD_FILE] = "add-file", [ASH_APT_ADD_DIRECTORY] = "add-directory", [ASH_APT_ADD_SYMLINK] = "add-symlink", [ASH_APT_ADD_GHOST] = "add-ghost",
         [ASH_APT_REMOVE_FILE] = "remove-file", [ASH_APT_SET_ATTRIBUTES] = "set-attributes", [ASH_APT_ADD_RELATION] = "add-relation",
-        [ASH_APT_REMOVE_RELATION] = "remove-relation", [ASH_APT_HANDLED] = "handled",
+        [ASH_APT_REMOVE_RELATION] = "remove-relation", [ASH_APT_HANDLED] = "handled", [ASH_APT_RAISE_RELEASE] = "raise-release",
 };
 const char *ash_apt_change_type_name(AshAptChangeType t) { return t >= 0 && t < ASH_APT_CHANGE_MAX_ ? change_names[t] : NULL; }
 
@@ -111,7 +111,7 @@ static const struct {
 } change_texts[] = {
         { "path", offsetof(AshAptChange, path) },   { "text", offsetof(AshAptChange, text) }, { "from", offsetof(AshAptChange, from) },   { "target", offsetof(AshAptChange, target) },
         { "user", offsetof(AshAptChange, user) },   { "group", offsetof(AshAptChange, group) }, { "caps", offsetof(AshAptChange, caps) },
-        { "script", offsetof(AshAptChange, script) }, { "reason", offsetof(AshAptChange, reason) },
+        { "script", offsetof(AshAptChange, script) }, { "reason", offsetof(AshAptChange, reason) }, { "suffix", offsetof(AshAptChange, suffix) },
 };
 
 static int change_relation(AshAptChange *c, const AshTomlMember *m, AshDiags *diags) {
@@ -166,6 +166,16 @@ static int change_member(AshAptChange *c, const AshTomlMember *m, AshDiags *diag
         return ash_fail(diags, -ASH_ERR_CONFIG, m->key_at, "unknown key '%.*s' in a change of an import", ASH_F(m->key));
 }
 
+/* What stands behind a release must make it a later one. A digit right behind the plus would outdo Debian's own updates of it ("+deb13u1", "+b1"), too. */
+static bool good_suffix(AshSlice s) {
+        static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.";
+        enum { LETTERS = 52 };
+        for (size_t i = 1; i < s.len; i++)
+                if (!memchr(allowed, s.ptr[i], i == 1 ? LETTERS : sizeof allowed - 1))
+                        return false;
+        return s.len > 1 && s.ptr[0] == '+';
+}
+
 static int check_change(const AshAptChange *c, AshDiags *diags) {
         bool path = c->type <= ASH_APT_SET_ATTRIBUTES, relation = c->type == ASH_APT_ADD_RELATION || c->type == ASH_APT_REMOVE_RELATION;
         if (c->type == ASH_APT_CHANGE_INVALID_)
@@ -178,6 +188,8 @@ static int check_change(const AshAptChange *c, AshDiags *diags) {
                 return ash_fail(diags, -ASH_ERR_CONFIG, c->at, "add-file needs either 'text' or 'from', add-symlink a 'target'; nothing else has them");
         if (relation && !c->dep.name.ptr)
                 return ash_fail(diags, -ASH_ERR_CONFIG, c->at, "'%s' needs a 'relation'", change_names[c->type]);
+        if ((c->type == ASH_APT_RAISE_RELEASE || c->suffix.ptr) && (c->type != ASH_APT_RAISE_RELEASE || !good_suffix(c->suffix)))
+                return ash_fail(diags, -ASH_ERR_CONFIG, c->at, "raise-release needs a 'suffix', a plus and a word of letters, digits and '.', as in \"+ashlar1\"; nothing else has one");
         return 0;
 }
 
@@ -190,6 +202,8 @@ static void digest_change(AshDigest *d, const AshAptChange *c) {
                 ash_str_appendf(&s, " %zu:%.*s", texts[i].len, ASH_F(texts[i]));
         if (c->unverified) /* said only then: what was imported before stays as it is */
                 ash_str_append_str(&s, " unverified");
+        if (c->suffix.len)
+                ash_str_appendf(&s, " +%.*s", ASH_F(c->suffix));
         ash_digest_update(d, s.ptr, s.len + 1);
 }
 

@@ -378,13 +378,28 @@ static void add_name(void *context, AshSlice name, bool pattern) {
                 apt_add_dep(w->b, ash_slice_str(ash_arena_printf(w->b->arena, "%.*s(%s)", ASH_F(name), n->isa)), ASH_DEP_EQ, n->evr);
 }
 
-static int add_provides(World *w, const AptRecord *r, AshSlice rpm_arch, const char *label, AshDiags *diags) {
-        AshSlice name = r->fields[APT_PACKAGE], evr = evr_of(w, &r->version);
-        const char *isa = ash_rpm_isa(rpm_arch);
+/* The version that it is published in: Debian's, unless an overlay raises the release. */
+static AshSlice raised_evr(World *w, const AptRecord *r) {
+        AshAptChanges changes = ash_apt_tables_changes(w->tables, r->fields[APT_PACKAGE]);
+        AshSlice evr = evr_of(w, &r->version);
+        for (size_t i = 0; i < changes.n; i++)
+                if (changes.items[i].type == ASH_APT_RAISE_RELEASE)
+                        evr = ash_slice_str(ash_arena_printf(w->b->arena, "%.*s%.*s", ASH_F(evr), ASH_F(changes.items[i].suffix)));
+        return evr;
+}
+
+static void add_own_provides(World *w, AshSlice name, AshSlice evr, const char *isa) {
         apt_add_dep(w->b, name, ASH_DEP_EQ, evr);
         if (isa)
                 apt_add_dep(w->b, ash_slice_str(ash_arena_printf(w->b->arena, "%.*s(%s)", ASH_F(name), isa)), ASH_DEP_EQ, evr);
         apt_add_dep(w->b, marked_name(w, name), ASH_DEP_EQ, evr);
+}
+
+static int add_provides(World *w, const AptRecord *r, AshSlice rpm_arch, const char *label, AshDiags *diags) {
+        AshSlice name = r->fields[APT_PACKAGE], evr = raised_evr(w, r);
+        const char *isa = ash_rpm_isa(rpm_arch);
+        add_own_provides(w, name, evr, isa);
+        add_own_provides(w, name, evr_of(w, &r->version), isa); /* what asks for exactly Debian's version is answered by a raised one, too; equal ones are dropped */
         int e = each_provide(w, r, label, diags, add_provide);
         if (e >= 0)
                 ash_apt_tables_names(w->tables, name, add_name, &(Naming){ w, name, evr, isa });
@@ -478,7 +493,7 @@ static uint32_t package_flags(const AptRecord *r) {
 
 static int add_package(World *w, const AptRecord *r, const char *label, AshDiags *diags) {
         AptBuilder *b = w->b;
-        AshSlice evr = evr_of(w, &r->version), arch = rpm_arch(r->fields[APT_ARCHITECTURE]);
+        AshSlice evr = raised_evr(w, r), arch = rpm_arch(r->fields[APT_ARCHITECTURE]);
         AshRpmEvr parsed;
         (void) ash_rpm_evr_parse(evr, &parsed);
         AshSlice source = r->fields[APT_SOURCE], source_version = r->fields[APT_VERSION]; /* "Source: name (version)" */

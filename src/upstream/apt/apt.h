@@ -16,14 +16,14 @@ ASH_DEFINE_CLEANUP(AshAptTables *, ash_apt_tables_free)
 
 typedef enum AshAptChangeType {
         ASH_APT_ADD_FILE, ASH_APT_ADD_DIRECTORY, ASH_APT_ADD_SYMLINK, ASH_APT_ADD_GHOST, ASH_APT_REMOVE_FILE, ASH_APT_SET_ATTRIBUTES, ASH_APT_ADD_RELATION, ASH_APT_REMOVE_RELATION,
-        ASH_APT_HANDLED, ASH_APT_CHANGE_MAX_, ASH_APT_CHANGE_INVALID_ = -EINVAL
+        ASH_APT_HANDLED, ASH_APT_RAISE_RELEASE, ASH_APT_CHANGE_MAX_, ASH_APT_CHANGE_INVALID_ = -EINVAL
 } AshAptChangeType;
 const char *ash_apt_change_type_name(AshAptChangeType t); /* "add-file" */
 typedef struct AshAptChange {
         AshAptChangeType type;
         AshSpan at;
         AshSlice reason;
-        AshSlice path, text, from, target, user, group, caps, script; /* as the type needs them; ptr NULL: not said. from: a file of the package whose bytes are taken */
+        AshSlice path, text, from, target, user, group, caps, script, suffix; /* as the type needs them; ptr NULL: not said. from: a file of the package whose bytes are taken */
         uint32_t mode;         /* permissions; UINT32_MAX: not said */
         bool config;           /* config(noreplace) */
         bool unverified;       /* "verify = false": something else goes on writing it, so rpm -V looks at owner and mode only */
