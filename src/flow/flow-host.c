@@ -23,6 +23,9 @@ static const char plugin[] =
         "        [ \"$version\" != \"$image\" ] || continue\n"
 static const char on_install[] = FOR_EACH "        kernel-install add \"$version\" \"$image\" || echo \"ashlar-boot: $version cannot be started: kernel-install failed\" >&2\ndone\n";
 static const char on_removal[] = FOR_EACH "        kernel-install remove \"$version\" || :\ndone\n";
+/* The loader on the ESP follows its package, without a look at it at every boot. */
+static const char on_loader[] = "[ -d /run/systemd/system ] || exit 0\nbootctl --no-variables --graceful update || echo \"ashlar-boot: the boot loader was not updated\" >&2\n";
+#define LOADERS "/usr/lib/systemd/boot/efi/"
 #define WATCHED "/boot/" /* rpm looks for directories that begin so: a longer prefix would match none */
 
 void ash_flow_host_free(AshFlowHost *h) {
@@ -101,7 +104,7 @@ static int write_package(AshFlowHost *h, AshSlice program, AshStr *out, AshDiags
                 { .path = ASH_S("/usr/bin/ashlar-initrd"), .user = ASH_S("root"), .group = ASH_S("root"), .data = program, .mode = S_IFREG | 0755, .color = 2 },
                 { .path = ASH_S("/usr/lib/kernel/install.d/60-ashlar-initrd.install"), .user = ASH_S("root"), .group = ASH_S("root"), .data = ash_slice_str(plugin), .mode = S_IFREG | 0755 },
         };
-        const AshRpmNewTrigger triggers[] = { { ASH_S(WATCHED), ash_slice_str(on_install), false }, { ASH_S(WATCHED), ash_slice_str(on_removal), true } };
+        const AshRpmNewTrigger triggers[] = { { ASH_S(WATCHED), ash_slice_str(on_install), false }, { ASH_S(WATCHED), ash_slice_str(on_removal), true }, { ASH_S(LOADERS), ash_slice_str(on_loader), false } };
         AshRpmNew n = { .name = p->name, .version = p->version, .release = p->release, .arch = p->arch, .summary = p->summary, .license = p->license, .vendor = p->vendor, .build_host = ASH_S("ashlar"),
                         .description = ASH_S("The program that makes initrds of Ashlar's images, and a plug-in of kernel-install: a kernel that is installed or upgraded gets an initrd and an entry in the boot menu."),
                         .source_rpm = ASH_S("ashlar-boot-" ASHLAR_VERSION "-1.src.rpm"), .files = files, .n_files = ASH_N(files), .triggers = triggers, .n_triggers = ASH_N(triggers) };

@@ -1,13 +1,16 @@
-"""The server image of distro/, booted in QEMU: `image test` finds it well; cloud-init takes a seed; ssh by key and not by password; dnf installs from the published repository with both signature checks.
+"""The server image of distro/, booted in QEMU: `image test` finds it well; cloud-init takes a seed; ssh by key and not by password; dnf installs from the published repository with both signature checks, refuses what
+others signed, upgrades kernel and glibc; the new kernel starts, and the old one again.
 Needs the archive of the apt upstream: ASHLAR_TEST_STORE may name a store that has the packages already; without network and store the tests are skipped."""
 import functools, hashlib, http.server, json, os, pathlib, re, shutil, signal, subprocess, sys, tempfile, threading, time, unittest
 import xml.etree.ElementTree as ET
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 from ashcli import ASHLAR  # noqa: E402
+from rpmkit import Kit  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BOOT = 600  # seconds; a boot takes 20 to 120 under emulation, as busy as the host is
+META = "linux-image-cloud-amd64"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -26,26 +29,30 @@ class Server(unittest.TestCase):
         base = pathlib.Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
         cls.dir = pathlib.Path(tempfile.mkdtemp(prefix="ashlar-server-", dir=base))
         cls.addClassCleanup(lambda: subprocess.run(["rm", "-rf", cls.dir]))
-        cls.project = cls.dir / "distro"
-        shutil.copytree(TOP / "distro", cls.project, ignore=shutil.ignore_patterns("ashlar.lock"))
         cls.env = {**os.environ, "ASHLAR_STORE": os.environ.get("ASHLAR_TEST_STORE", str(cls.dir / "store")), "XDG_DATA_HOME": str(cls.dir / "data"), "LC_ALL": "C.UTF-8", "TMPDIR": str(cls.dir)}
+        cls.project = cls.copy("plain")
         lock = cls.ashlar("-q", "lock", check=False)
         if lock.returncode:
             raise unittest.SkipTest("no archive to be had: " + lock.stderr.strip()[-200:])
-        cls.ashlar("-q", "image", "build", "server")
-        cls.images = cls.dir / "out/images/server"
 
     @classmethod
-    def ashlar(cls, *args, check=True):
-        p = subprocess.run([ASHLAR, "-C", cls.project, *map(str, args)], env=cls.env, capture_output=True, text=True)
+    def copy(cls, name):
+        project = cls.dir / name / "distro"
+        shutil.copytree(TOP / "distro", project, ignore=shutil.ignore_patterns("ashlar.lock"))
+        return project
+
+    @classmethod
+    def ashlar(cls, *args, check=True, project=None):
+        p = subprocess.run([ASHLAR, "-C", project or cls.project, *map(str, args)], env=cls.env, capture_output=True, text=True)
         if check and p.returncode:
             raise AssertionError(f"{args}\n{p.stdout}{p.stderr}")
         return p
 
     def test_healthy(self):
         """Everything that the definition lists, on a disk that is larger than the image."""
+        self.ashlar("-q", "image", "build", "server")
         junit = self.dir / "junit.xml"
-        disk = self.images / "server-x86_64.qcow2"
+        disk = self.dir / "plain/out/images/server/server-x86_64.qcow2"
         before = hashlib.sha256(disk.read_bytes()).digest()
         p = self.ashlar("--json", "image", "test", "server", "--format", "qcow2", "--disk-size", 4, "--junit", junit, check=False)
         result = json.loads(p.stdout or "{}")
@@ -59,9 +66,9 @@ class Server(unittest.TestCase):
         self.assertEqual(hashlib.sha256(disk.read_bytes()).digest(), before, "the image was written to")
 
     # ---- a machine that stays up ----
-    def boot(self, *args):
+    def boot(self, project, *args):
         with (self.dir / "console").open("wb") as console:
-            p = subprocess.Popen([ASHLAR, "-C", self.project, "image", "boot", "server", "--ssh-port", "0", *map(str, args)], env=self.env, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.PIPE, text=True)
+            p = subprocess.Popen([ASHLAR, "-C", project, "image", "boot", "server", "--ssh-port", "0", *map(str, args)], env=self.env, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.PIPE, text=True)
 
         def end():
             p.send_signal(signal.SIGTERM)
@@ -96,16 +103,41 @@ class Server(unittest.TestCase):
         seed = self.dir / "user-data"
         seed.write_text("#cloud-config\nhostname: seeded\nssh_pwauth: true\nusers:\n  - name: walter\n    plain_text_passwd: secret\n    lock_passwd: false\n    sudo: \"ALL=(ALL) NOPASSWD:ALL\"\n    shell: /bin/bash\n"
                         f"    ssh_authorized_keys: [\"{(self.dir / 'key.pub').read_text().strip()}\"]\nwrite_files:\n  - path: /etc/seeded\n    content: was here\nruncmd:\n  - [touch, /var/lib/ran]\n")
-        self.ashlar("-q", "repo", "build", "-o", self.dir / "repos")
-        httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=self.dir / "repos"))
-        self.addCleanup(httpd.server_close)
-        self.addCleanup(httpd.shutdown)
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        port = self.boot("--seed", seed)
+        project, kernels = self.held()
+        httpd = self.serve(self.dir / "repos")
+        port = self.boot(project, "--seed", seed, "--disk-size", 4)
         self.assertIn("status: done", self.wait_for_ssh(port))
         self.assertEqual(self.ssh(port, "hostname; cat /etc/seeded; echo; ls /var/lib/ran").stdout.split(), ["seeded", "was", "here", "/var/lib/ran"])
         self.check_logins(port)
-        self.check_dnf(port, httpd.server_address[1])
+        self.check_dnf(port, httpd)
+        self.check_strangers(port, httpd)
+        self.check_upgrade(port, project, *kernels)
+        self.check_rollback(port, *kernels)
+
+    def serve(self, folder):
+        httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+        self.addCleanup(httpd.server_close)
+        self.addCleanup(httpd.shutdown)
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        return httpd.server_address[1]
+
+    def held(self):
+        """A project whose machines have the older of two kernels: as it was before the archive got the newer one. Its first generation is published."""
+        names = [p["name"] for p in json.loads(self.ashlar("--json", "upstream", "list", "linux-image-*-amd64").stdout)]
+        versions = {n: tuple(map(int, m.groups())) for n in names if (m := re.fullmatch(r"linux-image-(\d+)\.(\d+)\.(\d+)\+deb\d+-cloud-amd64", n))}
+        if len(versions) < 2:
+            self.skipTest("the archive has one kernel only")
+        old, new = sorted(versions, key=versions.get)[-2:]
+        project = self.copy("held")
+        self.change(project, ("remove-relation", f'relation = "requires {new}"', META), ("add-relation", f'relation = "requires {old}"', META))
+        self.ashlar("-q", "lock", project=project)
+        self.ashlar("-q", "image", "build", "server", project=project)
+        self.ashlar("-q", "repo", "build", "-o", self.dir / "repos", project=project)
+        return project, [n.removeprefix("linux-image-") for n in (old, new)]
+
+    def change(self, project, *changes):
+        text = "".join(f'[[imports."{package}"]]\ntype = "{kind}"\n{key}\nreason = "a test"\n' for kind, key, package in changes)
+        (project / "imports.toml").write_text((TOP / "distro/imports.toml").read_text() + text)
 
     def check_logins(self, port):
         other = self.ssh(port, "true", key="other", options=["-o", "BatchMode=yes"], check=False)
@@ -115,11 +147,13 @@ class Server(unittest.TestCase):
         self.assertEqual(offered.returncode, 255)
         self.assertEqual(set(re.findall(r"Authentications that can continue: (\S+)", offered.stderr)), {"publickey"})
 
+    def add_repository(self, port, name, url, key):
+        self.ssh(port, f"printf '[{name}]\nname={name}\nbaseurl={url}\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey={key}\n' | sudo tee /etc/yum.repos.d/{name}.repo >/dev/null")
+
     def check_dnf(self, port, http_port):
         for channel in ("base", "extras"):
             url = f"http://10.0.2.2:{http_port}/{channel}/x86_64"
-            text = f"[{channel}]\nname={channel}\nbaseurl={url}\ngpgcheck=1\nrepo_gpgcheck=1\ngpgkey={url}/repodata/repomd.xml.key\n"
-            self.ssh(port, f"printf '{text}' | sudo tee /etc/yum.repos.d/{channel}.repo >/dev/null")
+            self.add_repository(port, channel, url, f"{url}/repodata/repomd.xml.key")
         self.assertEqual(self.ssh(port, "command -v tree", check=False).returncode, 1)
         self.ssh(port, "sudo dnf -y install tree", timeout=900)
         self.assertIn("/etc/systemd", self.ssh(port, "tree -d -L 1 /etc/systemd").stdout)
@@ -131,6 +165,69 @@ class Server(unittest.TestCase):
         keyless = self.ssh(port, "sudo dnf -y --disablerepo='*' --enablerepo=keyless install tree", check=False, timeout=900)
         self.assertNotEqual(keyless.returncode, 0, keyless.stdout)
         self.assertEqual(self.ssh(port, "command -v tree", check=False).returncode, 1)
+
+    def check_strangers(self, port, http_port):
+        """A repository that is signed as it should, with a package that somebody else signed, one that was altered, and one without a signature."""
+        kit = Kit(self.dir)
+        self.addCleanup(kit.close)
+        ours, repo = kit.key("ours", "rsa2048"), self.dir / "repos/foreign"
+        kit.key("stranger", "rsa2048")
+        repo.mkdir()
+        for name, signer in (("honest", "ours"), ("strange", "stranger"), ("altered", "ours"), ("bare", None)):
+            rpm = kit.build(name, install=f"mkdir -p %{{buildroot}}/usr/share/{name}; echo {name} > %{{buildroot}}/usr/share/{name}/file", files=f"/usr/share/{name}/file")
+            if signer:
+                kit.sign(rpm, signer)
+            if name == "altered":  # a word of the header: its digest and signature are of another one
+                data = rpm.read_bytes()
+                self.assertEqual(data.count(b"Made by a test."), 1)
+                rpm.write_bytes(data.replace(b"Made by a test.", b"Made by a tesu."))
+            shutil.copy2(rpm, repo)
+        subprocess.run(["createrepo_c", "-q", repo], check=True)
+        kit.run("gpg", "--batch", "--armor", "--detach-sign", "-u", "ours", repo / "repodata/repomd.xml")
+        shutil.copy2(ours, repo / "key")
+        self.add_repository(port, "foreign", f"http://10.0.2.2:{http_port}/foreign", f"http://10.0.2.2:{http_port}/foreign/key")
+        for name, good in (("strange", False), ("altered", False), ("bare", False), ("honest", True)):
+            p = self.ssh(port, f"sudo dnf -y --disablerepo='*' --enablerepo=foreign install {name}", check=False, timeout=900)
+            self.assertEqual(p.returncode == 0, good, p.stdout + p.stderr)
+            self.assertEqual(self.ssh(port, f"test -e /usr/share/{name}", check=False).returncode == 0, good)
+        self.ssh(port, "sudo rpm -e honest && sudo rm /etc/yum.repos.d/foreign.repo")
+
+    def entries(self, port):
+        return set(self.ssh(port, "sudo ls /efi/loader/entries").stdout.split())
+
+    def check_upgrade(self, port, project, old, new):
+        """The next generation: kernel and glibc released again. dnf upgrades the machine while it runs; the kernel that ran stays."""
+        self.change(project, *(("raise-release", 'suffix = "+test1"', package) for package in (META, f"linux-image-{new}", "libc6")))
+        self.ashlar("-q", "lock", project=project)
+        self.ashlar("-q", "repo", "build", "-o", self.dir / "repos", project=project)
+        self.assertEqual(self.ssh(port, "uname -r").stdout.strip(), old)
+        self.assertEqual(self.entries(port), {f"ashlar-{old}.conf"})
+        upgrade = self.ssh(port, "sudo dnf -y --refresh upgrade", timeout=1800)
+        self.assertEqual(re.findall("(?m)cannot be started|^warning:.*|^error:.*|failed", upgrade.stdout + upgrade.stderr), [], upgrade.stdout)
+        installed = set(self.ssh(port, f"rpm -q --qf '%{{name}} %{{release}}\\n' {META} libc6 linux-image-{old} linux-image-{new}").stdout.splitlines())
+        self.assertEqual({line.split()[0] for line in installed if line.endswith("+test1")}, {META, "libc6", f"linux-image-{new}"})
+        self.assertEqual(self.entries(port), {f"ashlar-{old}.conf", f"ashlar-{new}+3.conf"}, upgrade.stdout)
+        self.assertEqual(self.ssh(port, f"sudo ls /efi/ashlar/{old} /efi/ashlar/{new}").stdout.count("initrd"), 2)
+        self.assertIn("Nothing to do", self.ssh(port, "sudo dnf -y upgrade", timeout=900).stdout)
+        self.assertIn("Nothing to do", self.ssh(port, "sudo dnf -y autoremove", timeout=900).stdout, "the kernel that runs stays, though nothing asks for it any more")
+        self.restart(port, "true", new)
+        self.assertEqual(self.entries(port), {f"ashlar-{old}.conf", f"ashlar-{new}.conf"}, "it came up: no more tries are counted")
+        self.assertEqual(self.ssh(port, "rpm -V --nomtime libc6 " + f"linux-image-{old} linux-image-{new}").stdout, "")
+
+    def check_rollback(self, port, old, new):
+        self.restart(port, f"bootctl set-default ashlar-{old}.conf", old)
+        self.assertEqual(self.entries(port), {f"ashlar-{old}.conf", f"ashlar-{new}.conf"})
+
+    def restart(self, port, before, kernel):
+        boot = self.ssh(port, "cat /proc/sys/kernel/random/boot_id").stdout
+        self.ssh(port, f"sudo {before} && sudo systemctl reboot", check=False)
+        end = time.monotonic() + BOOT
+        while time.monotonic() < end:
+            p = self.ssh(port, "cat /proc/sys/kernel/random/boot_id", options=["-o", "BatchMode=yes"], check=False)
+            if p.returncode == 0 and p.stdout != boot:
+                break
+            time.sleep(3)
+        self.assertEqual(self.ssh(port, "systemctl is-system-running --wait; uname -r; systemctl --failed --no-legend", check=False, timeout=BOOT).stdout.split(), ["running", kernel])
 
 
 if __name__ == "__main__":
