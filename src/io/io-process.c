@@ -78,14 +78,17 @@ static int child_prepare(const Child *c) {
         const AshProcess *p = c->p;
         sigset_t none;
         sigemptyset(&none);
-        setpgid(0, 0);
+        if (!p->terminal)
+                setpgid(0, 0);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         /* The caller may ignore these; the child starts like one of a shell. */
         signal(SIGPIPE, SIG_DFL);
         signal(SIGXFSZ, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGQUIT, SIG_DFL);
         /* stdout_fd may be 2 and stderr_fd 1: both move out of the way first. */
         int out = c->out <= 2 ? fcntl(c->out, F_DUPFD, 3) : c->out, err = c->err <= 2 ? fcntl(c->err, F_DUPFD, 3) : c->err;
-        if (dup2(c->in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)
+        if (!p->terminal && (dup2(c->in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0))
                 return -errno;
         if (p->cwd_fd > 0 ? fchdir(p->cwd_fd) < 0 : p->cwd && chdir(p->cwd) < 0)
                 return -errno;
@@ -115,12 +118,14 @@ typedef struct Running {
         size_t limit;
         uint64_t end;   /* ash_now_ns() at which to give up; UINT64_MAX: never */
         uint64_t next;  /* when to call "every" again */
-        bool timed_out, too_much;
+        bool timed_out, too_much, stopped;
+        bool grouped;   /* it has a process group of its own */
 } Running;
 
 static void running_done(Running *r) {
         if (r->pid > 0) {
-                kill(-r->pid, SIGKILL);
+                if (r->grouped)
+                        kill(-r->pid, SIGKILL);
                 kill(r->pid, SIGKILL);
                 while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
                         ;
@@ -136,9 +141,9 @@ static int start(const AshProcess *p, Running *run) {
         _pipe_ Pipe report = { -1, -1 };
         _close_ int in = input_open(p->input);
         int r = in < 0 ? in : pipe_open(&report);
-        if (r >= 0 && p->stdout_fd <= 0)
+        if (r >= 0 && p->stdout_fd <= 0 && !p->terminal)
                 r = pipe_open(&run->out);
-        if (r >= 0 && p->stderr_fd <= 0)
+        if (r >= 0 && p->stderr_fd <= 0 && !p->terminal)
                 r = pipe_open(&run->err);
         if (r < 0)
                 return r;
@@ -153,7 +158,9 @@ static int start(const AshProcess *p, Running *run) {
         pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (run->pid < 0)
                 return -e;
-        setpgid(run->pid, run->pid); /* here too: whoever comes first */
+        run->grouped = !p->terminal;
+        if (run->grouped)
+                setpgid(run->pid, run->pid); /* here too: whoever comes first */
         ash_close_p(&report.write);
         ash_close_p(&run->out.write);
         ash_close_p(&run->err.write);
@@ -167,6 +174,18 @@ static int start(const AshProcess *p, Running *run) {
                 return problem < 0 ? problem : -EIO;
         run->pidfd = (int) syscall(SYS_pidfd_open, run->pid, 0);
         return 0;
+}
+
+/* 64 KiB at a time, however much it writes: it waits for us. */
+static void pass_on(const AshProcess *p, Running *run) {
+        char buffer[65536];
+        ssize_t k = read(run->err.read, buffer, sizeof buffer);
+        if (k < 0 && (errno == EINTR || errno == EAGAIN))
+                return;
+        if (k <= 0)
+                ash_close_p(&run->err.read);
+        run->err.read = k <= 0 ? -1 : run->err.read;
+        run->stopped |= k > 0 && p->sink(p->sink_data, ash_slice(buffer, (size_t) k)) < 0;
 }
 
 static void take_output(int *fd, AshStr *text, size_t limit, bool *too_much) {
@@ -218,9 +237,11 @@ static bool turn(const AshProcess *p, Running *run) {
                 return false;
         if (k > 0 && fds[0].revents)
                 take_output(&run->out.read, &run->out_text, run->limit, &run->too_much);
-        if (k > 0 && fds[1].revents)
+        if (k > 0 && fds[1].revents && p->sink)
+                pass_on(p, run);
+        else if (k > 0 && fds[1].revents)
                 take_output(&run->err.read, &run->err_text, run->limit, NULL);
-        if (run->too_much)
+        if (run->too_much || run->stopped)
                 return false;
         if (!run->exited && (run->pidfd < 0 || fds[2].revents) && has_exited(run->pid)) {
                 run->exited = true;
@@ -237,7 +258,7 @@ static int reap(Running *run, AshProcessResult *ret) {
         siginfo_t info;
         /* Whatever of the group is left is ended before the leader's number can be used again. */
         if (!run->exited || run->out.read >= 0 || run->err.read >= 0)
-                kill(-run->pid, SIGKILL);
+                kill(run->grouped ? -run->pid : run->pid, SIGKILL);
         while (waitid(P_PID, (id_t) run->pid, &info, WEXITED) < 0)
                 if (errno != EINTR) {
                         run->pid = 0;
@@ -248,7 +269,7 @@ static int reap(Running *run, AshProcessResult *ret) {
                 return -ASH_ERR_LIMIT;
         bool ended = info.si_code == CLD_EXITED;
         ash_process_result_done(ret);
-        *ret = (AshProcessResult){ .out = run->out_text, .err = run->err_text, .status = ended ? info.si_status : -1, .signal = ended ? 0 : info.si_status, .timed_out = run->timed_out };
+        *ret = (AshProcessResult){ .out = run->out_text, .err = run->err_text, .status = ended ? info.si_status : -1, .signal = ended ? 0 : info.si_status, .timed_out = run->timed_out, .stopped = run->stopped };
         run->out_text = run->err_text = (AshStr){};
         return 0;
 }
@@ -260,8 +281,13 @@ int ash_process_run(const AshProcess *p, AshProcessResult *ret) {
         int r = start(p, &run);
         if (r < 0)
                 return r;
+        void (*interrupt)(int) = p->terminal ? signal(SIGINT, SIG_IGN) : SIG_DFL, (*quit)(int) = p->terminal ? signal(SIGQUIT, SIG_IGN) : SIG_DFL;
         while (turn(p, &run))
                 ;
+        if (p->terminal) {
+                signal(SIGINT, interrupt);
+                signal(SIGQUIT, quit);
+        }
         return reap(&run, ret);
 }
 
@@ -281,7 +307,7 @@ int ash_child_start(const AshProcess *p, AshChild **ret) {
 
 int ash_child_fd(const AshChild *c) { return c->run.pidfd; }
 bool ash_child_ended(const AshChild *c) { return has_exited(c->run.pid); }
-void ash_child_signal(const AshChild *c, int signal) { kill(-c->run.pid, signal); }
+void ash_child_signal(const AshChild *c, int signal) { kill(c->run.grouped ? -c->run.pid : c->run.pid, signal); }
 
 int ash_child_finish(AshChild *c, AshProcessResult *ret) {
         c->run.exited = has_exited(c->run.pid);

@@ -14,6 +14,9 @@ typedef struct AshProcess {
         int keep_fd;                 /* > 0: this descriptor stays open in the child */
         void (*every)(void *);       /* called about five times a second while it runs: to see how far it is */
         void *every_data;
+        int (*sink)(void *, AshSlice); /* gets what it writes to stderr as it comes, in place of err; a negative result ends it: see ret->stopped */
+        void *sink_data;
+        bool terminal;               /* the caller's stdin, stdout and stderr are its own, and it stays in the caller's process group: for a person, who may interrupt it and not us */
         int (*before_exec)(void *);  /* in the child, after fork; async-signal-safe calls only; its negative result is reported as failure to start */
         void *before_exec_data;
 } AshProcess;
@@ -22,7 +25,7 @@ typedef struct AshProcessResult {
         AshStr out, err;             /* what it wrote */
         int status;                  /* exit status, 0 to 255; -1 when a signal ended it */
         int signal;                  /* that signal, or 0 */
-        bool timed_out;
+        bool timed_out, stopped;     /* stopped: by the sink */
 } AshProcessResult;
 void ash_process_result_done(AshProcessResult *r);
 #define _process_result_ _cleanup_(ash_process_result_done)

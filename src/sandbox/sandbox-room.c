@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <grp.h>
 #include <pthread.h>
@@ -100,12 +101,13 @@ static int map_one(pid_t pid, AshDiags *diags) {
         return r < 0 ? ash_fail(diags, -ENOTSUP, ASH_NOWHERE, "sandbox: cannot set the ids of a user namespace: %s", ash_strerror(r)) : 0;
 }
 
-static int map_as_root(pid_t pid, AshDiags *diags) {
+static int map_as_root(pid_t pid, uint32_t *ret_owner, AshDiags *diags) {
         Range u = range_of_root("/proc/self/uid_map"), g = range_of_root("/proc/self/gid_map");
         _free_ char *uid = ash_asprintf("0 %llu %llu\n", (unsigned long long) u.first, (unsigned long long) u.count), *gid = ash_asprintf("0 %llu %llu\n", (unsigned long long) g.first, (unsigned long long) g.count);
         int r = write_proc(pid, "uid_map", uid);
         if (r >= 0)
                 r = write_proc(pid, "gid_map", gid);
+        *ret_owner = (uint32_t) u.first;
         return r < 0 ? ash_fail(diags, -ENOTSUP, ASH_NOWHERE, "sandbox: cannot set the ids of a user namespace: %s", ash_strerror(r)) : 0;
 }
 
@@ -163,6 +165,11 @@ static int make_in_child(const Maker *m) {
         umask(022);
         if (mkdir(base, 0755) < 0 || mkdir(run, 0755) < 0)
                 return -errno;
+        for (unsigned i = 0; i < ASH_SANDBOX_LAYERS; i++) {
+                _free_ char *layer = ash_asprintf("%s/layer%u", m->place, i);
+                if (mkdir(layer, 0755) < 0)
+                        return -errno;
+        }
         return 0;
 }
 
@@ -196,7 +203,7 @@ static int converse(AshSandboxRoom *room, const Maker *m, pid_t pid, AshDiags *d
                 return ash_fail(diags, -ENOTSUP, ASH_NOWHERE, "sandbox: the process that makes it died");
         if (byte != 'm')
                 return not_supported(diags, byte);
-        int r = room->one_id ? map_one(pid, diags) : geteuid() == 0 ? map_as_root(pid, diags) : map_range(pid, diags);
+        int r = room->one_id ? map_one(pid, diags) : geteuid() == 0 ? map_as_root(pid, &room->owner, diags) : map_range(pid, diags);
         if (r < 0)
                 return r;
         if (write(m->to_child[1], "g", 1) != 1 || read(m->from_child[0], &byte, 1) != 1)
@@ -210,7 +217,7 @@ static int converse(AshSandboxRoom *room, const Maker *m, pid_t pid, AshDiags *d
 int ash_sandbox_room_new(const AshSandboxRoomOptions *o, AshSandboxRoom **ret, AshDiags *diags) {
         _cleanup_(ash_sandbox_room_free_p) AshSandboxRoom *room = ash_calloc(1, sizeof *room);
         Maker m = {};
-        *room = (AshSandboxRoom){ .user_ns = -1, .mount_ns = -1, .one_id = o->one_id };
+        *room = (AshSandboxRoom){ .user_ns = -1, .mount_ns = -1, .one_id = o->one_id, .owner = geteuid() };
         /* Every user of the room must be able to get there, so $TMPDIR is the second choice. */
         int r = ash_tempdir_new("/tmp", &room->place);
         if (r < 0)
@@ -309,6 +316,69 @@ int ash_sandbox_room_call(AshSandboxRoom *room, int (*fn)(AshSandboxCall *, void
         void *map = mmap(NULL, (size_t) st.st_size, PROT_READ, MAP_PRIVATE, out, 0);
         if (map == MAP_FAILED)
                 return -errno;
-        *ret_out = (AshBytes){ .ptr = map, .len = (size_t) st.st_size, .mapped = true };
+        *ret_out = (AshBytes){ .ptr = map, .len = (size_t) st.st_size, .mapped = (size_t) st.st_size };
         return r;
+}
+
+uint32_t ash_sandbox_room_owner(const AshSandboxRoom *room) { return room->owner; }
+
+/* ---- layers that only the host's root can reach ---- */
+static int bind_layer(const AshSandboxRoom *room, const char *from, const char *to) {
+        if (setns(room->mount_ns, CLONE_NEWNS) < 0 || mount(from, to, NULL, MS_BIND, NULL) < 0)
+                return errno;
+        return 0;
+}
+
+int ash_sandbox_room_layer(AshSandboxRoom *room, const char *path, char **ret) {
+        if (geteuid() != 0 || room->one_id) { /* the room's root is who we are */
+                *ret = ash_strdup(path);
+                return 0;
+        }
+        if (room->n_layers == ASH_SANDBOX_LAYERS)
+                return -ASH_ERR_LIMIT;
+        _free_ char *to = ash_asprintf("%s/layer%u", room->place->path, room->n_layers);
+        pid_t pid = fork_quietly();
+        if (pid == 0)
+                _exit(bind_layer(room, path, to));
+        int status = pid < 0 ? -errno : wait_for(pid);
+        if (status < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
+                return status < 0 ? status : WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+        room->n_layers++;
+        *ret = ASH_TAKE(to);
+        return 0;
+}
+
+/* ---- what is in it ---- */
+static int read_dir(AshSandboxCall *c, void *data) {
+        _close_ int fd = ash_open_beneath(c->base, data, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+        return fd < 0 ? fd : ash_sandbox_scan_changes(fd, ASH_S(""), c->out_fd);
+}
+
+int ash_sandbox_room_read(AshSandboxRoom *room, const char *dir, AshBytes *ret) {
+        char problem[256];
+        return ash_sandbox_room_call(room, read_dir, (void *) (*dir == '/' ? dir + 1 : dir), ret, problem);
+}
+
+typedef struct Space {
+        uint64_t bytes, names;
+} Space;
+static int tell_space(AshSandboxCall *c, void *data _unused_) {
+        struct statvfs v;
+        if (fstatvfs(c->base, &v) < 0)
+                return -errno;
+        Space s = { (uint64_t) v.f_bavail * v.f_frsize, v.f_favail };
+        return ash_write_all(c->out_fd, &s, sizeof s);
+}
+
+int ash_sandbox_room_free_space(AshSandboxRoom *room, uint64_t *ret_bytes, uint64_t *ret_names) {
+        char problem[256];
+        _bytes_ AshBytes out = {};
+        Space s;
+        int r = ash_sandbox_room_call(room, tell_space, NULL, &out, problem);
+        if (r < 0 || out.len != sizeof s)
+                return r < 0 ? r : -EIO;
+        memcpy(&s, out.ptr, sizeof s);
+        *ret_bytes = s.bytes;
+        *ret_names = s.names;
+        return 0;
 }

@@ -76,6 +76,17 @@ static void set_limits(const Child *c) {
                 limit(RLIMIT_AS, c->limits.memory);
         struct rlimit none = {};
         (void) setrlimit(RLIMIT_CORE, &none);
+        if (c->limits.cpus) {
+                cpu_set_t all, some;
+                CPU_ZERO(&some);
+                unsigned n = 0;
+                for (int i = 0; sched_getaffinity(0, sizeof all, &all) == 0 && i < CPU_SETSIZE && n < c->limits.cpus; i++)
+                        if (CPU_ISSET(i, &all)) {
+                                CPU_SET(i, &some);
+                                n++;
+                        }
+                (void) sched_setaffinity(0, sizeof some, &some);
+        }
 }
 
 /* A layer over the base and the host's directories, in a mount namespace of its own. */
@@ -109,7 +120,7 @@ static int before_bwrap(void *data) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* new credentials reset it */
         if (r >= 0)
                 set_limits(c);
-        if (r >= 0 && c->s->one_output && dup2(2, 1) < 0)
+        if (r >= 0 && c->s->one_output && !c->s->shell && dup2(2, 1) < 0)
                 r = -errno;
         fcntl(c->status_fd, F_SETFD, 0);
         if (c->clock_fd >= 0)
@@ -276,6 +287,8 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
                 add(a, "--perms", "0444", NULL);
                 add(a, "--ro-bind-data", ash_arena_printf(a->arena, "%d", c->clock_fd), ASH_SANDBOX_CLOCK);
         }
+        for (const char *const *k = s->kept; k && *k && c->overlay; k++)
+                add(a, "--bind", ash_arena_printf(a->arena, "%s%s", s->room->base, *k), *k);
         for (size_t i = 0; i < s->n_binds; i++)
                 add(a, s->binds[i].writable ? "--bind" : "--ro-bind", s->binds[i].from, s->binds[i].to);
         add(a, "--chdir", s->cwd ? s->cwd : "/", NULL);
@@ -287,7 +300,7 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
         }
         if (c->clock_fd >= 0) {
                 add(a, "--setenv", "LD_PRELOAD", ASH_SANDBOX_CLOCK);
-                add(a, "--setenv", "ASHLAR_CLOCK", ash_arena_printf(a->arena, "%lld", (long long) s->clock));
+                add(a, "--setenv", "ASHLAR_CLOCK", ash_arena_printf(a->arena, s->clock ? "%lld" : "+%lld", (long long) (s->clock ? s->clock : s->clock_shift)));
         }
         add(a, "--", NULL, NULL);
         for (const char *const *w = s->argv; *w; w++)
@@ -362,7 +375,7 @@ static int start(const AshSandbox *s, Child *child, AshSandboxResult *ret) {
         static const char *const nothing[] = { "true", NULL }, *const no_env[] = { NULL };
         _free_ char *options = overlay_options(s);
         child->overlay = options;
-        AshProcess p = { .timeout_ms = child->limits.wall_ms, .output_limit = child->limits.output, .cwd = "/", .keep_fd = child->script_fd >= 0 ? child->script_fd : 0, .input = s->input,
+        AshProcess p = { .timeout_ms = child->limits.wall_ms, .output_limit = child->limits.output, .cwd = "/", .keep_fd = child->script_fd >= 0 ? child->script_fd : 0, .input = s->input, .sink = s->sink, .sink_data = s->sink_data, .every = s->every, .every_data = s->every_data, .terminal = s->shell && !s->call,
                          .before_exec_data = child, .before_exec = s->call ? before_call : before_bwrap, .argv = nothing };
         if (!s->call) {
                 bwrap_args(&a, s, child);
@@ -385,7 +398,7 @@ static bool has_started(int status_fd) {
 static int judge(const AshSandbox *s, const Child *child, AshSandboxResult *ret, AshDiags *diags) {
         AshProcessResult *p = &ret->process;
         AshSlice said = ash_str_slice(&p->err);
-        if (p->timed_out || p->signal || (s->call ? p->status != SETUP_FAILED : p->status == 0 || has_started(child->status_fd)))
+        if (p->timed_out || p->stopped || p->signal || (s->call ? p->status != SETUP_FAILED : p->status == 0 || has_started(child->status_fd)))
                 return 0;
         if (!s->call && ash_slice_find(said, ASH_S("bwrap: execvp ")) >= 0) {
                 p->status = 127; /* as shells say it */
@@ -424,7 +437,7 @@ int ash_sandbox_run(const AshSandbox *s, AshSandboxResult *ret, AshDiags *diags)
                 if (script < 0)
                         return ash_fail(diags, script, ASH_NOWHERE, "sandbox: %s", ash_strerror(script));
         }
-        if (s->clock && !s->call) {
+        if ((s->clock || s->clock_shift > 0) && !s->call) {
                 clock = child.clock_fd = memory_file("ashlar-clock", clock_library());
                 if (clock < 0)
                         return ash_fail(diags, clock, ASH_NOWHERE, "sandbox: %s", ash_strerror(clock));

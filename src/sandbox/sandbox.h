@@ -27,6 +27,10 @@ typedef struct AshSandboxCall {
         char problem[256];
 } AshSandboxCall;
 int ash_sandbox_room_call(AshSandboxRoom *room, int (*fn)(AshSandboxCall *c, void *data), void *data, AshBytes *ret_out, char ret_problem[static 256]);
+/* The room's root as the host knows it: what it owns there is root's in the room. */
+uint32_t ash_sandbox_room_owner(const AshSandboxRoom *room);
+/* A directory of the host that cannot be reached from within the room because of what is above it becomes a layer all the same; *ret (malloc'ed) is what to give as one. */
+int ash_sandbox_room_layer(AshSandboxRoom *room, const char *path, char **ret);
 
 /* ---- a run ---- */
 typedef struct AshSandboxBind {
@@ -40,6 +44,7 @@ typedef struct AshSandboxLimits {    /* 0: what is said here */
         uint64_t memory;             /* address space of each process, bytes: 8 GiB */
         unsigned processes;          /* at once: 1024 */
         uint64_t disk;               /* bytes of a file, of a fresh layer, of /tmp and of /dev/shm: 4 GiB. All of the base: the room's size */
+        unsigned cpus;               /* how many processors it may use; all */
         size_t output;               /* bytes kept of stdout and of stderr: 1 MiB; more is -ASH_ERR_LIMIT for stdout, dropped for stderr */
 } AshSandboxLimits;
 
@@ -56,11 +61,17 @@ typedef struct AshSandbox {
         const AshSandboxBind *binds; /* of programs */
         size_t n_binds;
         const char *const *layers;   /* directories of the host, NULL-terminated, upper ones first: under the room's base, read-only. Implies fresh. What the host's root owns is nobody's there */
+        const char *const *kept;     /* directories of the base, NULL-terminated ("/builddir"): with fresh or layers what programs change there stays */
         bool fresh;                  /* what it changes goes to a layer of its own (overlayfs; Linux 5.11) and is gone after the run: several may run in one room at the same time. Of programs, without changes */
         uint32_t uid, gid;           /* 0: root of the room, with its capabilities; else that user, without any (of programs; not in a room with one id) */
         const char *host_name;       /* NULL: "localhost" */
         bool network;                /* the host's network; else none but loopback */
         bool shell;                  /* the caller's terminal is stdin, stdout and stderr: for a person; no time limit */
+        int (*sink)(void *data, AshSlice bytes); /* gets stderr as it comes, in place of process.err; a negative result ends the run (process.stopped). Of programs */
+        void *sink_data;
+        void (*every)(void *data);   /* called about five times a second while it runs */
+        void *every_data;
+        int64_t clock_shift;         /* seconds that the programs' clock is ahead; as clock, but it goes on */
         bool one_output;             /* stdout goes where stderr goes: in order, in process.err */
         bool changes;                /* what it changed in the base is wanted */
         AshSandboxLimits limits;
@@ -85,6 +96,10 @@ typedef struct AshSandboxChange {
         uint32_t mode, uid, gid;     /* permissions; owner as the room's processes see it */
         AshSlice xattrs;             /* for ash_sandbox_xattr_next() */
 } AshSandboxChange;
+/* All that is below a directory of the base, told as changes with paths relative to it. -ENOENT. */
+int ash_sandbox_room_read(AshSandboxRoom *room, const char *dir, AshBytes *ret);
+/* Bytes that are free in the base, and names. */
+int ash_sandbox_room_free_space(AshSandboxRoom *room, uint64_t *ret_bytes, uint64_t *ret_names);
 /* Sorted by path, a directory before what it holds. 1, 0 at the end, -ASH_ERR_SYNTAX. A directory, and what has another time only, is told as well: compare. */
 int ash_sandbox_change_next(AshSlice *rest, AshSandboxChange *ret);
 bool ash_sandbox_xattr_next(AshSlice *rest, AshSlice *ret_name, AshSlice *ret_value);
