@@ -419,7 +419,7 @@ const AshRecord ash_record_image = { "image", "A named set of outputs made from 
 /* ---- building components ---- */
 #define BASE_ROWS(T, prefix) \
         TEXTS_("packages", OWN, T, prefix packages, "what every buildroot has: names, provides, paths"), \
-        TEXTS_("upstreams", OWN | REPLACE, T, prefix upstreams, "where its packages and what components require come from; the first that has a package wins", REF(UPSTREAM), \
+        TEXTS_("upstreams", OWN | REPLACE, T, prefix upstreams, "where its packages, and what components require, come from; what was built here (an upstream of type `components`) goes before the others, among those `priority` decides", REF(UPSTREAM), \
                 .standard = "`inputs.rpm-build` of the default distribution, else the chosen upstream")
 static const AshRecord build_stage = { "build-stage", "A buildroot with another base, for components that say `build.stage`: it breaks cycles", sizeof(AshBuildBase), ROWS(
         BASE_ROWS(AshBuildBase,)) };

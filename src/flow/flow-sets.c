@@ -1,9 +1,11 @@
+#include "flow-build.h"
 #include "flow-sets.h"
 
 void ash_flow_sets_done(AshFlowSets *sets) {
         ash_array_foreach(&sets->items, s)
                 ash_array_done(&s->requests);
         ash_array_done(&sets->items);
+        ash_arena_free(sets->arena);
 }
 
 static void request(AshFlowSet *set, AshText what, int job, AshReasonKind reason) {
@@ -75,6 +77,9 @@ int ash_flow_sets_collect(AshFlow *flow, const AshUpstream *upstream, AshFlowSet
                         add_channel(channel, upstream, imports, (channel->architectures.n ? channel->architectures.items[k] : default_arch).s, ret);
                 first &= !imports;
         }
+        if (!ret->arena)
+                ret->arena = ash_arena_new();
+        ash_flow_build_sets(flow, ret->arena, ret);
         if (ret->items.n)
                 return 0;
         int r = ash_fail_file(flow->diags, -ASH_ERR_CONFIG, ash_config_file(flow->config), "nothing to lock: no native image and no channel asks for packages");

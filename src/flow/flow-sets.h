@@ -3,7 +3,7 @@
 #include "flow-upstream.h"
 
 typedef struct AshFlowSet {
-        const char *kind;          /* "image" or "channel" */
+        const char *kind;          /* "image", "channel"; "build": asks for nothing, and pins the upstreams of a build stage */
         AshSlice name, arch;
         AshSpan at;
         bool weak, essential;      /* essential: what its upstreams call so is installed, too */
@@ -12,6 +12,7 @@ typedef struct AshFlowSet {
 } AshFlowSet;
 typedef struct AshFlowSets {
         ASH_ARRAY(AshFlowSet) items;
+        AshArena *arena;           /* of what is not the configuration's */
 } AshFlowSets;
 /* upstream: the chosen one, or NULL. */
 int ash_flow_sets_collect(AshFlow *flow, const AshUpstream *upstream, AshFlowSets *ret);

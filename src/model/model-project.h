@@ -280,7 +280,7 @@ typedef struct AshAdvisories {
 
 /* Ashlar: where components are built. A stage has what it says in place of what the whole says. */
 typedef struct AshBuildBase {
-        AshTexts packages, upstreams; /* in every buildroot; where they and BuildRequires come from, the first wins. upstreams none: inputs.rpm-build of the default distribution, else the chosen upstream */
+        AshTexts packages, upstreams; /* in every buildroot; where they and BuildRequires come from. upstreams none: inputs.rpm-build of the default distribution, else the chosen upstream */
 } AshBuildBase;
 typedef struct AshBuildStage {
         AshText name;

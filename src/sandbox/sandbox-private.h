@@ -9,7 +9,6 @@ struct AshSandboxRoom {
         char *run;                   /* and of an empty one, for mounts of runs */
         int user_ns, mount_ns;
         bool one_id;
-        uint32_t owner;              /* its root's id on the host */
         unsigned n_layers;           /* places taken by ash_sandbox_room_layer() */
 };
 #define ASH_SANDBOX_LAYERS 16 /* such places */

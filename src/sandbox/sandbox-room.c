@@ -101,13 +101,12 @@ static int map_one(pid_t pid, AshDiags *diags) {
         return r < 0 ? ash_fail(diags, -ENOTSUP, ASH_NOWHERE, "sandbox: cannot set the ids of a user namespace: %s", ash_strerror(r)) : 0;
 }
 
-static int map_as_root(pid_t pid, uint32_t *ret_owner, AshDiags *diags) {
+static int map_as_root(pid_t pid, AshDiags *diags) {
         Range u = range_of_root("/proc/self/uid_map"), g = range_of_root("/proc/self/gid_map");
         _free_ char *uid = ash_asprintf("0 %llu %llu\n", (unsigned long long) u.first, (unsigned long long) u.count), *gid = ash_asprintf("0 %llu %llu\n", (unsigned long long) g.first, (unsigned long long) g.count);
         int r = write_proc(pid, "uid_map", uid);
         if (r >= 0)
                 r = write_proc(pid, "gid_map", gid);
-        *ret_owner = (uint32_t) u.first;
         return r < 0 ? ash_fail(diags, -ENOTSUP, ASH_NOWHERE, "sandbox: cannot set the ids of a user namespace: %s", ash_strerror(r)) : 0;
 }
 
@@ -203,7 +202,7 @@ static int converse(AshSandboxRoom *room, const Maker *m, pid_t pid, AshDiags *d
                 return ash_fail(diags, -ENOTSUP, ASH_NOWHERE, "sandbox: the process that makes it died");
         if (byte != 'm')
                 return not_supported(diags, byte);
-        int r = room->one_id ? map_one(pid, diags) : geteuid() == 0 ? map_as_root(pid, &room->owner, diags) : map_range(pid, diags);
+        int r = room->one_id ? map_one(pid, diags) : geteuid() == 0 ? map_as_root(pid, diags) : map_range(pid, diags);
         if (r < 0)
                 return r;
         if (write(m->to_child[1], "g", 1) != 1 || read(m->from_child[0], &byte, 1) != 1)
@@ -217,7 +216,7 @@ static int converse(AshSandboxRoom *room, const Maker *m, pid_t pid, AshDiags *d
 int ash_sandbox_room_new(const AshSandboxRoomOptions *o, AshSandboxRoom **ret, AshDiags *diags) {
         _cleanup_(ash_sandbox_room_free_p) AshSandboxRoom *room = ash_calloc(1, sizeof *room);
         Maker m = {};
-        *room = (AshSandboxRoom){ .user_ns = -1, .mount_ns = -1, .one_id = o->one_id, .owner = geteuid() };
+        *room = (AshSandboxRoom){ .user_ns = -1, .mount_ns = -1, .one_id = o->one_id };
         /* Every user of the room must be able to get there, so $TMPDIR is the second choice. */
         int r = ash_tempdir_new("/tmp", &room->place);
         if (r < 0)
@@ -320,7 +319,7 @@ int ash_sandbox_room_call(AshSandboxRoom *room, int (*fn)(AshSandboxCall *, void
         return r;
 }
 
-uint32_t ash_sandbox_room_owner(const AshSandboxRoom *room) { return room->owner; }
+uint32_t ash_sandbox_owner(void) { return geteuid() ? geteuid() : (uint32_t) range_of_root("/proc/self/uid_map").first; }
 
 /* ---- layers that only the host's root can reach ---- */
 static int bind_layer(const AshSandboxRoom *room, const char *from, const char *to) {

@@ -74,6 +74,11 @@ static void set_limits(const Child *c) {
         limit(RLIMIT_FSIZE, c->limits.disk);
         if (!UNLIMITED || !c->s->call)
                 limit(RLIMIT_AS, c->limits.memory);
+        int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); /* when the machine's memory is gone, these end before anything of the host does */
+        if (oom >= 0) {
+                (void) !write(oom, "700", 3);
+                close(oom);
+        }
         struct rlimit none = {};
         (void) setrlimit(RLIMIT_CORE, &none);
         if (c->limits.cpus) {

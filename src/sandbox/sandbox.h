@@ -27,8 +27,8 @@ typedef struct AshSandboxCall {
         char problem[256];
 } AshSandboxCall;
 int ash_sandbox_room_call(AshSandboxRoom *room, int (*fn)(AshSandboxCall *c, void *data), void *data, AshBytes *ret_out, char ret_problem[static 256]);
-/* The room's root as the host knows it: what it owns there is root's in the room. */
-uint32_t ash_sandbox_room_owner(const AshSandboxRoom *room);
+/* Who is root in rooms with a range of ids that this process makes, as the host knows them: what they own is root's in the room. */
+uint32_t ash_sandbox_owner(void);
 /* A directory of the host that cannot be reached from within the room because of what is above it becomes a layer all the same; *ret (malloc'ed) is what to give as one. */
 int ash_sandbox_room_layer(AshSandboxRoom *room, const char *path, char **ret);
 

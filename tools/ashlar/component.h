@@ -20,7 +20,7 @@ char *ash_overlay_title(const AshOverlay *overlay);
 /* "base/comps/bash.toml:12", relative as the file was named. malloc'ed; "" for nowhere. */
 char *ash_span_text(AshSpan at);
 
-/* verb-component-add.c, verb-component-rebase.c, verb-component-render.c */
+/* verb-component-add.c, verb-component-build.c, verb-component-rebase.c, verb-component-render.c */
 int ash_component_add(AshCli *cli);
 int ash_component_render(AshCli *cli);
 int ash_component_prepare(AshCli *cli);
@@ -28,3 +28,5 @@ int ash_component_diff(AshCli *cli);
 int ash_component_fingerprint(AshCli *cli);
 int ash_component_why(AshCli *cli);
 int ash_component_rebase(AshCli *cli);
+int ash_component_build(AshCli *cli);
+int ash_component_rebuild(AshCli *cli);

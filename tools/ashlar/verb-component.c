@@ -1,4 +1,5 @@
 /* component: the table of its verbs; list and show. */
+#include "cli-flow.h"
 #include "component.h"
 #include "json.h"
 
@@ -230,6 +231,10 @@ static int run_show(AshCli *cli) {
         return r;
 }
 
+#define ASH_BUILD_OPTIONS                                                                                                                          \
+        ASH_UPSTREAM_OPTIONS, ASH_FLOW_OPTIONS, { "with", "NAME", "switch a build condition on", .many = true }, { "without", "NAME", "switch a build condition off", .many = true },   \
+        { "define", "'NAME VALUE'", "define a macro", 'D', .many = true }, { "no-check", .doc = "leave %check out" },                                       \
+        { "log", "FILE", "write the log to FILE (default: NAME.log in the project's log-dir)", .kind = ASH_KIND_FILE }, { "output", "DIR", "also copy the packages to DIR", 'o', ASH_KIND_DIR }
 #define NAMES(what) { "NAME", what, ASH_KIND_COMPONENT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }
 const AshCliVerb ash_verbs_component[] = {
         { "list", "list the components",
@@ -284,5 +289,16 @@ const AshCliVerb ash_verbs_component[] = {
           .options = ASH_OPTIONS({ "onto", "SPECDIR", "a directory with the newer specs (SPECDIR/NAME/NAME.spec)", .kind = ASH_KIND_DIR }, ASH_UPSTREAM_OPTIONS,
                                  { "output", "DIR", "write the new upstream's files with the overlays that apply to DIR", 'o', ASH_KIND_DIR }),
           .needs = ASH_NEEDS_CONFIG, .run = ash_component_rebase },
+        { "build", "build a component's packages in a clean root",
+          "Renders the component, verifies its sources, solves what its spec requires over the snapshots that ashlar.lock pins, and runs rpmbuild in a sandbox: as an ordinary user, without network, over a fresh "
+          "layer. The packages go into the store, and ashlar.built says which they are. What has been built from the same inputs before is not built again.",
+          .args = ASH_ARGS({ "NAME", "a component", ASH_KIND_COMPONENT, ASH_ARG_MANY }),
+          .options = ASH_OPTIONS(ASH_BUILD_OPTIONS, { "shell", .doc = "open a shell in the build when it fails" }, { "keep", .doc = "copy the build directory to the project's work-dir" }),
+          .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = ash_component_build },
+        { "rebuild", "build a component again, or prove that it can be",
+          "Builds although the result is known. With --verify: builds a second time, 400 days later and with one processor, and compares the packages; the exit status is 5 when they differ, and what differs is said: "
+          "which package, which file, which tag of the header.",
+          .args = ASH_ARGS({ "NAME", "a component", ASH_KIND_COMPONENT, ASH_ARG_MANY }), .options = ASH_OPTIONS(ASH_BUILD_OPTIONS, { "verify", .doc = "compare two builds" }),
+          .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = ash_component_rebuild },
         {},
 };

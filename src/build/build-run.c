@@ -1,0 +1,287 @@
+/* rpmbuild in the room: its output into the log, and why it failed. */
+#include <ctype.h>
+#include <stdio.h>
+#include "build-private.h"
+
+#define PROCESSES 2048
+#define SMALL_LEFT (64 << 10)        /* a disk with less than this is full */
+
+static const struct {
+        const char *name, *option;
+        int good[2];
+} steps[ASH_BUILD_STEP_MAX_] = {
+        [ASH_BUILD_SRPM] = { "making the source package", "-bs", { 0, 0 } },
+        [ASH_BUILD_REQUIRES] = { "asking what is required", "-br", { 0, 11 } },
+        [ASH_BUILD_PACKAGES] = { "building", "-ba", { 0, 0 } },
+};
+const char *ash_build_step_name(AshBuildStep step) { return steps[step].name; }
+
+/* ---- the log ---- */
+static void keep_tail(AshStr *tail, AshSlice bytes) {
+        if (bytes.len >= ASH_BUILD_TAIL) {
+                ash_str_clear(tail);
+                bytes = ash_slice_from(bytes, bytes.len - ASH_BUILD_TAIL);
+        } else if (tail->len + bytes.len > 2 * ASH_BUILD_TAIL) {
+                size_t drop = tail->len - ASH_BUILD_TAIL;
+                memmove(tail->ptr, tail->ptr + drop, tail->len - drop);
+                tail->len -= drop;
+        }
+        ash_str_append(tail, bytes);
+}
+
+/* "Executing(%build): /bin/sh -e ..." */
+static void see_phase(AshBuild *b, AshSlice bytes) {
+        static const AshSlice mark = { "Executing(", 10 };
+        ptrdiff_t at = ash_slice_find(bytes, mark);
+        if (at < 0)
+                return;
+        AshSlice rest = ash_slice_from(bytes, (size_t) at + mark.len);
+        ptrdiff_t end = ash_slice_find_char(rest, ')');
+        if (end <= 0 || (size_t) end >= sizeof b->phase)
+                return;
+        snprintf(b->phase, sizeof b->phase, "%.*s", (int) end, rest.ptr);
+        ash_progress_message(b->in.progress, b->phase);
+}
+
+static int sink(void *data, AshSlice bytes) {
+        AshBuild *b = data;
+        uint64_t room = b->in.log_limit - b->logged;
+        AshSlice part = ash_slice_sub(bytes, 0, (size_t) ASH_MIN(room, (uint64_t) bytes.len));
+        (void) ash_write_all(b->log_fd, part.ptr, part.len); /* a log that cannot be written is no reason to fail */
+        b->logged += part.len;
+        if (b->head.len < ASH_BUILD_HEAD)
+                ash_str_append(&b->head, ash_slice_sub(part, 0, ASH_BUILD_HEAD - b->head.len));
+        keep_tail(&b->tail, part);
+        see_phase(b, part);
+        b->log_full |= part.len < bytes.len;
+        return b->log_full ? -ASH_ERR_LIMIT : 0;
+}
+
+static void say(AshBuild *b, const char *text) {
+        (void) ash_write_all(b->log_fd, text, strlen(text));
+        b->logged += strlen(text);
+}
+
+AshSlice ash_build_log(const AshBuild *b) {
+        AshBuild *own = (AshBuild *) b;
+        char path[32];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", b->log_fd);
+        ash_bytes_done(&own->log_map);
+        return ash_file_map(AT_FDCWD, path, &own->log_map) < 0 ? ASH_S("") : ash_bytes_slice(&own->log_map);
+}
+
+/* ---- running ---- */
+static int use_layers(AshBuild *b, const AshBuildRoot *root, AshDiags *diags) {
+        b->layers.n = 0;
+        for (const char *const *l = ash_build_root_layers(root); *l; l++) {
+                char *reached = NULL;
+                int r = ash_sandbox_room_layer(b->room, *l, &reached);
+                if (r < 0)
+                        return ash_fail(diags, r, ASH_NOWHERE, "cannot bring the buildroot %s into the sandbox: %s", *l, ash_strerror(r));
+                ash_array_push(&b->layers, ash_arena_strdup(b->arena, reached));
+                free(reached);
+        }
+        ash_array_push(&b->layers, NULL);
+        return 0;
+}
+
+static const char *const kept[] = { "/builddir", NULL };
+
+static AshSandbox sandbox_of(AshBuild *b) {
+        static const AshSandboxBind resolver = { "/etc/resolv.conf", "/etc/resolv.conf", false };
+        AshSandbox s = { .room = b->room, .layers = b->layers.items, .fresh = true, .kept = kept, .uid = ASH_BUILD_UID, .gid = ASH_BUILD_UID, .cwd = "/builddir", .network = b->in.network,
+                         .clock_shift = b->in.clock_shift, .limits = { .memory = b->in.memory, .processes = PROCESSES, .disk = b->disk, .cpus = b->in.cpus } };
+        if (b->in.network && access(resolver.from, R_OK) == 0) {
+                s.binds = &resolver;
+                s.n_binds = 1;
+        }
+        return s;
+}
+
+typedef ASH_ARRAY(const char *) Words;
+
+/* What follows from nothing but the source: times from the changelog, no host, one place. */
+static const char *const macros[] = {
+        "_topdir " ASH_BUILD_TOP, "_buildhost localhost", "use_source_date_epoch_as_buildtime 1", "clamp_mtime_to_source_date_epoch 1", "build_mtime_policy clamp_to_source_date_epoch",
+};
+
+static void command(AshBuild *b, AshBuildStep step, Words *argv) {
+        ash_array_push(argv, "/usr/bin/rpmbuild");
+        ash_array_push(argv, steps[step].option);
+        ash_array_push(argv, "--nodeps"); /* they have been solved; the buildroot's database may be of another rpm */
+        for (size_t i = 0; i < ASH_N(macros); i++) {
+                ash_array_push(argv, "--define");
+                ash_array_push(argv, macros[i]);
+        }
+        for (const char *const *o = b->in.options; o && *o; o++)
+                ash_array_push(argv, *o);
+        ash_array_push(argv, ash_arena_printf(b->arena, ASH_BUILD_TOP "/SPECS/%s", b->in.spec));
+        ash_array_push(argv, NULL);
+}
+
+static int judge(AshBuild *b, AshBuildStep step, const AshSandboxResult *out, AshDiags *diags);
+
+int ash_build_run(AshBuild *b, const AshBuildRoot *root, AshBuildStep step, int64_t epoch, AshDiags *diags) {
+        _cleanup_(ash_sandbox_result_done) AshSandboxResult out = {};
+        const char *date = ash_arena_printf(b->arena, "SOURCE_DATE_EPOCH=%lld", (long long) epoch);
+        const char *env[] = { "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", "HOME=/builddir", "LANG=C.UTF-8", "TZ=UTC0", "SHELL=/bin/bash", "USER=mockbuild", "LOGNAME=mockbuild",
+                              epoch >= 0 ? date : NULL, NULL };
+        uint64_t now = ash_now_ns();
+        Words argv = {};
+        int r = use_layers(b, root, diags);
+        if (r < 0)
+                return r;
+        ash_bytes_done(&b->results[0]);
+        ash_bytes_done(&b->results[1]);
+        ash_str_clear(&b->head);
+        ash_str_clear(&b->tail);
+        b->phase[0] = 0;
+        say(b, ash_arena_printf(b->arena, "ashlar: rpmbuild %s\n", steps[step].option));
+        command(b, step, &argv);
+        AshSandbox s = sandbox_of(b);
+        s.argv = argv.items;
+        s.env = env;
+        s.one_output = true;
+        s.sink = sink;
+        s.sink_data = b;
+        s.limits.wall_ms = b->end > now ? (int) ASH_MIN((b->end - now) / 1000000 + 1, (uint64_t) INT32_MAX) : 1;
+        ash_progress_begin(b->in.progress, ash_arena_printf(b->arena, "%.*s: %s", ASH_F(b->in.component), steps[step].name), 0, ASH_UNIT_ITEMS);
+        r = ash_sandbox_run(&s, &out, diags);
+        ash_progress_end(b->in.progress);
+        ash_array_done(&argv);
+        return r < 0 ? r : judge(b, step, &out, diags);
+}
+
+int ash_build_shell(AshBuild *b, AshDiags *diags) {
+        static const char *const argv[] = { "/bin/bash", "-i", NULL };
+        static const char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", "HOME=/builddir", "LANG=C.UTF-8", "TZ=UTC0", "SHELL=/bin/bash", "USER=mockbuild", "TERM=xterm",
+                                           "PS1=buildroot \\w\\$ ", NULL };
+        _cleanup_(ash_sandbox_result_done) AshSandboxResult out = {};
+        AshSandbox s = sandbox_of(b);
+        s.argv = argv;
+        s.env = env;
+        s.shell = true;
+        s.cwd = ASH_BUILD_TOP;
+        return b->layers.n ? ash_sandbox_run(&s, &out, diags) : 0;
+}
+
+/* ---- why it failed ---- */
+/* The first "error: ..." that rpm itself says before it executes anything: "error: FILE:12: text", "error: line 12: text". */
+static bool find_spec_error(AshBuild *b) {
+        AshSlice rest = ash_str_slice(&b->head), line;
+        while (ash_slice_next_line(&rest, &line)) {
+                if (ash_slice_starts(line, ASH_S("Executing(")))
+                        return false;
+                if (!ash_slice_starts(line, ASH_S("error: ")))
+                        continue;
+                AshSlice text = ash_slice_from(line, 7), number = ASH_NOSLICE;
+                _free_ char *path = ash_asprintf(ASH_BUILD_TOP "/SPECS/%s:", b->in.spec);
+                ptrdiff_t at = ash_slice_find(text, ash_slice_str(path)), of_line = ash_slice_starts(text, ASH_S("line ")) ? 0 : -1;
+                if (at >= 0)
+                        number = ash_slice_from(text, (size_t) at + strlen(path));
+                else if (of_line == 0)
+                        number = ash_slice_from(text, 5);
+                size_t digits = 0;
+                while (digits < number.len && isdigit((unsigned char) number.ptr[digits]))
+                        digits++;
+                uint64_t n = 0;
+                if (digits && ash_slice_to_u64(ash_slice_sub(number, 0, digits), 10, &n) >= 0 && n <= UINT32_MAX) {
+                        b->error_line = (uint32_t) n;
+                        if (at <= 0) /* the place is told in our own words */
+                                text = ash_slice_trim(ash_slice_from(number, digits + 1));
+                } else
+                        b->error_line = 0;
+                b->error_text = ash_arena_slice(b->arena, text);
+                return true;
+        }
+        return false;
+}
+
+bool ash_build_spec_error(const AshBuild *b, uint32_t *ret_line, AshSlice *ret_text) {
+        *ret_line = b->error_line;
+        *ret_text = b->error_text;
+        return b->error_text.ptr != NULL;
+}
+
+/* What output means. */
+static const struct {
+        const char *text, *note, *hint;
+} signs[] = {
+        { "No space left on device", "it ran out of disk", "build.disk (of the component or of the project) says how much it has; it is memory of this machine" },
+        { "Disk quota exceeded", "it ran out of disk", "build.disk (of the component or of the project) says how much it has; it is memory of this machine" },
+        { "File too large", "a file of it grew past what it may be", "build.disk (of the component or of the project) is the limit" },
+        { "fork: retry: Resource temporarily unavailable", "it reached the limit on processes", NULL },
+        { "Cannot fork", "it reached the limit on processes", NULL },
+        { "fork: Resource temporarily unavailable", "it reached the limit on processes", NULL },
+        { "virtual memory exhausted", "it reached the limit on memory", "build.memory (of the component or of the project) says how much a process may have" },
+        { "Cannot allocate memory", "it reached the limit on memory", "build.memory (of the component or of the project) says how much a process may have" },
+        { "Could not resolve host", "it tried to reach the network, and builds have none", "what it fetches belongs into its sources; a component that needs the network says build.network and why" },
+        { "Temporary failure in name resolution", "it tried to reach the network, and builds have none", "what it fetches belongs into its sources; a component that needs the network says build.network and why" },
+        { "Network is unreachable", "it tried to reach the network, and builds have none", "what it fetches belongs into its sources; a component that needs the network says build.network and why" },
+        { "Read-only file system", "it tried to write where nothing may be written", "a build writes below " ASH_BUILD_TOP ", /tmp and /var/tmp" },
+        { "Permission denied", "something was refused to it: a build is an ordinary user, and writes below " ASH_BUILD_TOP ", /tmp and /var/tmp", NULL },
+};
+
+static void note_tail(AshBuild *b, AshDiags *diags, unsigned lines) {
+        AshSlice text = ash_slice_trim_right(ash_str_slice(&b->tail));
+        const char *from = text.ptr + text.len;
+        for (unsigned n = 0; from > text.ptr; from--)
+                if (from[-1] == '\n' && ++n == lines)
+                        break;
+        AshSlice rest = ash_slice(from, (size_t) (text.ptr + text.len - from)), line;
+        while (ash_slice_next_line(&rest, &line))
+                ash_note(diags, ASH_NOWHERE, "%.*s", (int) ASH_MIN(line.len, (size_t) 400), line.ptr);
+}
+
+void ash_build_explain(AshBuild *b, AshDiags *diags) {
+        AshSlice tail = ash_str_slice(&b->tail);
+        uint64_t bytes, names;
+        const char *hint = NULL;
+        note_tail(b, diags, 12);
+        bool full = ash_sandbox_room_free_space(b->room, &bytes, &names) >= 0 && (bytes < SMALL_LEFT || !names);
+        if (full) {
+                ash_note(diags, ASH_NOWHERE, "it filled its disk of %llu MiB", (unsigned long long) (b->disk >> 20));
+                hint = signs[0].hint;
+        }
+        for (size_t i = 0; i < ASH_N(signs); i++) {
+                if (ash_slice_find(tail, ash_slice_str(signs[i].text)) < 0 || (i == 0 && full) || (signs[i].hint && signs[i].hint == hint))
+                        continue;
+                ash_note(diags, ASH_NOWHERE, "%s", signs[i].note);
+                hint = hint ? hint : signs[i].hint;
+                if (b->in.network && strstr(signs[i].note, "network"))
+                        hint = NULL;
+        }
+        ash_note(diags, ASH_NOWHERE, "the whole log: %s", b->in.log_path);
+        if (hint)
+                ash_hint(diags, "%s", hint);
+}
+
+static const char *where(const AshBuild *b, AshBuildStep step) { return b->phase[0] ? b->phase : steps[step].name; }
+
+static int judge(AshBuild *b, AshBuildStep step, const AshSandboxResult *out, AshDiags *diags) {
+        const AshProcessResult *p = &out->process;
+        AshSlice c = b->in.component;
+        int r = -EIO;
+        for (size_t i = 0; i < ASH_N(steps[step].good); i++)
+                if (!p->timed_out && !p->stopped && !p->signal && p->status == steps[step].good[i])
+                        return p->status;
+        b->error_text = ASH_NOSLICE;
+        if (b->log_full)
+                r = ash_fail(diags, -ASH_ERR_LIMIT, ASH_NOWHERE, "building '%.*s' failed in %s: it wrote more than %llu MiB of log, and was ended", ASH_F(c), where(b, step), (unsigned long long) (b->in.log_limit >> 20));
+        else if (p->timed_out)
+                r = ash_fail(diags, -ETIMEDOUT, ASH_NOWHERE, "building '%.*s' failed in %s: it took longer than %d s, and was ended", ASH_F(c), where(b, step), b->in.timeout_ms / 1000);
+        else if (p->signal)
+                r = ash_fail(diags, -EIO, ASH_NOWHERE, "building '%.*s' failed in %s: it was ended by signal %d", ASH_F(c), where(b, step), p->signal);
+        else if (p->status == 127 && !b->head.len)
+                r = ash_fail(diags, -ENOENT, ASH_NOWHERE, "the buildroot of '%.*s' has no /usr/bin/rpmbuild", ASH_F(c));
+        else if (!b->phase[0] && find_spec_error(b))
+                return -ASH_ERR_SYNTAX; /* who knows the files says it */
+        else
+                r = ash_fail(diags, -EIO, ASH_NOWHERE, "building '%.*s' failed in %s, with exit status %d", ASH_F(c), where(b, step), p->status);
+        ash_build_explain(b, diags);
+        if (b->log_full)
+                ash_hint(diags, "build.log-limit says how long a log may be");
+        else if (p->timed_out)
+                ash_hint(diags, "build.timeout (of the component or of the project) says how long it may take");
+        return r;
+}

@@ -1,0 +1,76 @@
+/* One component: rendered, its sources verified, what it requires solved over the snapshots that the lock pins, built in a clean root, its packages in the store (docs/building.md). */
+#pragma once
+#include "flow-lock.h"
+#include "flow-sets.h"
+#include "model-built.h"
+#include "render.h"
+
+/* How components are built: [build] or one of its stages, with everything filled in. */
+typedef struct AshFlowBase {
+        AshSlice stage;              /* "default", or its name */
+        const AshTexts *packages;    /* in every buildroot */
+        AshTexts upstreams, repos;   /* names, as configured; none: the chosen upstream */
+} AshFlowBase;
+/* stage unset: the default one. -ASH_ERR_CONFIG: there is none of that name. In the arena. */
+int ash_flow_build_base(AshFlow *flow, AshText stage, AshArena *arena, AshFlowBase *ret);
+/* What a lock has to pin for all stages: sets of kind "build" that ask for nothing, so that the states of their upstreams are in the lock. */
+void ash_flow_build_sets(AshFlow *flow, AshArena *arena, AshFlowSets *ret);
+
+/* ---- a buildroot: what is in it, and where it is ---- */
+typedef struct AshFlowRootPackage {
+        AshSlice nevra, sha256, upstream;
+} AshFlowRootPackage;
+typedef struct AshBuildRoot AshBuildRoot;
+typedef struct AshFlowRoot {
+        AshArena *arena;
+        AshFlowRootPackage *packages; /* sorted by NEVRA */
+        size_t n_packages;
+        char key[65];                /* of what is in it: equal keys are equal roots */
+        AshBuildRoot *root;          /* for ash_build_run(); NULL when only_packages was asked for */
+} AshFlowRoot;
+void ash_flow_root_free(AshFlowRoot *r);
+ASH_DEFINE_CLEANUP(AshFlowRoot *, ash_flow_root_free)
+
+typedef struct AshFlowBuilder AshFlowBuilder;
+/* Everything that several builds share: the lock, the states that it pins, the base of each stage. Not thread-safe. */
+int ash_flow_builder_new(AshFlow *flow, const char *lock_path, AshSlice arch, AshFlowBuilder **ret);
+void ash_flow_builder_free(AshFlowBuilder *b);
+ASH_DEFINE_CLEANUP(AshFlowBuilder *, ash_flow_builder_free)
+AshFlow *ash_flow_builder_flow(const AshFlowBuilder *b);
+AshSlice ash_flow_builder_arch(const AshFlowBuilder *b);
+/* A stage's packages, and what else is required ("name >= version"; at: where it is asked for, may be nowhere). -ASH_ERR_UNSOLVABLE: who asks for what nobody provides, and what is near.
+ * only_packages: nothing is composed or written. */
+int ash_flow_builder_root(AshFlowBuilder *b, AshText stage, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret);
+
+/* ---- a build ---- */
+typedef struct AshFlowBuildOptions {
+        const char *lock_path;
+        AshRenderOptions render;     /* where specs and sources come from */
+        const char *log_path;        /* NULL: NAME.log in project.log-dir, else in "logs" of the output directory */
+        const char *output_dir;      /* project.output-dir */
+        const char *const *with, *const *without, *const *defines; /* NULL-terminated, or NULL: further options of rpmbuild, part of the key */
+        bool no_check;               /* leaves %check out */
+        bool force;                  /* builds again what is known already */
+        bool shell;                  /* opens a failed build on the caller's terminal */
+        bool keep;                   /* copies the build directory out */
+        /* of a build that is compared with another */
+        bool aside;                  /* the result is recorded nowhere */
+        unsigned cpus;
+        int64_t clock_shift;         /* seconds */
+} AshFlowBuildOptions;
+
+typedef struct AshFlowBuild {
+        AshArena *arena;
+        AshBuiltComponent built;     /* as ashlar.built has it: key, log, provenance, packages. Its packages are in the store */
+        bool cached;                 /* it was known already: nothing ran */
+        size_t root_packages;
+        uint64_t ns;                 /* that it took */
+        const char *log_path;        /* of this build, or of the one that was cached (a path in the store) */
+        const char *kept;            /* where the build directory was copied to; or NULL */
+} AshFlowBuild;
+void ash_flow_build_free(AshFlowBuild *b);
+ASH_DEFINE_CLEANUP(AshFlowBuild *, ash_flow_build_free)
+/* -ASH_ERR_SYNTAX: the spec cannot be parsed; -ASH_ERR_UNSOLVABLE; -ASH_ERR_VERIFY: a source is another one; -ETIMEDOUT, -ASH_ERR_LIMIT; other failures of the build are -EIO. */
+int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowBuild **ret);
+/* Builds once more, at another time and with one processor, and compares. 0: equal, byte for byte; 1: *ret_differences says what is not. */
+int ash_flow_build_verify(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowBuild **ret, AshStr *ret_differences);

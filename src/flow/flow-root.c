@@ -1,0 +1,322 @@
+/* Buildroots: what a stage has in each, solved over the states that the lock pins. */
+#include "build.h"
+#include "flow-build.h"
+#include "flow-choice.h"
+#include "handlers.h"
+#include "scriptlets.h"
+
+#define DEFAULT_STAGE ASH_S("default")
+
+typedef struct Source {
+        AshFlowUpstream *upstream;
+        char *label;
+} Source;
+
+typedef struct Stage {
+        AshFlowBase base;
+        ASH_ARRAY(Source) sources;
+        AshSlice *essential;
+        size_t n_essential;
+        AshFlowRoot *root;           /* of its packages alone; NULL until something is built in it */
+        AshId *ids;
+} Stage;
+
+struct AshFlowBuilder {
+        AshFlow *flow;
+        AshArena *arena;
+        AshSlice arch;
+        AshLock *lock;
+        ASH_ARRAY(Stage *) stages;   /* opened ones */
+};
+
+static void stage_free(Stage *s) {
+        ash_array_foreach(&s->sources, source) {
+                ash_flow_upstream_free(source->upstream);
+                free(source->label);
+        }
+        ash_array_done(&s->sources);
+        ash_flow_root_free(s->root);
+        free(s);
+}
+
+void ash_flow_builder_free(AshFlowBuilder *b) {
+        if (!b)
+                return;
+        ash_array_foreach(&b->stages, s)
+                stage_free(*s);
+        ash_array_done(&b->stages);
+        ash_lock_free_all(b->lock);
+        ash_arena_free(b->arena);
+        free(b);
+}
+
+void ash_flow_root_free(AshFlowRoot *r) {
+        if (!r)
+                return;
+        ash_build_root_free(r->root);
+        ash_arena_free(r->arena);
+        free(r);
+}
+
+AshFlow *ash_flow_builder_flow(const AshFlowBuilder *b) { return b->flow; }
+AshSlice ash_flow_builder_arch(const AshFlowBuilder *b) { return b->arch; }
+
+/* ---- configuration ---- */
+/* inputs.rpm-build of the distribution, as names of repositories. */
+static AshTexts input_repos(AshFlow *flow, AshArena *arena) {
+        const AshDistroVersion *version = ash_config_default_distro_version(flow->config, NULL);
+        const AshResources *all = &ash_config_project(flow->config)->resources;
+        ASH_ARRAY(AshText) names = {};
+        for (size_t i = 0; version && i < version->rpm_build.n; i++) {
+                const AshRepoRef *ref = &version->rpm_build.items[i];
+                if (ash_text_set(ref->repo))
+                        ash_array_push(&names, ref->repo);
+                for (size_t s = 0; ash_text_set(ref->set) && s < all->sets.n; s++) {
+                        const AshRepoSet *set = &all->sets.items[s];
+                        for (size_t t = 0; ash_slice_eq(set->name.s, ref->set.s) && t < all->templates.n; t++) {
+                                const AshRepoTemplate *layout = &all->templates.items[t];
+                                for (size_t k = 0; ash_slice_eq(layout->name.s, set->repo_template.s) && k < layout->subrepos.n; k++) {
+                                        const AshSubrepo *sub = &layout->subrepos.items[k];
+                                        char *name = ash_arena_printf(arena, "%.*s%.*s", ASH_F(set->name_prefix.s), ASH_F(sub->name.s));
+                                        bool binary = !ash_text_set(sub->kind) || ash_slice_eqs(sub->kind.s, "binary");
+                                        if (binary && ash_config_repo(flow->config, ash_slice_str(name)))
+                                                ash_array_push(&names, ((AshText){ ash_slice_str(name), ref->set.at }));
+                                }
+                        }
+                }
+        }
+        AshText *copy = ash_arena_new_items(arena, AshText, names.n + 1);
+        size_t n = names.n;
+        if (n)
+                memcpy(copy, names.items, n * sizeof *copy);
+        ash_array_done(&names);
+        return (AshTexts){ copy, n };
+}
+
+static const AshBuildStage *find_stage(const AshBuildConfig *config, AshSlice name) {
+        for (size_t i = 0; i < config->stages.n; i++)
+                if (ash_slice_eq(config->stages.items[i].name.s, name))
+                        return &config->stages.items[i];
+        return NULL;
+}
+
+int ash_flow_build_base(AshFlow *flow, AshText stage, AshArena *arena, AshFlowBase *ret) {
+        const AshBuildConfig *config = &ash_config_project(flow->config)->build;
+        const AshBuildStage *own = stage.s.len ? find_stage(config, stage.s) : NULL;
+        if (stage.s.len && !own)
+                return ash_fail(flow->diags, -ASH_ERR_CONFIG, stage.at, "there is no build stage '%.*s'", ASH_F(stage.s));
+        *ret = (AshFlowBase){ .stage = own ? own->name.s : DEFAULT_STAGE, .packages = own && own->base.packages.items ? &own->base.packages : &config->base.packages };
+        ret->upstreams = own && own->base.upstreams.items ? own->base.upstreams : config->base.upstreams;
+        if (!ret->upstreams.n)
+                ret->repos = input_repos(flow, arena);
+        return 0;
+}
+
+static void add_set(AshFlow *flow, AshText stage, AshSlice name, AshSpan at, AshArena *arena, AshFlowSets *ret) {
+        AshFlowBase base;
+        if (ash_flow_build_base(flow, stage, arena, &base) < 0)
+                return;
+        AshTexts *upstreams = ash_arena_new_item(arena, AshTexts), *repos = ash_arena_new_item(arena, AshTexts);
+        upstreams->items = ash_arena_new_items(arena, AshText, base.upstreams.n + 1);
+        for (size_t i = 0; i < base.upstreams.n; i++) { /* what was built here is no input that is pinned */
+                const AshUpstream *u = ash_config_upstream(flow->config, base.upstreams.items[i].s);
+                if (u && !ash_slice_eqs(u->repo.type.s, "components"))
+                        upstreams->items[upstreams->n++] = base.upstreams.items[i];
+        }
+        if (base.upstreams.n && !upstreams->n)
+                return;
+        *repos = base.repos;
+        ash_array_push(&ret->items, ((AshFlowSet){ .kind = "build", .name = name, .arch = ASH_S("x86_64"), .at = at, .upstreams = upstreams, .repos = repos }));
+}
+
+void ash_flow_build_sets(AshFlow *flow, AshArena *arena, AshFlowSets *ret) {
+        const AshBuildConfig *config = &ash_config_project(flow->config)->build;
+        if (!config->base.packages.n && !config->base.upstreams.n && !config->stages.n)
+                return;
+        add_set(flow, (AshText){}, DEFAULT_STAGE, config->base.packages.n ? config->base.packages.items[0].at : ASH_NOWHERE, arena, ret);
+        for (size_t i = 0; i < config->stages.n; i++)
+                add_set(flow, config->stages.items[i].name, config->stages.items[i].name.s, config->stages.items[i].name.at, arena, ret);
+}
+
+/* ---- states that the lock pins ---- */
+static int open_one(AshFlowBuilder *b, Stage *stage, const AshUpstream *part, const AshLockUpstream *pinned) {
+        AshFlowUpstream *u = NULL;
+        int r = ash_flow_upstream_open(b->flow, part, b->arch, pinned, &u);
+        if (r < 0)
+                return r;
+        AshSlice name = part->repo.name.s;
+        ash_array_push(&stage->sources, ((Source){ .upstream = u, .label = pinned ? ash_asprintf("%.*s of %.*s", ASH_F(name), ASH_F(pinned->snapshot)) : ash_slice_dup(name) }));
+        return 0;
+}
+
+static int open_part(AshFlowBuilder *b, Stage *stage, const AshUpstream *part) {
+        AshSlice name = part->repo.name.s;
+        bool found = false;
+        int r = 0;
+        if (ash_slice_eqs(part->repo.type.s, "components")) /* what was built last is what there is */
+                return open_one(b, stage, part, NULL);
+        for (size_t i = 0; r >= 0 && i < b->lock->n_upstreams; i++) {
+                const AshLockUpstream *u = &b->lock->upstreams[i];
+                if (!ash_slice_eq(u->name, name) || !ash_slice_eq(u->arch, b->arch))
+                        continue;
+                found = true;
+                r = open_one(b, stage, part, u);
+        }
+        if (r < 0 || found)
+                return r;
+        r = ash_fail(b->flow->diags, -ASH_ERR_CONFIG, part->repo.name.at, "the lock does not pin upstream '%.*s' for %.*s, from which builds take packages", ASH_F(name), ASH_F(b->arch));
+        ash_hint(b->flow->diags, "'ashlar lock' brings the lock up to date; [build] says which upstreams builds take from");
+        return r;
+}
+
+static int open_stage(AshFlowBuilder *b, AshText name, Stage **ret) {
+        AshFlowBase base;
+        int r = ash_flow_build_base(b->flow, name, b->arena, &base);
+        if (r < 0)
+                return r;
+        ash_array_foreach(&b->stages, s)
+                if (ash_slice_eq((*s)->base.stage, base.stage)) {
+                        *ret = *s;
+                        return 0;
+                }
+        Stage *stage = ash_calloc(1, sizeof *stage);
+        stage->base = base;
+        ash_array_push(&b->stages, stage);
+        AshFlowSet set = { .kind = "build", .name = base.stage, .arch = b->arch, .upstreams = &stage->base.upstreams, .repos = &stage->base.repos };
+        bool own = base.upstreams.n || base.repos.n;
+        size_t n;
+        const AshUpstream **parts = ash_flow_set_parts(b->flow, &set, own ? NULL : ash_config_upstream(b->flow->config, ASH_NOSLICE), b->arena, &n);
+        if (!n) {
+                r = ash_fail(b->flow->diags, -ASH_ERR_CONFIG, name.at, "builds have no upstream to take packages for %.*s from", ASH_F(b->arch));
+                ash_hint(b->flow->diags, "name them: [build] upstreams = [\"...\"]");
+        }
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = open_part(b, stage, parts[i]);
+        for (size_t i = 0; r >= 0 && i < stage->sources.n && !stage->n_essential; i++)
+                r = ash_flow_upstream_essential(stage->sources.items[i].upstream, b->arena, &stage->essential, &stage->n_essential);
+        if (r < 0) {
+                stage_free(stage);
+                b->stages.n--;
+                return r;
+        }
+        *ret = stage;
+        return 0;
+}
+
+int ash_flow_builder_new(AshFlow *flow, const char *lock_path, AshSlice arch, AshFlowBuilder **ret) {
+        _cleanup_(ash_flow_builder_free_p) AshFlowBuilder *b = ash_calloc(1, sizeof *b);
+        b->flow = flow;
+        b->arena = ash_arena_new();
+        b->arch = ash_arena_slice(b->arena, arch);
+        int r = ash_lock_read(lock_path, &b->lock, flow->diags);
+        if (r == -ENOENT) {
+                ash_fail_file(flow->diags, r, lock_path, "there is no lock yet: builds take packages from the states that it pins");
+                ash_hint(flow->diags, "'ashlar lock' makes it");
+        }
+        if (r < 0)
+                return r;
+        *ret = ASH_TAKE(b);
+        return 0;
+}
+
+/* ---- solving ---- */
+typedef ASH_ARRAY(AshRequest) Requests;
+
+static void stage_requests(const Stage *stage, Requests *ret) {
+        for (size_t i = 0; i < stage->base.packages->n; i++)
+                ash_array_push(ret, ((AshRequest){ .what = stage->base.packages->items[i].s, .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_USER, .at = stage->base.packages->items[i].at }));
+        for (size_t i = 0; i < stage->n_essential; i++)
+                ash_array_push(ret, ((AshRequest){ .what = stage->essential[i], .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_DEPENDENCY }));
+}
+
+static int solve(AshFlowBuilder *b, const Stage *stage, const Requests *requests, AshPkgSet **ret) {
+        _cleanup_(ash_flow_choice_free_p) AshFlowChoice *choice = NULL;
+        ASH_ARRAY(AshFlowLabelled) labelled = {};
+        ash_array_foreach(&stage->sources, s)
+                ash_array_push(&labelled, ((AshFlowLabelled){ s->upstream, s->label }));
+        int r = ash_flow_choice_new(b->flow, b->arch, labelled.items, labelled.n, requests->items, requests->n, &choice);
+        if (r >= 0)
+                r = ash_flow_choice_solve(choice, requests->items, requests->n, &(AshSolveOptions){}, ret);
+        ash_array_done(&labelled);
+        return r;
+}
+
+/* Brings what was chosen into the store; ret has a place for each. */
+static int realize(AshFlowBuilder *b, const Stage *stage, const AshPkgSet *set, AshArena *arena, AshFlowRootPackage *ret) {
+        const AshPackage **wanted = ash_arena_new_items(arena, const AshPackage *, set->n + 1);
+        size_t *at = ash_arena_new_items(arena, size_t, set->n + 1);
+        AshLockPackage *got = ash_arena_new_items(arena, AshLockPackage, set->n + 1);
+        size_t done = 0;
+        ash_array_foreach(&stage->sources, s) {
+                size_t n = 0;
+                for (size_t i = 0; i < set->n; i++)
+                        if (ash_slice_eqs(set->items[i].origin, s->label)) {
+                                wanted[n] = set->items[i].package;
+                                at[n++] = i;
+                        }
+                int r = n ? ash_flow_upstream_realize(s->upstream, wanted, n, arena, got) : 0;
+                if (r < 0)
+                        return r;
+                for (size_t k = 0; k < n; k++)
+                        ret[at[k]] = (AshFlowRootPackage){ ash_package_nevra(wanted[k], arena), ash_arena_slice(arena, got[k].sha256), ash_arena_slice(arena, ash_flow_upstream_name(s->upstream)) };
+                done += n;
+        }
+        return done == set->n ? 0 : ash_fail(b->flow->diags, -EIO, ASH_NOWHERE, "a package of the buildroot is from no upstream");
+}
+
+static int by_nevra(const void *a, const void *b) { return ash_slice_cmp(((const AshFlowRootPackage *) a)->nevra, ((const AshFlowRootPackage *) b)->nevra); }
+
+static AshBuildRootInput input_of(AshFlowBuilder *b, const AshId *ids, size_t n) {
+        return (AshBuildRootInput){ .arch = b->arch, .packages = ids, .n_packages = n, .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .store = b->flow->store, .threads = b->flow->threads,
+                                    .progress = b->flow->progress };
+}
+
+static AshId *ids_of(const AshFlowRoot *root, AshArena *arena) {
+        AshId *ids = ash_arena_new_items(arena, AshId, root->n_packages + 1);
+        for (size_t i = 0; i < root->n_packages; i++)
+                (void) ash_id_parse(root->packages[i].sha256, &ids[i]);
+        return ids;
+}
+
+static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret) {
+        _cleanup_(ash_flow_root_free_p) AshFlowRoot *root = ash_calloc(1, sizeof *root);
+        _cleanup_(ash_pkgset_free_p) AshPkgSet *set = NULL;
+        Requests requests = {};
+        root->arena = ash_arena_new();
+        stage_requests(stage, &requests);
+        for (size_t i = 0; i < n_more; i++)
+                ash_array_push(&requests, more[i]);
+        int r = solve(b, stage, &requests, &set);
+        ash_array_done(&requests);
+        if (r < 0)
+                return r;
+        root->n_packages = set->n;
+        root->packages = ash_arena_new_items(root->arena, AshFlowRootPackage, set->n + 1);
+        r = realize(b, stage, set, root->arena, root->packages);
+        if (r < 0)
+                return r;
+        qsort(root->packages, root->n_packages, sizeof *root->packages, by_nevra);
+        AshId *ids = ids_of(root, root->arena);
+        AshBuildRootInput in = input_of(b, ids, root->n_packages), base = {};
+        AshId key = ash_build_root_key(&in);
+        ash_id_hex(&key, root->key);
+        if (stage->root)
+                base = input_of(b, stage->ids, stage->root->n_packages);
+        if (!only_packages)
+                r = ash_build_root_open(&in, stage->root ? &base : NULL, &root->root, b->flow->diags);
+        if (r < 0)
+                return r;
+        *ret = ASH_TAKE(root);
+        return 0;
+}
+
+int ash_flow_builder_root(AshFlowBuilder *b, AshText stage_name, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret) {
+        Stage *stage = NULL;
+        int r = open_stage(b, stage_name, &stage);
+        if (r >= 0 && !stage->root && n_more) {
+                r = make_root(b, stage, NULL, 0, true, &stage->root);
+                if (r >= 0)
+                        stage->ids = ids_of(stage->root, b->arena);
+        }
+        return r < 0 ? r : make_root(b, stage, more, n_more, only_packages, ret);
+}

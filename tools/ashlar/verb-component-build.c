@@ -1,0 +1,217 @@
+/* component: build, rebuild. */
+#include <sys/utsname.h>
+#include <unistd.h>
+#include "cli-flow.h"
+#include "component.h"
+#include "flow-build.h"
+#include "flow-built.h"
+
+/* ---- options ---- */
+typedef struct Given {
+        AshFlowBuildOptions options;
+        char *lock, *output;
+        ASH_ARRAY(const char *) with, without, defines;
+        struct utsname machine;
+} Given;
+
+static void given_done(Given *g) {
+        free(g->lock);
+        free(g->output);
+        ash_array_done(&g->with);
+        ash_array_done(&g->without);
+        ash_array_done(&g->defines);
+}
+
+static int check_define(AshCli *cli, const char *text) {
+        size_t name = strcspn(text, " \t");
+        if (name && text[name] && text[0] != '%')
+                return 0;
+        int r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--define takes a name and a value: '%s'", text);
+        ash_hint(cli->diags, "as rpmbuild takes it: --define 'dist .test'");
+        return r;
+}
+
+static int read_options(AshCli *cli, Given *g) {
+        const char *word;
+        int r = 0;
+        uname(&g->machine);
+        for (size_t i = 0; (word = ash_cli_option_nth(cli, "with", i)); i++)
+                ash_array_push(&g->with, word);
+        for (size_t i = 0; (word = ash_cli_option_nth(cli, "without", i)); i++)
+                ash_array_push(&g->without, word);
+        for (size_t i = 0; r >= 0 && (word = ash_cli_option_nth(cli, "define", i)); i++) {
+                r = check_define(cli, word);
+                ash_array_push(&g->defines, word);
+        }
+        ash_array_push(&g->with, NULL);
+        ash_array_push(&g->without, NULL);
+        ash_array_push(&g->defines, NULL);
+        g->lock = ash_cli_lock_path(cli);
+        g->output = ash_cli_output_dir(cli);
+        g->options = (AshFlowBuildOptions){
+                .lock_path = g->lock, .output_dir = g->output, .render = ash_cli_render_options(cli), .with = g->with.items, .without = g->without.items, .defines = g->defines.items,
+                .no_check = ash_cli_flag(cli, "no-check"), .log_path = ash_cli_option(cli, "log"),
+        };
+        if (r >= 0 && g->options.log_path && cli->n_args > 1)
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--log is for one component");
+        return r;
+}
+
+/* ---- what came out ---- */
+static AshSlice cell(AshArena *a, const char *text) { return ash_slice_str(ash_arena_strdup(a, text)); }
+
+static void print_json(AshCli *cli, AshJson *j, const AshFlowBuild *b, const AshStr *differences) {
+        const AshBuiltComponent *c = &b->built;
+        ash_json_begin(j, NULL, '{');
+        ash_json_text(j, "component", c->name);
+        ash_json_text(j, "arch", c->arch);
+        ash_json_bool(j, "cached", b->cached);
+        ash_json_text(j, "key", c->key);
+        ash_json_text(j, "fingerprint", c->fingerprint);
+        ash_json_double(j, "seconds", (double) (b->ns / 1000000) / 1000);
+        ash_json_uint(j, "buildroot-packages", b->root_packages);
+        ash_json_str(j, "log-file", b->log_path);
+        ash_json_text(j, "log", c->log);
+        ash_json_text(j, "provenance", c->provenance);
+        ash_json_begin(j, "packages", '[');
+        for (size_t i = 0; i < c->n_packages; i++) {
+                ash_json_begin(j, NULL, '{');
+                ash_json_text(j, "nevra", c->packages[i].nevra);
+                ash_json_str(j, "kind", ash_built_kind_name(c->packages[i].kind));
+                ash_json_uint(j, "size", c->packages[i].size);
+                ash_json_text(j, "sha256", c->packages[i].sha256);
+                ash_json_end(j, '}');
+        }
+        ash_json_end(j, ']');
+        if (differences) {
+                AshSlice rest = ash_str_slice(differences), line;
+                ash_json_bool(j, "reproducible", differences->len == 0);
+                ash_json_begin(j, "differences", '[');
+                while (rest.len && ash_slice_next_line(&rest, &line))
+                        ash_json_text(j, NULL, line);
+                ash_json_end(j, ']');
+        }
+        ash_json_end(j, '}');
+        (void) cli;
+}
+
+static void print_row(AshCliList *list, const AshFlowBuild *b) {
+        for (size_t i = 0; i < b->built.n_packages; i++) {
+                const AshBuiltPackage *p = &b->built.packages[i];
+                _str_ AshStr size = {};
+                ash_str_appendf(&size, "%llu", (unsigned long long) p->size);
+                ash_cli_list_row(list, (const AshSlice[]){ p->nevra, cell(b->arena, ash_built_kind_name(p->kind)), ash_str_slice(&size), p->sha256 });
+        }
+}
+
+static void say(AshCli *cli, const AshFlowBuild *b) {
+        _str_ AshStr took = {};
+        ash_text_duration(&took, b->ns);
+        if (b->cached)
+                ash_info(cli->diags, ASH_NOWHERE, "'%.*s' is cached: nothing that it is built from has changed (%s)", ASH_F(b->built.name), took.ptr);
+        else
+                ash_info(cli->diags, ASH_NOWHERE, "'%.*s' was built in %s, in a root of %zu packages; the log: %s", ASH_F(b->built.name), took.ptr, b->root_packages, b->log_path);
+}
+
+/* NAME-VERSION-RELEASE.ARCH.rpm, as rpmbuild calls it. */
+static int copy_packages(AshCli *cli, const AshFlowBuild *b, const char *dir) {
+        int r = ash_mkdir_all(AT_FDCWD, dir, 0755);
+        for (size_t i = 0; r >= 0 && i < b->built.n_packages; i++) {
+                AshPackage p = {};
+                AshId id;
+                char path[ASH_BLOB_PATH_MAX];
+                ash_nevra_parse(b->built.packages[i].nevra, &p);
+                (void) ash_id_parse(b->built.packages[i].sha256, &id);
+                ash_store_blob_path(&id, path);
+                _free_ char *to = ash_asprintf("%s/%.*s-%.*s-%.*s.%.*s.rpm", dir, ASH_F(p.name), ASH_F(p.version), ASH_F(p.release), ASH_F(p.arch));
+                r = ash_copy_file(ash_store_fd(cli->store), path, AT_FDCWD, to, 0644);
+        }
+        return r < 0 ? ash_fail_file(cli->diags, r, dir, "cannot copy the packages: %s", ash_strerror(r)) : 0;
+}
+
+/* ashlar.built and the lock say what there is now. */
+static int record(AshCli *cli, AshFlow *flow, const Given *g, const AshFlowBuild *b) {
+        AshFlowLockResult lock = {};
+        int r = ash_flow_built_record(flow, &b->built, g->lock, &lock);
+        AshSlice rest = ash_str_slice(&lock.changes), line;
+        while (r >= 0 && lock.n_changes && ash_slice_next_line(&rest, &line))
+                if (line.len)
+                        ash_info(cli->diags, ASH_NOWHERE, "the lock: %.*s", ASH_F(line));
+        ash_flow_lock_result_done(&lock);
+        return r < 0 ? r : 0;
+}
+
+/* ---- the verbs ---- */
+typedef struct Output {
+        AshCli *cli;
+        AshCliList *list;
+        AshJson json;
+} Output;
+
+static int build_one(Output *out, AshFlow *flow, AshFlowBuilder *builder, const Given *g, AshSlice name, bool verify) {
+        _cleanup_(ash_flow_build_free_p) AshFlowBuild *b = NULL;
+        _str_ AshStr differences = {};
+        const char *copy = ash_cli_option(out->cli, "output");
+        int differs = verify ? ash_flow_build_verify(builder, name, &g->options, &b, &differences) : ash_flow_build(builder, name, &g->options, &b), r = differs;
+        if (r < 0)
+                return ash_cli_upstream_failed(out->cli, r);
+        say(out->cli, b);
+        r = record(out->cli, flow, g, b);
+        if (r >= 0 && copy)
+                r = copy_packages(out->cli, b, copy);
+        if (out->cli->json)
+                print_json(out->cli, &out->json, b, verify ? &differences : NULL);
+        else if (verify && differs)
+                ash_cli_write(out->cli, ash_str_slice(&differences));
+        else
+                print_row(out->list, b);
+        if (r >= 0 && verify && !differs)
+                ash_info(out->cli->diags, ASH_NOWHERE, "'%.*s' is reproducible: built again 400 days later and with one processor, its %zu packages are the same, byte for byte", ASH_F(name), b->built.n_packages);
+        if (r >= 0 && differs)
+                return ash_fail(out->cli->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "'%.*s' is not reproducible: built again 400 days later and with one processor, it gives other packages", ASH_F(name));
+        return r;
+}
+
+static int run_builds(AshCli *cli, Given *g, bool verify) {
+        static const AshCliColumn columns[] = { { "Package" }, { "Kind" }, { "Size", .number = true }, { "Sha256" } };
+        _cleanup_(ash_cli_list_free_p) AshCliList *list = ash_cli_list_new(cli, columns, ASH_N(columns));
+        _cleanup_(ash_flow_builder_free_p) AshFlowBuilder *builder = NULL;
+        Output out = { cli, list, ash_cli_json(cli) };
+        AshFlow flow = ash_cli_flow(cli);
+        const AshComponent *known;
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < cli->n_args; i++)
+                r = ash_config_component(cli->config, ash_slice_str(cli->args[i]), &known, cli->diags); /* a wrong name is said first */
+        if (r >= 0)
+                r = ash_flow_builder_new(&flow, g->lock, ash_slice_str(g->machine.machine), &builder);
+        if (r < 0)
+                return r;
+        if (cli->json)
+                ash_json_begin(&out.json, NULL, '[');
+        for (size_t i = 0; i < cli->n_args; i++) {
+                int one = build_one(&out, &flow, builder, g, ash_slice_str(cli->args[i]), verify);
+                r = r < 0 ? r : one;
+        }
+        if (cli->json) {
+                ash_json_end(&out.json, ']');
+                ash_cli_print(cli, "\n");
+        } else
+                ash_cli_list_print(list);
+        return r;
+}
+
+int ash_component_build(AshCli *cli) {
+        Given g __attribute__((__cleanup__(given_done))) = {};
+        int r = read_options(cli, &g);
+        g.options.shell = ash_cli_flag(cli, "shell");
+        g.options.keep = ash_cli_flag(cli, "keep");
+        return r < 0 ? r : run_builds(cli, &g, false);
+}
+
+int ash_component_rebuild(AshCli *cli) {
+        Given g __attribute__((__cleanup__(given_done))) = {};
+        bool verify = ash_cli_flag(cli, "verify");
+        int r = read_options(cli, &g);
+        g.options.force = !verify;
+        return r < 0 ? r : run_builds(cli, &g, verify);
+}
