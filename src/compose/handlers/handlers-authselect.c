@@ -232,8 +232,6 @@ static int put_one(Authselect *a, size_t i) {
                 generate(a, template, &out, path);
         a->features.n = given; /* what a template implies counts for itself */
         int r = ash_handler_file(a->c, place, ash_str_slice(&out), 0644, NULL);
-        if (r >= 0 && is_dir(a->c->tree, ASH_S("/var/lib/authselect"))) /* it compares with these whether somebody changed a file */
-                r = ash_handler_file(a->c, ash_slice_str(ash_arena_printf(a->arena, "/var/lib/authselect/%s", files[i].name)), ash_str_slice(&out), 0644, NULL);
         return r < 0 ? r : ash_handler_symlink(a->c, ash_slice_str(files[i].link), place);
 }
 
@@ -248,7 +246,7 @@ int ash_handle_authselect(AshHandlerContext *c) {
                 r = k < 0 ? k : r;
         }
         if (r > 0 && !ash_compose_read(c->tree, ASH_S(ETC "/authselect.conf")).len) {
-                AshSlice text = ash_slice_str(ash_arena_printf(arena, "%.*s\n", ASH_F(a.profile)));
+                AshSlice text = ash_slice_str(ash_arena_printf(arena, "%.*s\n\n", ASH_F(a.profile)));
                 r = ash_handler_file(c, ASH_S(ETC "/authselect.conf"), text, 0644, NULL);
         }
         ash_array_done(&a.features);

@@ -5,20 +5,16 @@
 
 static int header_of(const AshHandlerContext *c, size_t i, AshRpmHeader *ret) { return ash_rpm_header_parse(ash_pack_header(c->packages[i].pack), 0, "header", 0, ret, c->diags); }
 
-/* ---- dnf 4 ---- */
-bool ash_wants_dnf(const AshHandlerContext *c) {
-        static const char *const programs[] = { "/usr/bin/dnf-3", "/usr/bin/dnf4", "/usr/bin/microdnf" };
+/* ---- dnf ---- */
+static bool any_of(const AshHandlerContext *c, const char *const *programs) {
         bool there = false;
-        for (size_t i = 0; i < ASH_N(programs); i++)
+        for (size_t i = 0; programs[i]; i++)
                 there |= ash_tree_lookup(c->tree, ash_slice_str(programs[i]), true) != ASH_NO_NODE;
         return there && ash_wants_rpmdb(c);
 }
 
-int ash_handle_dnf(AshHandlerContext *c) {
-        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
-        _str_ AshStr out = {};
+static int packages_of(const AshHandlerContext *c, AshArena *arena, AshDnfPackage **ret) {
         AshDnfPackage *packages = ash_arena_new_items(arena, AshDnfPackage, c->n_packages + 1);
-        AshDnfTransaction t = { .time = c->time, .release = ASH_S(""), .command = ASH_S("image build"), .repository = ASH_S("image") };
         int r = 0;
         for (size_t i = 0; r >= 0 && i < c->n_packages; i++) {
                 AshRpmHeader h = {};
@@ -31,13 +27,86 @@ int ash_handle_dnf(AshHandlerContext *c) {
                                                (uint32_t) epoch, (uint32_t) i + 1, c->packages[i].user };
                 ash_rpm_header_done(&h);
         }
+        *ret = packages;
+        return r;
+}
+
+static AshDnfTransaction transaction_of(const AshHandlerContext *c) {
+        AshDnfTransaction t = { .time = c->time, .release = ASH_S(""), .command = ASH_S("image build"), .repository = ASH_S("image") };
         if (c->identity && ash_text_set(c->identity->version_id))
                 t.release = c->identity->version_id.s;
         if (c->identity && ash_text_set(c->identity->id))
                 t.repository = c->identity->id.s;
+        return t;
+}
+
+bool ash_wants_dnf5(const AshHandlerContext *c) { return any_of(c, (const char *const[]){ "/usr/bin/dnf5", "/usr/bin/dnf5daemon-server", "/usr/sbin/dnf5daemon-server", NULL }); }
+/* microdnf may be dnf 5's other name. */
+bool ash_wants_dnf(const AshHandlerContext *c) { return any_of(c, (const char *const[]){ "/usr/bin/dnf-3", "/usr/bin/dnf4", NULL }) || (any_of(c, (const char *const[]){ "/usr/bin/microdnf", NULL }) && !ash_wants_dnf5(c)); }
+
+int ash_handle_dnf(AshHandlerContext *c) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        _str_ AshStr out = {};
+        AshDnfPackage *packages;
+        const AshDnfTransaction t = transaction_of(c);
+        int r = packages_of(c, arena, &packages);
         if (r >= 0)
                 r = ash_dnfdb_write(packages, c->n_packages, &t, &out, c->diags);
         return r < 0 ? r : ash_handler_file(c, ASH_S("/var/lib/dnf/history.sqlite"), ash_str_slice(&out), 0644, NULL);
+}
+
+/* dnf 5 keeps what is so now in files of TOML (libdnf5's system state, version 1.0), and what happened in a database beside them. */
+#define DNF5 "/usr/lib/sysimage/libdnf5"
+
+static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *) a, *(const char *const *) b); }
+
+/* A table of a line for each package, sorted; the same key may come twice (a kernel in two versions). */
+static int put_state(AshHandlerContext *c, const char *name, const char **lines, size_t n) {
+        _str_ AshStr out = {}, path = {};
+        if (n)
+                qsort(lines, n, sizeof *lines, by_text);
+        ash_str_appendf(&out, "version = \"1.0\"\n\n[%s]\n", name);
+        for (size_t i = 0; i < n; i++)
+                if (!i || strcmp(lines[i], lines[i - 1]))
+                        ash_str_appendf(&out, "%s\n", lines[i]);
+        ash_str_appendf(&path, DNF5 "/%s.toml", name);
+        return ash_handler_file(c, ash_str_slice(&path), ash_str_slice(&out), 0644, NULL);
+}
+
+static int put_states(AshHandlerContext *c, AshArena *arena, const AshDnfPackage *packages, AshSlice repository) {
+        const char **reasons = ash_arena_new_items(arena, const char *, c->n_packages + 1), **nevras = ash_arena_new_items(arena, const char *, c->n_packages + 1);
+        char cookie[65];
+        for (size_t i = 0; i < c->n_packages; i++) {
+                const AshDnfPackage *p = &packages[i];
+                const char *epoch = p->epoch ? ash_arena_printf(arena, "%u:", p->epoch) : "";
+                bool user = p->user;
+                for (size_t k = 0; k < c->n_packages; k++) /* one line for all versions of a name */
+                        user |= packages[k].user && ash_slice_eq(packages[k].name, p->name) && ash_slice_eq(packages[k].arch, p->arch);
+                reasons[i] = ash_arena_printf(arena, "\"%.*s.%.*s\" = {reason = \"%s\"}", ASH_F(p->name), ASH_F(p->arch), user ? "User" : "Dependency");
+                nevras[i] = ash_arena_printf(arena, "\"%.*s-%s%.*s-%.*s.%.*s\" = {from_repo = \"%.*s\"}", ASH_F(p->name), epoch, ASH_F(p->version), ASH_F(p->release), ASH_F(p->arch), ASH_F(repository));
+        }
+        ash_dnf_cookie(packages, c->n_packages, cookie);
+        const char *text = ash_arena_printf(arena, "version = \"1.0\"\nsystem = {rpmdb_cookie = \"%s\"}\n", cookie);
+        int r = put_state(c, "packages", reasons, c->n_packages);
+        if (r >= 0)
+                r = put_state(c, "nevras", nevras, c->n_packages);
+        static const char *const empty[] = { "groups", "environments", "modules" };
+        for (size_t i = 0; r >= 0 && i < ASH_N(empty); i++)
+                r = put_state(c, empty[i], NULL, 0);
+        return r < 0 ? r : ash_handler_file(c, ASH_S(DNF5 "/system.toml"), ash_slice_str(text), 0644, NULL);
+}
+
+int ash_handle_dnf5(AshHandlerContext *c) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        _str_ AshStr out = {};
+        AshDnfPackage *packages;
+        const AshDnfTransaction t = transaction_of(c);
+        int r = packages_of(c, arena, &packages);
+        if (r >= 0)
+                r = put_states(c, arena, packages, t.repository);
+        if (r >= 0)
+                r = ash_dnf5db_write(packages, c->n_packages, &t, &out, c->diags);
+        return r < 0 ? r : ash_handler_file(c, ASH_S(DNF5 "/transaction_history.sqlite"), ash_str_slice(&out), 0644, NULL);
 }
 
 /* ---- manifests ---- */

@@ -13,6 +13,8 @@ bool ash_wants_rpmdb(const AshHandlerContext *c);
 int ash_handle_rpmdb(AshHandlerContext *c);
 bool ash_wants_dnf(const AshHandlerContext *c);
 int ash_handle_dnf(AshHandlerContext *c);
+bool ash_wants_dnf5(const AshHandlerContext *c);
+int ash_handle_dnf5(AshHandlerContext *c);
 bool ash_wants_manifest(const AshHandlerContext *c);
 int ash_handle_manifest(AshHandlerContext *c);
 bool ash_wants_presets(const AshHandlerContext *c);

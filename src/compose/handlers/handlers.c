@@ -42,6 +42,7 @@ const AshHandler ash_handlers[] = {
         { "login",     "is there a way in? An error when not, unless the definition says login = \"none\"",      NULL,            1, ash_wants_login, ash_handle_login },
         { "rpmdb",     "the database of installed packages (rpm -i --justdb)",                                  rpmdb_inputs,    1, ash_wants_rpmdb, ash_handle_rpmdb },
         { "dnf",       "which packages were asked for, and which are dependencies (dnf's history.sqlite)",        NULL,            1, ash_wants_dnf, ash_handle_dnf },
+        { "dnf5",      "the same for dnf 5 (libdnf5's state in /usr/lib/sysimage/libdnf5)",                        NULL,            1, ash_wants_dnf5, ash_handle_dnf5 },
         { "manifest",  "lists of packages for scanners, where there is no database (rpm -qa)",                   NULL,            1, ash_wants_manifest, ash_handle_manifest },
         {},
 };

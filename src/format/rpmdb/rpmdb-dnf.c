@@ -1,4 +1,4 @@
-/* history.sqlite of dnf 4 (libdnf's "swdb", version 1.2): one transaction that installed everything. Table and column names are the format; libdnf reads them by name. */
+/* The histories of dnf 4 (libdnf's "swdb", version 1.2) and dnf 5 (libdnf5's, version 1.1): one transaction that installed everything. Table and column names are the format; both read them by name. */
 #include <sqlite3.h>
 #include "io-digest.h"
 #include "rpmdb.h"
@@ -61,8 +61,8 @@ static int by_name(const void *a, const void *b) {
         return c ? c : x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* What rpm calls the cookie of its database (rpmdbCookie): names in their order, each with the numbers of its packages. dnf compares it to see whether somebody else changed the database. */
-static void cookie(const AshDnfPackage *packages, size_t n, char ret[static 65]) {
+/* Names in their order, each with the numbers of its packages. */
+void ash_dnf_cookie(const AshDnfPackage *packages, size_t n, char ret[static 65]) {
         _cleanup_(ash_digest_free_p) AshDigest *d = ash_digest_new(ASH_SHA256);
         _free_ const AshDnfPackage **sorted = ash_calloc(n + 1, sizeof *sorted);
         uint8_t sha256[32];
@@ -83,8 +83,8 @@ static void cookie(const AshDnfPackage *packages, size_t n, char ret[static 65])
 
 static int fill(Writer *w, const AshDnfPackage *packages, size_t n, const AshDnfTransaction *t) {
         char before[65], after[65];
-        cookie(NULL, 0, before);
-        cookie(packages, n, after);
+        ash_dnf_cookie(NULL, 0, before);
+        ash_dnf_cookie(packages, n, after);
         int r = INSERT(w, "INSERT INTO trans VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, '')", NUMBER(t->time), NUMBER(t->time), ash_slice_str(before), ash_slice_str(after), t->release, NUMBER(NO_LOGIN), t->command,
                        NUMBER(STATE_DONE));
         if (r >= 0)
@@ -100,13 +100,15 @@ static int fill(Writer *w, const AshDnfPackage *packages, size_t n, const AshDnf
         return r;
 }
 
-int ash_dnfdb_write(const AshDnfPackage *packages, size_t n, const AshDnfTransaction *transaction, AshStr *out, AshDiags *diags) {
+typedef int (*Fill)(Writer *w, const AshDnfPackage *packages, size_t n, const AshDnfTransaction *t);
+
+static int write_history(const char *tables, Fill fill_tables, const AshDnfPackage *packages, size_t n, const AshDnfTransaction *transaction, AshStr *out, AshDiags *diags) {
         Writer w = { .diags = diags };
         sqlite3_int64 size = 0;
         unsigned char *bytes = NULL;
-        int r = sqlite3_open_v2(":memory:", &w.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK && sqlite3_exec(w.db, schema, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(&w);
+        int r = sqlite3_open_v2(":memory:", &w.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK && sqlite3_exec(w.db, tables, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(&w);
         if (r >= 0)
-                r = fill(&w, packages, n, transaction);
+                r = fill_tables(&w, packages, n, transaction);
         if (r >= 0 && (sqlite3_exec(w.db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK || !(bytes = sqlite3_serialize(w.db, "main", &size, 0))))
                 r = failed(&w);
         if (r >= 0)
@@ -114,4 +116,75 @@ int ash_dnfdb_write(const AshDnfPackage *packages, size_t n, const AshDnfTransac
         sqlite3_free(bytes);
         sqlite3_close(w.db);
         return r;
+}
+
+int ash_dnfdb_write(const AshDnfPackage *packages, size_t n, const AshDnfTransaction *transaction, AshStr *out, AshDiags *diags) {
+        return write_history(schema, fill, packages, n, transaction, out, diags);
+}
+
+/* ---- dnf 5 ---- */
+static const char schema5[] =
+        "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA encoding = 'UTF-8'; BEGIN;"
+        "CREATE TABLE trans_state (id INTEGER, name TEXT, PRIMARY KEY(id));"
+        "CREATE TABLE trans (id INTEGER, dt_begin INTEGER NOT NULL, dt_end INTEGER, rpmdb_version_begin TEXT, rpmdb_version_end TEXT, releasever TEXT NOT NULL, user_id INTEGER NOT NULL, description TEXT,"
+        " comment TEXT, state_id INTEGER, PRIMARY KEY(id AUTOINCREMENT), FOREIGN KEY(state_id) REFERENCES trans_state(id));"
+        "CREATE TABLE repo (id INTEGER, repoid TEXT NOT NULL, PRIMARY KEY(id));"
+        "CREATE TABLE pkg_name (id INTEGER, name TEXT NOT NULL UNIQUE, PRIMARY KEY(id));"
+        "CREATE TABLE arch (id INTEGER, name TEXT NOT NULL UNIQUE, PRIMARY KEY(id));"
+        "CREATE TABLE item (id INTEGER, PRIMARY KEY(id));"
+        "CREATE TABLE trans_item_action (id INTEGER, name TEXT, PRIMARY KEY(id));"
+        "CREATE TABLE trans_item_reason (id INTEGER, name TEXT, PRIMARY KEY(id));"
+        "CREATE TABLE trans_item_state (id INTEGER, name TEXT, PRIMARY KEY(id));"
+        "CREATE TABLE trans_item (id INTEGER, trans_id INTEGER, item_id INTEGER, repo_id INTEGER, action_id INTEGER NOT NULL, reason_id INTEGER NOT NULL, state_id INTEGER NOT NULL,"
+        " PRIMARY KEY(id AUTOINCREMENT), FOREIGN KEY(trans_id) REFERENCES trans(id), FOREIGN KEY(item_id) REFERENCES item(id), FOREIGN KEY(repo_id) REFERENCES repo(id),"
+        " FOREIGN KEY(action_id) REFERENCES trans_item_action(id), FOREIGN KEY(reason_id) REFERENCES trans_item_reason(id), FOREIGN KEY(state_id) REFERENCES trans_item_state(id));"
+        "CREATE TABLE item_replaced_by (trans_item_id INTEGER, by_trans_item_id INTEGER, PRIMARY KEY (trans_item_id, by_trans_item_id), FOREIGN KEY(trans_item_id) REFERENCES trans_item(id),"
+        " FOREIGN KEY(by_trans_item_id) REFERENCES trans_item(id));"
+        "CREATE TABLE rpm (item_id INTEGER NOT NULL UNIQUE, name_id INTEGER NOT NULL, epoch INTEGER NOT NULL, version TEXT NOT NULL, release TEXT NOT NULL, arch_id INTEGER NOT NULL,"
+        " FOREIGN KEY(item_id) REFERENCES item(id), FOREIGN KEY(name_id) REFERENCES pkg_name(id), FOREIGN KEY(arch_id) REFERENCES arch(id),"
+        " CONSTRAINT rpm_unique_nevra UNIQUE (name_id, epoch, version, release, arch_id));"
+        "CREATE TABLE comps_group (item_id INTEGER NOT NULL UNIQUE, groupid TEXT NOT NULL, name TEXT NOT NULL, translated_name TEXT NOT NULL, pkg_types INTEGER NOT NULL,"
+        " FOREIGN KEY(item_id) REFERENCES item(id));"
+        "CREATE TABLE comps_group_package (id INTEGER, group_id INTEGER NOT NULL, name_id INTEGER NOT NULL, installed INTEGER NOT NULL, pkg_type INTEGER NOT NULL,"
+        " FOREIGN KEY(group_id) REFERENCES comps_group(item_id), FOREIGN KEY(name_id) REFERENCES pkg_name(id), CONSTRAINT comps_group_package_unique_name UNIQUE (group_id, name_id),"
+        " PRIMARY KEY(id AUTOINCREMENT));"
+        "CREATE TABLE comps_environment (item_id INTEGER NOT NULL UNIQUE, environmentid TEXT NOT NULL, name TEXT NOT NULL, translated_name TEXT NOT NULL, pkg_types INTEGER NOT NULL,"
+        " FOREIGN KEY(item_id) REFERENCES item(id));"
+        "CREATE TABLE comps_environment_group (id INTEGER, environment_id INTEGER NOT NULL, groupid TEXT NOT NULL, installed INTEGER NOT NULL, group_type INTEGER NOT NULL,"
+        " FOREIGN KEY(environment_id) REFERENCES comps_environment(item_id), CONSTRAINT comps_environment_group_unique_groupid UNIQUE (environment_id, groupid), PRIMARY KEY(id AUTOINCREMENT));"
+        "CREATE TABLE config (key TEXT, value TEXT NOT NULL, PRIMARY KEY(key));"
+        "CREATE INDEX pkg_name_name ON pkg_name(name); CREATE INDEX trans_item_trans_id ON trans_item(trans_id); CREATE INDEX trans_item_item_id ON trans_item(item_id);"
+        "INSERT INTO trans_state VALUES (1, 'Started'), (2, 'Ok'), (3, 'Error'); INSERT INTO trans_item_state VALUES (1, 'Started'), (2, 'Ok'), (3, 'Error');"
+        "INSERT INTO trans_item_action VALUES (1, 'Install'), (2, 'Upgrade'), (3, 'Downgrade'), (4, 'Reinstall'), (5, 'Remove'), (6, 'Replaced'), (7, 'Reason Change');"
+        "INSERT INTO trans_item_reason VALUES (0, 'None'), (1, 'Dependency'), (2, 'User'), (3, 'Clean'), (4, 'Weak Dependency'), (5, 'Group'), (6, 'External User');"
+        "INSERT INTO config VALUES ('version', '1.1');";
+
+enum { TRANSACTION_OK = 2, ITEM_OK = 2, ROOT = 0 };
+
+static int fill5(Writer *w, const AshDnfPackage *packages, size_t n, const AshDnfTransaction *t) {
+        char before[65], after[65];
+        ash_dnf_cookie(NULL, 0, before);
+        ash_dnf_cookie(packages, n, after);
+        int r = INSERT(w, "INSERT INTO trans VALUES (1, ?, ?, ?, ?, ?, ?, ?, '', ?)", NUMBER(t->time), NUMBER(t->time), ash_slice_str(before), ash_slice_str(after), t->release, NUMBER(ROOT), t->command,
+                       NUMBER(TRANSACTION_OK));
+        if (r >= 0)
+                r = INSERT(w, "INSERT INTO repo VALUES (1, ?)", t->repository);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const AshDnfPackage *p = &packages[i];
+                r = INSERT(w, "INSERT INTO item VALUES (?)", NUMBER(i + 1));
+                if (r >= 0)
+                        r = INSERT(w, "INSERT OR IGNORE INTO pkg_name (name) VALUES (?)", p->name);
+                if (r >= 0)
+                        r = INSERT(w, "INSERT OR IGNORE INTO arch (name) VALUES (?)", p->arch);
+                if (r >= 0)
+                        r = INSERT(w, "INSERT INTO rpm SELECT ?, pkg_name.id, ?, ?, ?, arch.id FROM pkg_name, arch WHERE pkg_name.name = ? AND arch.name = ?", NUMBER(i + 1), NUMBER(p->epoch), p->version, p->release,
+                                   p->name, p->arch);
+                if (r >= 0)
+                        r = INSERT(w, "INSERT INTO trans_item VALUES (?, 1, ?, 1, ?, ?, ?)", NUMBER(i + 1), NUMBER(i + 1), NUMBER(ACTION_INSTALL), NUMBER(p->user ? REASON_USER : REASON_DEPENDENCY), NUMBER(ITEM_OK));
+        }
+        return r;
+}
+
+int ash_dnf5db_write(const AshDnfPackage *packages, size_t n, const AshDnfTransaction *transaction, AshStr *out, AshDiags *diags) {
+        return write_history(schema5, fill5, packages, n, transaction, out, diags);
 }

@@ -16,7 +16,7 @@ int ash_rpmdb_blob(const AshRpmDbPackage *p, AshStr *out, AshDiags *diags);
 /* The bytes of rpmdb.sqlite with these packages, numbered from 1 in this order. The same packages give the same bytes. */
 int ash_rpmdb_write(const AshRpmDbPackage *packages, size_t n, AshStr *out, AshDiags *diags);
 
-/* ---- what dnf 4 knows about the installed packages: history.sqlite ---- */
+/* ---- what dnf knows about the installed packages ---- */
 typedef struct AshDnfPackage {
         AshSlice name, version, release, arch;
         uint32_t epoch;
@@ -29,3 +29,7 @@ typedef struct AshDnfTransaction {
 } AshDnfTransaction;
 /* The bytes of /var/lib/dnf/history.sqlite, as if one transaction had installed all. */
 int ash_dnfdb_write(const AshDnfPackage *packages, size_t n, const AshDnfTransaction *transaction, AshStr *out, AshDiags *diags);
+/* The same of dnf 5: /usr/lib/sysimage/libdnf5/transaction_history.sqlite. It keeps reasons elsewhere, in packages.toml. */
+int ash_dnf5db_write(const AshDnfPackage *packages, size_t n, const AshDnfTransaction *transaction, AshStr *out, AshDiags *diags);
+/* What rpm calls the cookie of its database (rpmdbCookie), in hexadecimal digits: dnf compares it to see whether somebody else changed the database. */
+void ash_dnf_cookie(const AshDnfPackage *packages, size_t n, char ret[static 65]);
