@@ -81,6 +81,52 @@ if posix.stat("/opt/late") then os.rename("/opt/late", "/opt/late.moved") end
         nodes, judge = self.as_rpm(["shell", "early", "late"])
         self.assertEqual(nodes["/opt/late/file"]["origin"], "package:late-1.0-1.noarch")
 
+    # ---- odd, but legal ----
+    def odd(self, name, scripts="", install="true", files="", tags="Requires(pre): shell\nRequires: shell"):
+        self.kit.package(name, scripts, tags=tags, install="cd %{buildroot}; mkdir -p opt\n" + install, files=files)
+
+    def test_odd_programs(self):
+        """Interpreters with options, programs that are none, exit statuses and signals; where a relocatable package is."""
+        self.odd("interp", "%post -p /bin/bash\na=(x y); echo \"${a[1]} $1 $#\" > /opt/bash\n%pre -p /usr/bin/sh\necho \"$1 $# $-\" > /opt/pre\n%posttrans -p \"/bin/sh -x\"\necho \"$1 $# $-\" > /opt/posttrans\n")
+        self.odd("words", "%post -p \"/bin/bash -e\"\nfalse || true\necho here > /opt/here\nfalse\necho not > /opt/not\n%posttrans -p \"/usr/bin/touch /opt/touched\"\n")
+        self.odd("ends", "%post\necho a > /opt/a\nexit 7\n%posttrans -p <lua>\nio.open('/opt/b', 'w'):close() return 1\n%triggerin -- shell\necho t > /opt/t; kill -TERM $$\n%transfiletriggerin -- /usr\nhead -n1 >/dev/null; echo z > /opt/z; exit 2\n")
+        self.odd("where", "%post\necho $RPM_INSTALL_PREFIX $RPM_INSTALL_PREFIX0 $RPM_INSTALL_PREFIX1 > /opt/where; umask >> /opt/where; pwd >> /opt/where; cat >> /opt/where; env | grep -c RPM_ >> /opt/where\n", "mkdir -p opt/p etc/p; echo > opt/p/f; echo > etc/p/g",
+                 "/opt/p/f\n/etc/p/g", tags="Prefix: /opt/p\nPrefix: /etc/p\nRequires: shell")
+        self.odd("tools", "%post\n/usr/bin/systemctl daemon-reload >/dev/null 2>&1 || :\nrestorecon -R /var >/dev/null 2>&1 || :\n[ -x /usr/sbin/setsebool ] && setsebool -P x 1\ncommand -v chkconfig && chkconfig --add x || :\n"
+                 "/sbin/install-info /usr/share/info/x.info /usr/share/info/dir || :\nupdate-desktop-database &> /dev/null || :\ngetent group mail > /opt/mail; getent passwd nope > /opt/nope || echo $? > /opt/rc\n")
+        self.as_rpm(sorted(["shell", "interp", "words", "ends", "where", "tools"]))
+
+    def test_odd_files(self):
+        """What a scriptlet put where a later package has configuration; links and directories of one path; ghosts; hard links; owners that %pre makes."""
+        self.odd("ca", "%post\nmkdir -p /etc/cc; for f in n p same dirfile link; do echo mine > /etc/cc/$f; done; echo theirs > /etc/cc/same2; ln -sf p /etc/cc/alink; echo x > /etc/cc/plain; mkdir -p /etc/cc/isdir; echo y > /etc/cc/gho\n")
+        self.odd("cb", "%post\nls /etc/cc > /opt/ls; cat /etc/cc/* > /opt/cat\n", "mkdir -p etc/cc; for f in n p same2 dirfile plain alink gho; do echo theirs > etc/cc/$f; done; echo mine > etc/cc/same; ln -s p etc/cc/link",
+                 "%config(noreplace) /etc/cc/n\n%config /etc/cc/p\n%config /etc/cc/same\n%config(noreplace) /etc/cc/same2\n%config /etc/cc/alink\n/etc/cc/plain\n%config /etc/cc/link\n%ghost %config /etc/cc/gho\n"
+                 "%config(noreplace) /etc/cc/dirfile", tags="Requires(pre): ca\nRequires: ca")
+        self.odd("da", "%post\nls /opt/alias/ > /opt/la\n", "mkdir -p opt/real; echo a > opt/real/a; ln -s real opt/alias", "/opt/real\n/opt/alias")
+        self.odd("db", "%post\nls /opt/alias/ > /opt/lb\n", "mkdir -p opt/alias; echo b > opt/alias/b", "/opt/alias/b", tags="Requires: da")
+        self.odd("gh", "%post\nls -la /var/lib/gh > /dev/null 2>&1 && echo there > /opt/there; mkdir -p /var/lib/gh/d; touch /var/lib/gh/f; chmod 600 /var/lib/gh/f; touch /var/log/gh.log\n",
+                 "mkdir -p var/lib/gh/d var/log; touch var/lib/gh/f var/log/gh.log; ln -s x var/lib/gh/l; mkdir -p etc; echo c > etc/gh.conf; echo m > etc/m.conf",
+                 "%ghost %dir /var/lib/gh/d\n%ghost /var/lib/gh/f\n%ghost %attr(0600,daemon,mail) /var/log/gh.log\n%ghost /var/lib/gh/l\n%ghost %config(noreplace) /etc/gh.conf\n%config(noreplace,missingok) /etc/m.conf")
+        self.odd("hl", "%post\nstat -c %%h /opt/a/x > /opt/n; echo more >> /opt/b/x; chmod 600 /usr/share/h/x; rm /opt/b/empty; ln /opt/a/empty /opt/e2\n",
+                 "mkdir -p opt/a opt/b usr/share/h; echo x > opt/a/x; ln opt/a/x opt/b/x; ln opt/a/x usr/share/h/x; echo e > opt/a/e; : > opt/a/empty; ln opt/a/empty opt/b/empty", "/opt/a\n/opt/b\n/usr/share/h")
+        self.odd("up", "%pre\necho 'upg:x:77:' >> /etc/group; echo 'upu:x:77:77::/:/bin/sh' >> /etc/passwd\n%post\nstat -c '%%U %%u %%G %%g' /var/lib/up/f > /opt/who\n", "mkdir -p var/lib/up; echo > var/lib/up/f",
+                 "%attr(0750,upu,upg) /var/lib/up\n%attr(0640,upu,upg) /var/lib/up/f")
+        nodes, _ = self.as_rpm(sorted(["shell", "ca", "cb", "da", "db", "gh", "hl", "up"]))
+        self.assertEqual((nodes["/var/lib/up/f"]["names"], nodes["/var/lib/up/f"]["ids"]), ("upu:upg", "77:77"))
+
+    def test_odd_order(self):
+        """Loops of requirements, arguments of triggers, priorities over several packages."""
+        for a, b in (("l1", "l2"), ("l2", "l3"), ("l3", "l1")):
+            self.odd(a, f"%pre\necho pre {a} $(ls /opt/l) >> /opt/log\n%post\necho post {a} $(ls /opt/l) >> /opt/log\n", f"mkdir -p opt/l; echo > opt/l/{a}", f"/opt/l/{a}", tags=f"Requires(post): {b}\nRequires: shell")
+        for a, b in (("m1", "m2"), ("m2", "m3"), ("m3", "m1"), ("m4", "m2")):
+            self.odd(a, f"%pre\necho pre {a} $(ls /opt/l) >> /opt/log\n%posttrans\necho posttrans {a} >> /opt/log\n", f"mkdir -p opt/l; echo > opt/l/{a}", f"/opt/l/{a}", tags=f"Requires(pre): {b}\nRequires(posttrans): m4\nRequires: shell")
+        self.odd("tr", "%triggerin -p <lua> -- tt\nlocal f = io.open('/opt/lua', 'a') f:write(tostring(arg[1]), ' ', tostring(arg[2]), ' ', tostring(arg[3]), '\\n') f:close()\n%triggerin -- tt, shell, tr\necho \"in $1 $2 $#\" >> /opt/tr\n"
+                 "%triggerprein -- tt\necho \"prein $1 $2\" >> /opt/tr\n%filetriggerin -- /opt/tt /opt/none\necho \"f $1 $2 $#\" >> /opt/tr; cat >> /opt/tr\n%transfiletriggerin -- /opt/tt\necho \"tf $1 $2 $#\" >> /opt/tr; cat >> /opt/tr\n")
+        self.odd("tt", "", "mkdir -p opt/tt/d; echo > opt/tt/f; echo > opt/tt/d/g; ln -s f opt/tt/l; touch opt/tt/gh", "/opt/tt/f\n/opt/tt/d\n/opt/tt/l\n%ghost /opt/tt/gh")
+        for n, ps in (("p1", (50, 2000000, 10000)), ("p2", (50, 1999999, 9999)), ("p3", (2000000, 1, 100000))):
+            self.odd(n, "".join(f"%filetriggerin -P {p} -- /opt/pr\necho {n} {p} $(cat) >> /opt/prio\n%transfiletriggerin -P {p} -- /opt/pr\necho T {n} {p} $(cat) >> /opt/prio\n" for p in ps), f"mkdir -p opt/pr; echo > opt/pr/{n}", f"/opt/pr/{n}")
+        self.as_rpm(sorted(["shell", "l1", "l2", "l3", "m1", "m2", "m3", "m4", "tr", "tt", "p1", "p2", "p3"]))
+
     def test_hostile(self):
         """Nothing but the image's own tree is seen or changed; whoever takes too much is stopped."""
         self.kit.package("spy", tags="Requires: shell", scripts="""%%post

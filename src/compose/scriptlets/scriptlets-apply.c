@@ -182,14 +182,17 @@ int ash_take_changes(AshTake *t, AshSlice changes) {
         static const char *const accounts[] = { "/etc/passwd", "/etc/group" };
         AshSlice rest = changes;
         AshSandboxChange c;
+        bool renamed = false;
         int r;
         /* The account files first: they name the owners of everything else. */
         read_names(&k, accounts[0], &k.users);
         read_names(&k, accounts[1], &k.groups);
         while ((r = ash_sandbox_change_next(&rest, &c)) > 0 && r >= 0)
                 for (size_t i = 0; c.kind == 'F' && i < ASH_N(accounts); i++)
-                        if (ash_slice_eqs(c.path, accounts[i]))
+                        if (ash_slice_eqs(c.path, accounts[i])) {
                                 r = take_one(&k, &c);
+                                renamed = true;
+                        }
         ash_map_clear(&k.users);
         ash_map_clear(&k.groups);
         read_names(&k, accounts[0], &k.users);
@@ -199,6 +202,8 @@ int ash_take_changes(AshTake *t, AshSlice changes) {
                 r = take_one(&k, &c);
         ash_map_done(&k.users);
         ash_map_done(&k.groups);
+        if (r >= 0 && renamed) /* files of packages that come now are those of the users that there are now, as a %pre makes them */
+                (void) ash_compose_owners(k.tree, NULL, NULL);
         if (r < 0)
                 return ash_fail(t->c->diags, r, ASH_NOWHERE, "cannot take what a scriptlet changed into the tree: %s", ash_strerror(r));
         return 0;

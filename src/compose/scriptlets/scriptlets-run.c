@@ -4,7 +4,7 @@
 #include "rpm-run.h"
 #include "scriptlets-private.h"
 
-#define VERSION 2                    /* counts up when the same hook over the same tree gives another result */
+#define VERSION 3                    /* counts up when the same hook over the same tree gives another result */
 #define CACHE "scriptlet"
 #define OUTPUT_LINES 20              /* of a hook that failed, shown */
 enum { TIMEOUT = 300, TIMEOUT_MAX = 86400 }; /* seconds */
@@ -287,14 +287,30 @@ static int body_of(Runner *r, const AshHook *h, const AshSandbox *like, AshSlice
         return k;
 }
 
+/* Of a relocatable package rpm tells where it is, which is where it was built for. */
+static void add_prefixes(Runner *r, const AshHook *h, const char **env, size_t n, size_t max) {
+        AshRpmHeader header = {};
+        uint32_t count = 0;
+        if (ash_rpm_header_parse(r->packages[h->package].header, 0, "header", 0, &header, NULL) < 0)
+                return;
+        AshSlice *prefixes = ash_rpm_strings(&header, ASH_RPMTAG_PREFIXES, r->arena, &count);
+        for (uint32_t i = 0; i < count && n + 2 < max; i++) {
+                env[n++] = ash_arena_printf(r->arena, "RPM_INSTALL_PREFIX%u=%.*s", i, ASH_F(prefixes[i]));
+                if (!i)
+                        env[n++] = ash_arena_printf(r->arena, "RPM_INSTALL_PREFIX=%.*s", ASH_F(prefixes[i]));
+        }
+        ash_rpm_header_done(&header);
+}
+
 static int run_in_sandbox(Runner *r, const AshHookRun *run, AshSandboxResult *ret) {
         const AshHook *h = run->hook;
         const char *name = label(r, h), *epoch = ash_arena_printf(r->arena, "SOURCE_DATE_EPOCH=%lld", (long long) r->c->time);
-        const char *const env[] = { "PATH=/sbin:/bin:/usr/sbin:/usr/bin", "HOME=/root", "LC_ALL=C", "TZ=UTC0", "SYSTEMD_OFFLINE=1", epoch, NULL };
+        const char *env[32] = { "PATH=/sbin:/bin:/usr/sbin:/usr/bin", "HOME=/root", "LC_ALL=C", "TZ=UTC0", "SYSTEMD_OFFLINE=1", epoch };
         Lua lua = { run, name };
         AshSandbox s = { .input = run->input, .script = h->body, .env = env, .one_output = true, .changes = true, .limits = hook_limits,
                          .clock = is_native(r->c->arch) ? (int64_t) ASH_MAX(r->c->time, 1) : 0 };
         s.limits.wall_ms = r->timeout * 1000;
+        add_prefixes(r, h, env, 6, ASH_N(env));
         int k = ensure_room(r);
         if (k >= 0)
                 k = ash_mirror_sync(r->mirror, r->since, run->time, r->c->diags);
