@@ -11,6 +11,7 @@ typedef struct Checker {
         AshFlowSets sets;
         bool outdated;               /* something else is asked for now */
         bool false_;                 /* something is not what the lock says */
+        int unanswered;              /* negative: of some packages nobody could say what they should be */
         size_t unproven;             /* packages whose digest only an import can tell */
 } Checker;
 
@@ -85,12 +86,15 @@ static bool is_for(const AshLockPackage *p, const AshLockUpstream *u) {
         return ash_slice_eq(p->upstream, u->name) && ash_nevra_parse(p->nevra, &nevra) >= 0 && (ash_arch_fits(nevra.arch, u->arch) || ash_slice_eqs(u->type, "components"));
 }
 
-/* A pinned state that is nowhere any more proves nothing, and is no fault of the lock. */
-static void cannot_compare(Checker *c, const AshLockUpstream *pinned, AshDiags *why) {
-        ash_warn(c->flow->diags, ASH_NOWHERE, "upstream '%.*s' (%.*s): the digests of its packages cannot be compared with its metadata", ASH_F(pinned->name), ASH_F(pinned->arch));
+/* A pinned state that is nowhere any more proves nothing: the question was not answered, so the answer is not "good". */
+static int cannot_compare(Checker *c, int r, const AshLockUpstream *pinned, AshDiags *why) {
+        r = ash_fail(c->flow->diags, r == -ASH_ERR_AGAIN ? r : -ENOENT, ASH_NOWHERE, "upstream '%.*s' (%.*s): the digests of its packages cannot be compared with its metadata", ASH_F(pinned->name), ASH_F(pinned->arch));
         for (size_t i = 0; i < ash_diags_n(why); i++)
                 if (ash_diags_at(why, i)->severity == ASH_ERROR)
                         ash_note(c->flow->diags, ASH_NOWHERE, "%s", ash_diags_at(why, i)->text);
+        if (r != -ASH_ERR_AGAIN)
+                ash_hint(c->flow->diags, "builds may still find its packages; 'ashlar lock --update' pins the state of today");
+        return r;
 }
 
 /* proven: one for each package of the lock, ASH_PROOF_* */
@@ -113,8 +117,10 @@ static int check_state(Checker *c, const AshLockUpstream *pinned, int *proven) {
                         return one;
                 proven[i] = one < 0 ? ASH_PROOF_GOOD : ASH_MAX(proven[i], one); /* said once */
         }
-        if (r < 0)
-                cannot_compare(c, pinned, why);
+        if (r < 0 && c->unanswered >= 0)
+                c->unanswered = cannot_compare(c, r, pinned, why);
+        else if (r < 0)
+                (void) cannot_compare(c, r, pinned, why);
         return 0;
 }
 
@@ -133,7 +139,7 @@ static int check_packages(Checker *c) {
                 ash_fail_file(c->flow->diags, -ASH_ERR_VERIFY, c->o->path, "%.*s: upstream '%.*s' has no such package in the state that the lock pins", ASH_F(p->nevra), ASH_F(p->upstream));
                 c->false_ = true;
         }
-        if (!c->false_ && c->unproven)
+        if (!c->false_ && c->unanswered >= 0 && c->unproven)
                 ash_info(c->flow->diags, ASH_NOWHERE, "%zu package%s of the lock never imported on this machine: a build compares digests when it imports", ASH_COUNT(c->unproven));
         return 0;
 }
@@ -194,5 +200,5 @@ int ash_flow_lock_check(AshFlow *flow, const AshFlowLockOptions *options) {
                 return 1;
         }
         r = check_packages(&c);
-        return r < 0 ? r : c.false_ ? -ASH_ERR_VERIFY : 0;
+        return r < 0 ? r : c.false_ ? -ASH_ERR_VERIFY : c.unanswered;
 }

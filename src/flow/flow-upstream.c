@@ -549,8 +549,13 @@ static int check_signature(AshFlowUpstream *u, const AshId *id, AshSlice nevra, 
                 r = ash_rpm_parse(ash_bytes_slice(&bytes), name, &rpm, u->flow->diags);
         if (r >= 0)
                 r = ash_rpm_verify(u->keys, rpm, &(AshVerifyOptions){}, &report, u->flow->diags);
-        if (r == -ENOKEY || r == -ENODATA)
-                return ash_fail(u->flow->diags, -ASH_ERR_VERIFY, u->config->repo.gpg_key.at, "%s is %s", name, r == -ENODATA ? "not signed" : "signed by no key of this upstream");
+        if (r == -ENOKEY || r == -ENODATA) {
+                bool unsigned_ = r == -ENODATA;
+                r = ash_fail(u->flow->diags, -ASH_ERR_VERIFY, u->config->repo.gpg_key.at, "%s is %s", name, unsigned_ ? "not signed" : "signed by no key of this upstream");
+                if (!unsigned_)
+                        ash_hint(u->flow->diags, "'gpg-key' of upstream '%.*s' must name a file with the public keys of whoever signs its packages", ASH_F(u->name));
+                return r;
+        }
         if (r >= 0)
                 ash_array_foreach(&report.results, s)
                         if (s->status == ASH_SIG_GOOD) {

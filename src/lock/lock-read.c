@@ -111,6 +111,8 @@ static void read_all(Reader *r, const AshTomlValue *root) {
         if (r->state.result < 0)
                 return;
         r->lock->source_date_epoch = ash_state_number(&r->state, root, "source-date-epoch");
+        if (r->state.result >= 0 && r->lock->source_date_epoch > UINT32_MAX) /* what file formats can hold, and what SOURCE_DATE_EPOCH may be */
+                ash_state_wrong(&r->state, ash_toml_get(root, "source-date-epoch")->at, "expected seconds since 1970, at most 4294967295 (the year 2106)");
         r->lock->seed = ash_state_text(&r->state, root, "seed", true);
         read_upstreams(r, root);
         read_packages(r, root);

@@ -8,6 +8,7 @@ typedef struct AshRepoEntry {
         AshSlice location;
         char sha256[65];         /* of the package file */
         uint64_t size;
+        uint64_t mtime;          /* nanoseconds, of the file as it was published; 0 where the key has it */
         AshSlice primary, filelists, other; /* of a state that was not loaded: only their lengths are right */
         bool reused;
 } AshRepoEntry;

@@ -66,6 +66,8 @@ static int make_dirs(Publisher *p, const char *location) {
         return r;
 }
 
+static uint64_t mtime_of(const struct stat *st) { return (uint64_t) st->st_mtim.tv_sec * 1000000000u + (uint64_t) st->st_mtim.tv_nsec; }
+
 static int add_package(Publisher *p, AshFragmentMaker *maker, size_t i) {
         const AshRepoInput *in = &p->inputs[i];
         AshRepoEntry *e = &p->entries[i];
@@ -73,6 +75,7 @@ static int add_package(Publisher *p, AshFragmentMaker *maker, size_t i) {
         _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
         _cleanup_(ash_atomic_free_p) AshAtomic *file = NULL;
         _str_ AshStr sig = {};
+        struct stat st;
         AshRpmNevra nevra;
         int r = ash_store_map_blob(p->store, &in->id, true, &bytes, p->diags);
         if (r < 0)
@@ -101,8 +104,11 @@ static int add_package(Publisher *p, AshFragmentMaker *maker, size_t i) {
                 r = write_package(ash_atomic_fd(file), rpm, ash_str_slice(&sig), fragment.sha256, &fragment.size);
         if (r >= 0)
                 r = ash_atomic_commit(file);
+        if (r >= 0 && fstatat(p->fresh, p->locations[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+                r = -errno;
         if (r < 0)
                 return ash_fail_file(p->diags, r, p->locations[i], "cannot write: %s", ash_strerror(r));
+        e->mtime = mtime_of(&st);
         AshFragment made = {};
         r = ash_fragment_make(maker, &fragment, &made, p->diags);
         if (r < 0)
@@ -125,11 +131,11 @@ static int link_old(Publisher *p, const char *path) {
         return linkat(p->old, path, p->fresh, path, 0) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-/* A package's file as it was published, by its size: digesting all of them is 'repo verify'. */
+/* A package's file as it was published, by its size and time: whoever writes to it changes one of them. What a disk itself damages only 'repo verify' finds, which digests them all. */
 static bool is_in_place(const Publisher *p, const AshRepoEntry *e) {
         _free_ char *path = ash_slice_dup(e->location);
         struct stat st;
-        return fstatat(p->old, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && (uint64_t) st.st_size == e->size;
+        return fstatat(p->old, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && (uint64_t) st.st_size == e->size && mtime_of(&st) == e->mtime;
 }
 
 static int publish_one(void *context, unsigned worker, size_t i) {

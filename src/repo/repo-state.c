@@ -1,9 +1,9 @@
 #include "repo-metadata.h"
 
 /* Text, so that a person can read it:
- *   ashlar-repo-state 3 CHECKSUM-OF-THE-REST \n  OPTIONS \n  REPOMD \n  m NAME \n ...   p SIZE SHA256 LENGTHS-OF-FRAGMENTS \t LOCATION \t KEY \n ...
+ *   ashlar-repo-state 4 CHECKSUM-OF-THE-REST \n  OPTIONS \n  REPOMD \n  m NAME \n ...   p SIZE SHA256 LENGTHS-OF-FRAGMENTS MTIME \t LOCATION \t KEY \n ...
  * A checksum and no digest: it is ours, and finds accidents only. The fragments themselves stand in the metadata files, in this order. */
-#define MAGIC "ashlar-repo-state 3 "
+#define MAGIC "ashlar-repo-state 4 "
 enum { HEAD_MAX = 4096 }; /* of a metadata file, before its first package and behind the last */
 
 void ash_repo_state_done(AshRepoState *s) {
@@ -39,7 +39,7 @@ static bool read_entry(AshSlice line, AshRepoEntry *e) {
         if (!take_number(&head, 10, &e->size) || !ash_slice_next_word(&head, &sha) || sha.len != 64)
                 return false;
         memcpy(e->sha256, sha.ptr, 64);
-        return take_length(&head, &e->primary) && take_length(&head, &e->filelists) && take_length(&head, &e->other);
+        return take_length(&head, &e->primary) && take_length(&head, &e->filelists) && take_length(&head, &e->other) && take_number(&head, 10, &e->mtime);
 }
 
 bool ash_repo_state_parse(AshSlice text, AshRepoState *s) {
@@ -138,7 +138,7 @@ int ash_repo_state_write(int dirfd, const char *path, AshSlice options, AshSlice
                 ash_str_appendf(&text, "m %.*s\n", ASH_F(meta[i].name));
         for (size_t i = 0; i < n; i++) {
                 const AshRepoEntry *e = &entries[i];
-                ash_str_appendf(&text, "p %llu %s %zu %zu %zu\t%.*s\t%.*s\n", (unsigned long long) e->size, e->sha256, e->primary.len, e->filelists.len, e->other.len, ASH_F(e->location), ASH_F(e->key));
+                ash_str_appendf(&text, "p %llu %s %zu %zu %zu %llu\t%.*s\t%.*s\n", (unsigned long long) e->size, e->sha256, e->primary.len, e->filelists.len, e->other.len, (unsigned long long) e->mtime, ASH_F(e->location), ASH_F(e->key));
         }
         _free_ char *first = ash_asprintf(MAGIC "%016llx\n", (unsigned long long) ash_checksum(ash_slice_from(ash_str_slice(&text), FIRST)));
         memcpy(text.ptr, first, FIRST);

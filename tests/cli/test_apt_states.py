@@ -117,7 +117,7 @@ class States(Case):
             self.assertIn(words, p.stderr)
         self.assertFalse((self.dir / "out/repos/c").exists())
         self.assertEqual(self.lock.read_bytes(), old)
-        p = self.run_ashlar("lock", "--check")
+        p = self.run_ashlar("lock", "--check", status=1)
         self.assertIn("cannot be compared", p.stderr)
         self.assertEqual(p.stderr.count("cannot be compared"), 2, p.stderr)
 

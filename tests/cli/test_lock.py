@@ -505,6 +505,8 @@ packages = ["app-1.0-1.noarch",
         self.assertFalse((self.project / "out/repos/base/x86_64").exists())
         out = self.ashlar("image", "build", "small", status=5).stderr
         self.assertIn("shell-1.0-1.noarch is that of app-1.0-1.noarch", out)
+        self.lock.write_text(re.sub("(?m)^source-date-epoch = .*", "source-date-epoch = 9223372036854775807", good))
+        self.assertRegex(self.ashlar("lock", "--check", status=3).stderr, r"ashlar.lock:\d+:21: error: expected seconds since 1970, at most 4294967295")
         self.lock.write_text(good)
         self.ashlar("lock", "--check")
         shutil.rmtree(self.dir / "store")               # on another machine, too
@@ -513,7 +515,7 @@ packages = ["app-1.0-1.noarch",
         self.lock.write_text(good)
         self.publish(self.new)                          # the pinned metadata is gone: said, and no fault of the lock
         shutil.rmtree(self.dir / "store")
-        self.assertIn("cannot be compared", self.ashlar("lock", "--check").stderr)
+        self.assertIn("error: upstream 'up' (x86_64): the digests of its packages cannot be compared", self.ashlar("lock", "--check", status=1).stderr)
 
     def test_metadata_is_gone_and_packages_are_not(self):
         self.ashlar("lock")

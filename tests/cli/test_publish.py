@@ -290,6 +290,18 @@ class Publish(unittest.TestCase):
         self.assertEqual(json.loads(self.ashlar("--json", "repo", "query", base, "lib").stdout)[0]["nevra"], "lib-1.0-1.noarch")
 
     # ---- verify ----
+    def test_changed_package_is_made_anew(self):
+        """Somebody writes to a published file: its size is the same, its time is not."""
+        self.configure()
+        self.ashlar("lock")
+        self.ashlar("repo", "build", "base", "-o", self.out)
+        path = next((self.out / "base/x86_64").glob("Packages/a/*.rpm"))
+        good = path.read_bytes()
+        self.assertIn("unchanged", self.ashlar("repo", "build", "base", "-o", self.out).stdout)
+        path.write_bytes(good[:-20] + bytes([good[-20] ^ 1]) + good[-19:])
+        self.assertNotIn("unchanged", self.ashlar("repo", "build", "base", "-o", self.out).stdout)
+        self.assertEqual(next((self.out / "base/x86_64").glob("Packages/a/*.rpm")).read_bytes(), good)
+
     def test_verify_finds_each_damage(self):
         self.lock_and_build(base='groups = ["core"]', more=GROUPS)
         key, good = self.public(), (self.out / "base/x86_64").resolve()

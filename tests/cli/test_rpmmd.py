@@ -212,7 +212,9 @@ class RpmMd(unittest.TestCase):
         with httpservers.Misbehaving() as s:
             args = self.serve(s, sign=self.sign) + ["--key", self.key]
             self.tool(*args)
-            self.assertIn("unknown key", self.tool("--base", s.url(""), "--key", self.other, status=5, fresh=True).stderr)
+            out = self.tool("--base", s.url(""), "--key", self.other, status=5, fresh=True).stderr
+            self.assertIn("unknown key", out)
+            self.assertRegex(out, "hint: 'gpg-key' of upstream '.*' must name a file with the public key of whoever signs it")
             del s.files["repodata/repomd.xml.asc"]
             self.assertIn("is not signed", self.tool(*args, status=5, fresh=True).stderr)
             s.files["repodata/repomd.xml.asc"] = b"nonsense"

@@ -19,7 +19,7 @@ What a URL's query asks of Misbehaving (n: bytes):
     slow=ms       waits before it answers
     noetag=1      gives no ETag
 """
-import hashlib, http.server, os, shutil, socket, socketserver, subprocess, tempfile, threading, time, urllib.parse
+import hashlib, http.client, http.server, os, shutil, socket, socketserver, subprocess, tempfile, threading, time, urllib.parse
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -141,7 +141,7 @@ class Nginx:
     def __init__(self, root, rate=0, more=""):
         if not NGINX:
             raise FileNotFoundError("nginx is not installed")
-        self.root, self.rate, self.more = os.path.abspath(root), rate, more
+        self.root, self.rate, self.more, self.markers = os.path.abspath(root), rate, more, 0
 
     def start(self):
         # The kernel chooses the port; somebody may take it before nginx does, so there are a few tries.
@@ -182,9 +182,20 @@ class Nginx:
             return ""
 
     def access(self):
-        """Lines of the access log."""
-        with open(os.path.join(self.run, "access.log")) as f:
-            return f.read().splitlines()
+        """Lines of the access log. nginx writes a line when it is done with a request, which may be after the client has its answer: a request of ours, whose line comes last, says when all are there."""
+        self.markers += 1
+        marker = f"/.marker-{self.markers}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request("GET", marker)
+        connection.getresponse().read()
+        connection.close()
+        for _ in range(1000):
+            with open(os.path.join(self.run, "access.log")) as f:
+                lines = f.read().splitlines()
+            if any(marker + " " in line for line in lines):
+                return [line for line in lines if "/.marker-" not in line]
+            time.sleep(0.01)
+        raise RuntimeError("nginx does not write its log")
 
     def __enter__(self):
         self.run = tempfile.mkdtemp(prefix="ashlar-nginx-")

@@ -145,9 +145,13 @@ static int check_signature(AshRpmmdRepo *r, const char *url, AshSlice xml, AshDi
                 k = ash_verify_detached(r->source.keyring, ash_bytes_slice(&signature), &xml, 1, NULL, &r->signature, diags);
         if (k < 0)
                 return k;
-        if (r->signature.status != ASH_SIG_GOOD)
-                return ash_fail(diags, -ASH_ERR_VERIFY, r->source.at, "the signature of %s cannot be accepted: %s (key %s)", url, ash_sig_status_name(r->signature.status),
-                                r->signature.key_id[0] ? r->signature.key_id : "not named");
+        if (r->signature.status != ASH_SIG_GOOD) {
+                k = ash_fail(diags, -ASH_ERR_VERIFY, r->source.at, "the signature of %s cannot be accepted: %s (key %s)", url, ash_sig_status_name(r->signature.status),
+                             r->signature.key_id[0] ? r->signature.key_id : "not named");
+                if (r->signature.status == ASH_SIG_UNKNOWN_KEY)
+                        ash_hint(diags, "'gpg-key' of upstream '%s' must name a file with the public key of whoever signs it", r->source.name);
+                return k;
+        }
         r->is_signed = true;
         return 0;
 }
@@ -262,7 +266,11 @@ static int try_mirrors(AshRpmmdRepo *r, const char *const *want, AshProgress *pr
         /* With one mirror once more: it may have been publishing while we read. */
         size_t n = r->mirrors.n == 1 && !has(ash_slice_str(r->mirrors.items[0]), "file:") ? 2 : r->mirrors.n;
         for (size_t i = 0; i < n; i++) {
-                k = try_mirror(r, i % r->mirrors.n, want, progress, tries);
+                _cleanup_(ash_diags_free_p) AshDiags *one = ash_diags_new();
+                k = try_mirror(r, i % r->mirrors.n, want, progress, one);
+                if (k < 0 && i >= r->mirrors.n) /* the same again: said once */
+                        ash_diags_clear(tries);
+                ash_diags_merge(tries, one);
                 if (k >= 0 || !worth_another_mirror(k))
                         break;
         }
