@@ -209,6 +209,8 @@ class RpmMd(unittest.TestCase):
 
     # ---- the bad ----
     def test_signatures(self):
+        out = self.tool("--base", "http://127.0.0.1:9/", "--key", self.key, status=75, fresh=True).stderr
+        self.assertEqual(out.count("Failed to connect"), 1, "tried twice, said once")
         with httpservers.Misbehaving() as s:
             args = self.serve(s, sign=self.sign) + ["--key", self.key]
             self.tool(*args)

@@ -203,6 +203,32 @@ static void test_random(void **unused) {
         assert_true(count.unsolvable > 100);
 }
 
+/* Deeper than names are followed: asked of the whole, and no dependency is missed. */
+static void test_deep(void **unused) {
+        (void) unused;
+        for (unsigned depth = 50; depth <= 400; depth += 350) {
+                World w __attribute__((__cleanup__(world_done))) = { .arena = ash_arena_new(), .u = ash_universe_new("x86_64") };
+                _str_ AshStr text = {};
+                for (unsigned i = 0; i < depth; i++)
+                        ash_str_append_char(&text, '(');
+                ash_str_append_str(&text, "deep");
+                for (unsigned i = 0; i < depth; i++)
+                        ash_str_append_str(&text, i % 2 ? " or near)" : " and near)");
+                AshDep requires = { .name = ash_str_slice(&text) };
+                AshPackage p = { .name = ASH_S("top"), .version = ASH_S("1"), .release = ASH_S("1"), .arch = ASH_S("noarch"), .deps[ASH_DEP_REQUIRES] = { &requires, 1 } };
+                ash_universe_add_repo(w.u, "repo", 0);
+                ash_universe_add_package(w.u, &p);
+                p = (AshPackage){ .name = ASH_S("deep"), .version = ASH_S("1"), .release = ASH_S("1"), .arch = ASH_S("noarch") };
+                ash_universe_add_package(w.u, &p);
+                p.name = ASH_S("near");
+                ash_universe_add_package(w.u, &p);
+                world_index(&w);
+                _cleanup_(ash_universe_free_p) AshUniverse *part = NULL;
+                AshRequest request = { .what = ASH_S("top"), .job = ASH_REQUEST_INSTALL };
+                assert_int_equal(ash_index_part(w.index, "x86_64", &request, 1, &part), depth > 200 ? -ENODATA : 0);
+        }
+}
+
 static void test_damaged(void **unused) {
         (void) unused;
         World w __attribute__((__cleanup__(world_done)));
@@ -253,6 +279,7 @@ int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_random),
                 cmocka_unit_test(test_damaged),
+                cmocka_unit_test(test_deep),
         };
         uint64_t runs = 400;
         if (argc > 2)
