@@ -266,8 +266,14 @@ static int stage_outputs(Build *b) {
         AshSlice arch = ash_flow_image_arch(image, 0);
         for (size_t i = 1; arch.len && !wants_arch(b, arch); i++)
                 arch = ash_flow_image_arch(image, i);
-        if (!arch.len)
-                return ash_fail(b->flow->diags, -ASH_ERR_USAGE, image->name.at, "the image '%s' is not for %s", b->facts.name, b->o->arch);
+        if (!arch.len) {
+                _str_ AshStr all = {};
+                for (size_t i = 0; (arch = ash_flow_image_arch(image, i)).len; i++)
+                        ash_str_appendf(&all, "%s%.*s", i ? ", " : "", ASH_F(arch));
+                int r = ash_fail(b->flow->diags, -ASH_ERR_USAGE, image->name.at, "the image '%s' is not for %s", b->facts.name, b->o->arch);
+                ash_hint(b->flow->diags, "its 'arches' are %s", all.ptr);
+                return r;
+        }
         if (!image->formats.n && !standard)
                 return ash_fail(b->flow->diags, -ASH_ERR_CONFIG, image->kind.at, "images of kind '%.*s' are not supported yet", ASH_F(image->kind.s));
         for (size_t i = 0; i < image->formats.n; i++)

@@ -326,6 +326,7 @@ compression = "gzip"
             if not arch:
                 for other in ((), ("--arch", "x86_64"), ("--arch", "aarch64")):
                     self.assertEqual([o["state"] for o in json.loads(self.ashlar("--json", "image", "plan", "one", *other).stdout)["outputs"]], ["built of these packages"], other)
+            self.assertIn("hint: its 'arches' are x86_64, aarch64", self.ashlar("image", "build", "one", "--arch", "s390x", status=2).stderr)
             if arch == "x86_64":
                 self.assertEqual(json.loads(self.ashlar("--json", "image", "plan", "one").stdout)["outputs"][0]["state"], "of other packages than the lock's")
 
