@@ -8,7 +8,7 @@ enum { READ_WHOLE = 512 << 10 }; /* stays in the processor's cache */
 
 /* What a thread uses again for each package. */
 typedef struct Worker {
-        AshStr bytes;
+        AshStr bytes[2];
         AshFragmentMaker *maker;
 } Worker;
 
@@ -41,61 +41,102 @@ static int digest_file(Indexer *x, const char *path, char ret[static 65]) {
         return r;
 }
 
-static int read_package(Indexer *x, Worker *w, size_t i, const struct stat *st) {
-        const char *path = x->paths->paths.items[i];
+/* A package from being looked up to being described. */
+typedef struct Package {
+        size_t i;
+        struct stat st;
+        bool known, small;
+        AshSlice bytes;          /* of a small one: all of them, in its worker */
+        AshBytes mapped;         /* of another */
+        char sha256[65];
+} Package;
+
+static int fail_to_read(Indexer *x, const char *path, int r) {
         _free_ char *shown = ash_path_join(x->dir, path);
-        _bytes_ AshBytes mapped = {};
-        _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
+        return ash_fail_file(x->diags, r, shown, "cannot read: %s", ash_strerror(r));
+}
+
+/* Known from the run before, or read. */
+static int get_package(Indexer *x, AshStr *room, Package *p) {
+        const char *path = x->paths->paths.items[p->i];
+        if (fstatat(x->dirfd, path, &p->st, 0) < 0)
+                return fail_to_read(x, path, -errno);
+        _free_ char *key = stat_key(&p->st);
+        free(x->keys[p->i]);
+        x->keys[p->i] = ash_asprintf("%s\t%s", key, path);
+        AshRepoEntry *e = &x->entries[p->i];
+        const AshRepoEntry *known = ash_map_get(&x->old.by_key, ash_slice_str(x->keys[p->i]));
+        *e = known ? *known : (AshRepoEntry){ .key = ash_slice_str(x->keys[p->i]), .location = ash_slice_str(path) };
+        e->reused = p->known = known;
+        if (known)
+                return 0;
         /* Small files are read: mapping and unmapping each of thousands costs more than copying them. */
-        bool small = st->st_size <= READ_WHOLE;
-        int r = small ? ash_file_read_into(x->dirfd, path, (size_t) st->st_size, &w->bytes) : ash_file_map(x->dirfd, path, &mapped);
-        if (r < 0)
-                return ash_fail_file(x->diags, r, shown, "cannot read: %s", ash_strerror(r));
-        AshSlice bytes = small ? ash_str_slice(&w->bytes) : ash_bytes_slice(&mapped);
-        r = ash_rpm_parse(bytes, shown, &rpm, x->diags);
-        if (r < 0)
-                return r;
-        AshRepoEntry *e = &x->entries[i];
-        AshFragmentInput in = { .rpm = rpm, .location = e->location, .size = bytes.len, .header_start = rpm->header_start, .header_end = rpm->header_start + rpm->header_bytes.len,
-                                .file_time = (uint64_t) st->st_mtim.tv_sec, .changelogs = x->o->changelogs ? x->o->changelogs : 10 };
-        if (small)
-                ash_digest_hex_of(ASH_SHA256, bytes, in.sha256);
-        else
-                r = digest_file(x, path, in.sha256);
-        if (r < 0)
-                return ash_fail_file(x->diags, r, shown, "cannot read: %s", ash_strerror(r));
+        p->small = p->st.st_size <= READ_WHOLE;
+        int r = p->small ? ash_file_read_into(x->dirfd, path, (size_t) p->st.st_size, room) : ash_file_map(x->dirfd, path, &p->mapped);
+        if (r >= 0 && !p->small)
+                r = digest_file(x, path, p->sha256);
+        p->bytes = p->small ? ash_str_slice(room) : ash_bytes_slice(&p->mapped);
+        return r < 0 ? fail_to_read(x, path, r) : 0;
+}
+
+static int describe_package(Indexer *x, AshFragmentMaker *maker, const Package *p) {
+        AshRepoEntry *e = &x->entries[p->i];
+        _free_ char *shown = ash_path_join(x->dir, x->paths->paths.items[p->i]);
+        _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
         AshFragment made = {};
-        r = ash_fragment_make(w->maker, &in, &made, x->diags);
+        int r = ash_rpm_parse(p->bytes, shown, &rpm, x->diags);
         if (r < 0)
                 return r;
-        memcpy(e->sha256, in.sha256, sizeof e->sha256);
-        e->size = bytes.len;
+        AshFragmentInput in = { .rpm = rpm, .location = e->location, .size = p->bytes.len, .header_start = rpm->header_start, .header_end = rpm->header_start + rpm->header_bytes.len,
+                                .file_time = (uint64_t) p->st.st_mtim.tv_sec, .changelogs = x->o->changelogs ? x->o->changelogs : 10 };
+        memcpy(in.sha256, p->sha256, sizeof in.sha256);
+        r = ash_fragment_make(maker, &in, &made, x->diags);
+        if (r < 0)
+                return r;
+        memcpy(e->sha256, p->sha256, sizeof e->sha256);
+        e->size = p->bytes.len;
         e->primary = made.primary;
         e->filelists = made.filelists;
         e->other = made.other;
-        __atomic_add_fetch(&x->bytes_read, bytes.len, __ATOMIC_RELAXED);
+        __atomic_add_fetch(&x->bytes_read, p->bytes.len, __ATOMIC_RELAXED);
         return 0;
 }
 
-static int index_one(void *context, unsigned worker, size_t i) {
-        Indexer *x = context;
-        struct stat st;
-        const char *path = x->paths->paths.items[i];
-        if (fstatat(x->dirfd, path, &st, 0) < 0)
-                return ash_fail_file(x->diags, -errno, path, "cannot read: %s", ash_strerror(errno));
-        _free_ char *key = stat_key(&st);
-        free(x->keys[i]);
-        x->keys[i] = ash_asprintf("%s\t%s", key, path);
-        AshRepoEntry *e = &x->entries[i];
-        const AshRepoEntry *known = ash_map_get(&x->old.by_key, ash_slice_str(x->keys[i]));
-        ash_progress_advance(x->progress, 1);
-        if (known) {
-                *e = *known;
-                e->reused = true;
-                return 0;
+/* Of what is small. */
+static void digest_pair(Package *p, const int *r) {
+        AshSlice data[2];
+        uint8_t digests[2][32];
+        bool here[2];
+        for (size_t k = 0; k < 2; k++) {
+                here[k] = r[k] >= 0 && !p[k].known && p[k].small;
+                data[k] = here[k] ? p[k].bytes : ASH_S("");
         }
-        *e = (AshRepoEntry){ .key = ash_slice_str(x->keys[i]), .location = ash_slice_str(path) };
-        return read_package(x, &x->workers[worker], i, &st);
+        if (!here[0] && !here[1])
+                return;
+        ash_digest_two(data, digests);
+        for (size_t k = 0; k < 2; k++)
+                if (here[k])
+                        ash_hex(digests[k], sizeof digests[k], p[k].sha256);
+}
+
+/* Two packages at a time, since two are digested in little more than the time of one. */
+static int index_pair(void *context, unsigned worker, size_t pair) {
+        Indexer *x = context;
+        Worker *w = &x->workers[worker];
+        Package p[2] = { { .i = 2 * pair }, { .i = 2 * pair + 1 } };
+        int r[2] = {};
+        size_t n = ASH_MIN(x->paths->paths.n - 2 * pair, (size_t) 2);
+        p[1].known = n < 2;
+        for (size_t k = 0; k < n; k++)
+                r[k] = get_package(x, &w->bytes[k], &p[k]);
+        digest_pair(p, r);
+        for (size_t k = 0; k < n; k++) {
+                if (r[k] >= 0 && !p[k].known)
+                        r[k] = describe_package(x, w->maker, &p[k]);
+                ash_bytes_done(&p[k].mapped);
+        }
+        ash_progress_advance(x->progress, n);
+        return r[0] < 0 ? r[0] : r[1];
 }
 
 static int write_repodata(Indexer *x, size_t n, const char *digest, AshRepoResult *ret) {
@@ -125,7 +166,7 @@ static int write_repodata(Indexer *x, size_t n, const char *digest, AshRepoResul
 
 static int read_packages(Indexer *x, size_t n) {
         ash_progress_begin(x->progress, "reading packages", n, ASH_UNIT_ITEMS);
-        int r = ash_parallel_workers(n, x->o->threads, true, index_one, x);
+        int r = ash_parallel_workers((n + 1) / 2, x->o->threads, true, index_pair, x);
         ash_progress_end(x->progress);
         return r;
 }
@@ -153,7 +194,8 @@ static int take_reused(Indexer *x, size_t n) {
 
 static void workers_done(Indexer *x, unsigned n) {
         for (unsigned i = 0; i < n; i++) {
-                ash_str_done(&x->workers[i].bytes);
+                ash_str_done(&x->workers[i].bytes[0]);
+                ash_str_done(&x->workers[i].bytes[1]);
                 ash_fragment_maker_free(x->workers[i].maker);
         }
         free(x->workers);
@@ -181,7 +223,7 @@ int ash_repo_index(const char *dir, const AshRepoOptions *options, AshRepoResult
         x.keys = ash_calloc(n, sizeof *x.keys);
         ash_repo_state_read(fd, "repodata/" STATE, &x.old);
         ash_repo_options_digest(options, digest);
-        unsigned threads = ash_parallel_threads(n, options->threads);
+        unsigned threads = ash_parallel_threads((n + 1) / 2, options->threads);
         x.workers = ash_calloc(threads, sizeof *x.workers);
         for (unsigned i = 0; i < threads; i++)
                 x.workers[i].maker = ash_fragment_maker_new();

@@ -466,6 +466,25 @@ static void test_digest(void **state) {
         assert_int_equal(b[0] << 8 | b[1], 0xabcd);
 }
 
+/* Every way in which two texts can end against each other and against blocks of 64 bytes. */
+static void test_digest_two(void **state) {
+        (void) state;
+        char text[2][4096 + 1];
+        for (size_t i = 0; i < sizeof text; i++)
+                (&text[0][0])[i] = (char) (i * 131 + (i >> 8) * 7);
+        static const size_t lengths[] = { 0, 1, 54, 55, 56, 57, 63, 64, 65, 118, 119, 120, 127, 128, 129, 1000, 4095, 4096 };
+        for (size_t i = 0; i < ASH_N(lengths); i++)
+                for (size_t k = 0; k < ASH_N(lengths); k++) {
+                        const AshSlice data[2] = { ash_slice(text[0], lengths[i]), ash_slice(text[1] + 1, lengths[k]) };
+                        uint8_t two[2][32], one[32];
+                        ash_digest_two(data, two);
+                        for (size_t l = 0; l < 2; l++) {
+                                ash_digest_of(ASH_SHA256, data[l], one);
+                                assert_memory_equal(two[l], one, sizeof one);
+                        }
+                }
+}
+
 static void test_digest_file(void **state) {
         (void) state;
         _tempdir_ AshTempDir *t = tempdir();
@@ -815,7 +834,7 @@ int main(void) {
                 cmocka_unit_test(test_copy), cmocka_unit_test(test_glob_files), cmocka_unit_test(test_atomic), cmocka_unit_test(test_update),
                 cmocka_unit_test(test_dir_replace), cmocka_unit_test(test_atomic_killed), cmocka_unit_test(test_full_disk), cmocka_unit_test(test_lock),
                 cmocka_unit_test(test_digest),
-                cmocka_unit_test(test_checksum), cmocka_unit_test(test_digest_file), cmocka_unit_test(test_streams), cmocka_unit_test(test_compression),
+                cmocka_unit_test(test_checksum), cmocka_unit_test(test_digest_two), cmocka_unit_test(test_digest_file), cmocka_unit_test(test_streams), cmocka_unit_test(test_compression),
                 cmocka_unit_test(test_truncated), cmocka_unit_test(test_compression_details), cmocka_unit_test(test_process), cmocka_unit_test(test_process_descriptors),
                 cmocka_unit_test(test_process_closed_stdio), cmocka_unit_test(test_process_large), cmocka_unit_test(test_process_timeout),
                 cmocka_unit_test(test_process_before_exec), cmocka_unit_test(test_process_check), cmocka_unit_test(test_parallel),
