@@ -1,3 +1,4 @@
+#define CURL_DISABLE_TYPECHECK /* its macros name the functions, which are in a table here */
 #include <curl/curl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -5,6 +6,17 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include "io.h"
+#include "io-late.h"
+
+/* libcurl, loaded with the first download. */
+#define CURL_FUNCTIONS(X) \
+        X(easy_cleanup) X(easy_getinfo) X(easy_init) X(easy_setopt) X(easy_strerror) X(global_init) X(multi_add_handle) X(multi_cleanup) X(multi_info_read) X(multi_init) X(multi_perform) \
+        X(multi_poll) X(multi_remove_handle) X(slist_append) X(slist_free_all)
+static struct {
+#define X(f) __typeof__(curl_##f) *f;
+        CURL_FUNCTIONS(X)
+#undef X
+} curl;
 
 #define LIMIT_DEFAULT (UINT64_C(4) << 30)
 #define PAUSE_MAX_MS 60000u
@@ -222,8 +234,8 @@ static bool range_fits(const Transfer *t) {
 static int body_begins(Transfer *t) {
         long status = 0;
         curl_off_t length = -1;
-        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-        curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+        curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+        curl.easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
         bool other = t->if_range && t->validator.len && !ash_slice_eqs(ash_str_slice(&t->validator), t->if_range); /* a server that ignores If-Range */
         if (t->size && status == 206 && (other || !range_fits(t))) {
                 t->whole = true;
@@ -279,42 +291,42 @@ static void set_options(Transfer *t) {
         CURL *c = t->easy;
         if (!ca || !ca[0])
                 ca = getenv("SSL_CERT_FILE");
-        curl_easy_setopt(c, CURLOPT_URL, url_of(t));
-        curl_easy_setopt(c, CURLOPT_PRIVATE, t);
-        curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->message);
-        curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-        curl_easy_setopt(c, CURLOPT_FAILONERROR, 1L);
-        curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-        curl_easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
-        curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, o->allow_file ? "http,https,file" : "http,https");
-        curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-        curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long) o->connect_timeout_ms);
-        curl_easy_setopt(c, CURLOPT_USERAGENT, o->user_agent);
-        curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-        curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
-        curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+        curl.easy_setopt(c, CURLOPT_URL, url_of(t));
+        curl.easy_setopt(c, CURLOPT_PRIVATE, t);
+        curl.easy_setopt(c, CURLOPT_ERRORBUFFER, t->message);
+        curl.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+        curl.easy_setopt(c, CURLOPT_FAILONERROR, 1L);
+        curl.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+        curl.easy_setopt(c, CURLOPT_MAXREDIRS, 10L);
+        curl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, o->allow_file ? "http,https,file" : "http,https");
+        curl.easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+        curl.easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long) o->connect_timeout_ms);
+        curl.easy_setopt(c, CURLOPT_USERAGENT, o->user_agent);
+        curl.easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+        curl.easy_setopt(c, CURLOPT_HEADERDATA, t);
+        curl.easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
+        curl.easy_setopt(c, CURLOPT_WRITEDATA, t);
         if (ca && ca[0])
-                curl_easy_setopt(c, CURLOPT_CAINFO, ca);
+                curl.easy_setopt(c, CURLOPT_CAINFO, ca);
         if (t->size) {
                 char range[32];
                 snprintf(range, sizeof range, "%llu-", (unsigned long long) t->size);
-                curl_easy_setopt(c, CURLOPT_RANGE, range);
+                curl.easy_setopt(c, CURLOPT_RANGE, range);
         }
         if (t->size && t->if_range) {
                 _free_ char *header = ash_asprintf("If-Range: %s", t->if_range);
-                t->headers = curl_slist_append(NULL, header);
-                curl_easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
+                t->headers = curl.slist_append(NULL, header);
+                curl.easy_setopt(c, CURLOPT_HTTPHEADER, t->headers);
         }
 }
 
 static void end_try(Transfer *t) {
         if (t->easy) {
-                curl_multi_remove_handle(t->job->multi, t->easy);
-                curl_easy_cleanup(t->easy);
+                curl.multi_remove_handle(t->job->multi, t->easy);
+                curl.easy_cleanup(t->easy);
                 t->easy = NULL;
         }
-        curl_slist_free_all(t->headers);
+        curl.slist_free_all(t->headers);
         t->headers = NULL;
         if (t->state == ACTIVE)
                 t->job->n_active--;
@@ -443,7 +455,7 @@ static void on_status(Transfer *t, long status) {
                 return;
         }
         snprintf(reason, sizeof reason, "the server answers with HTTP status %ld", status);
-        curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after);
+        curl.easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after);
         if (status_passes(status))
                 fail_passing(t, reason, after);
         else
@@ -477,8 +489,8 @@ static void on_problem(Transfer *t) {
 
 static void on_end(Transfer *t, CURLcode code) {
         long status = 0;
-        _free_ char *reason = ash_strdup(t->message[0] ? t->message : curl_easy_strerror(code));
-        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+        _free_ char *reason = ash_strdup(t->message[0] ? t->message : curl.easy_strerror(code));
+        curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
         if (t->problem < 0) {
                 on_problem(t);
                 return;
@@ -532,11 +544,11 @@ static int begin(Transfer *t) {
                 complete(t);
                 return 0;
         }
-        t->easy = curl_easy_init();
+        t->easy = curl.easy_init();
         if (!t->easy)
                 return -ENOMEM;
         set_options(t);
-        if (curl_multi_add_handle(t->job->multi, t->easy) != CURLM_OK)
+        if (curl.multi_add_handle(t->job->multi, t->easy) != CURLM_OK)
                 return -EIO;
         t->state = ACTIVE;
         t->job->n_active++;
@@ -560,10 +572,10 @@ static void begin_waiting(Job *job) {
 
 static void take_ended(Job *job) {
         int left;
-        for (CURLMsg *m; (m = curl_multi_info_read(job->multi, &left));) {
+        for (CURLMsg *m; (m = curl.multi_info_read(job->multi, &left));) {
                 Transfer *t = NULL;
                 CURLcode code = m->data.result;
-                if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **) &t) == CURLE_OK && t)
+                if (m->msg == CURLMSG_DONE && curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **) &t) == CURLE_OK && t)
                         on_end(t, code);
         }
 }
@@ -593,11 +605,11 @@ static void run(Job *job) {
         while (job->n_done < job->n) {
                 int running;
                 begin_waiting(job);
-                curl_multi_perform(job->multi, &running);
+                curl.multi_perform(job->multi, &running);
                 take_ended(job);
                 int ms = next_deadline(job);
                 if (job->n_done < job->n)
-                        curl_multi_poll(job->multi, NULL, 0, ms, NULL);
+                        curl.multi_poll(job->multi, NULL, 0, ms, NULL);
         }
 }
 
@@ -616,10 +628,27 @@ static void job_done(Job *job) {
         for (size_t i = 0; i < job->n; i++)
                 transfer_done(&job->transfers[i]);
         free(job->transfers);
-        curl_multi_cleanup(job->multi);
+        curl.multi_cleanup(job->multi);
 }
 
-static void init_curl(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+static int load_curl(AshDiags *diags) {
+        static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+        static bool loaded;
+        static const char *const sonames[] = { "libcurl.so.4", "libcurl-gnutls.so.4" };
+        static const char *const names[] = {
+#define X(f) "curl_" #f,
+                CURL_FUNCTIONS(X)
+#undef X
+        };
+        _Static_assert(sizeof curl == sizeof names, "a pointer for each name");
+        pthread_mutex_lock(&mutex);
+        int r = loaded ? 0 : ash_late_load(sonames, ASH_N(sonames), names, ASH_N(names), (void **) &curl, diags);
+        if (r >= 0 && !loaded)
+                curl.global_init(CURL_GLOBAL_DEFAULT);
+        loaded = r >= 0;
+        pthread_mutex_unlock(&mutex);
+        return r;
+}
 
 static AshFetchOptions with_defaults(const AshFetchOptions *given) {
         AshFetchOptions o = given ? *given : (AshFetchOptions){};
@@ -641,9 +670,10 @@ static uint64_t total_bytes(const AshFetch *items, size_t n) {
 }
 
 int ash_fetch(AshFetch *items, size_t n, const AshFetchOptions *options, AshProgress *progress, AshDiags *diags) {
-        static pthread_once_t once = PTHREAD_ONCE_INIT;
-        pthread_once(&once, init_curl);
-        _cleanup_(job_done) Job job = { .multi = curl_multi_init(), .options = with_defaults(options), .progress = progress, .diags = diags, .n = n };
+        int r = load_curl(diags);
+        if (r < 0)
+                return r;
+        _cleanup_(job_done) Job job = { .multi = curl.multi_init(), .options = with_defaults(options), .progress = progress, .diags = diags, .n = n };
         job.transfers = ash_calloc(n, sizeof *job.transfers);
         for (size_t i = 0; i < n; i++) {
                 job.transfers[i] = (Transfer){ .item = &items[i], .job = &job, .fd = -1 };

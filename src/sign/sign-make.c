@@ -1,11 +1,10 @@
 #include <pthread.h>
-#include <rnp/rnp.h>
-#include <rnp/rnp_err.h>
 #include <time.h>
 #include "io-rsa.h"
 #include "json.h"
 #include "sign-hush.h"
 #include "sign-feed.h"
+#include "sign-late.h"
 #include "sign-make.h"
 
 #define DEVELOPMENT_KEY "development.key"
@@ -32,11 +31,11 @@ struct AshSigner {
         bool rsa, development;
 };
 
-static const char *why(rnp_result_t r) { return rnp_result_to_string(r); }
+static const char *why(rnp_result_t r) { return ash_rnp.result_to_string(r); }
 
 static void rnp_free_p(char **p) {
         if (*p)
-                rnp_buffer_destroy(*p);
+                ash_rnp.buffer_destroy(*p);
 }
 #define _rnp_text_ _cleanup_(rnp_free_p)
 
@@ -52,9 +51,9 @@ static void seat_free(Seat *seat) {
         if (!seat)
                 return;
         if (seat->key)
-                rnp_key_handle_destroy(seat->key);
+                ash_rnp.key_handle_destroy(seat->key);
         if (seat->ffi)
-                rnp_ffi_destroy(seat->ffi);
+                ash_rnp.ffi_destroy(seat->ffi);
         free(seat);
 }
 ASH_DEFINE_CLEANUP(Seat *, seat_free)
@@ -86,10 +85,10 @@ void ash_signer_free(AshSigner *s) {
 static int load_keys(rnp_ffi_t ffi, AshSlice bytes, const char *name, AshDiags *diags) {
         _hushed_;
         rnp_input_t input = NULL;
-        rnp_result_t r = rnp_input_from_memory(&input, (const uint8_t *) bytes.ptr, bytes.len, false);
+        rnp_result_t r = ash_rnp.input_from_memory(&input, (const uint8_t *) bytes.ptr, bytes.len, false);
         if (r == RNP_SUCCESS)
-                r = rnp_load_keys(ffi, "GPG", input, RNP_LOAD_SAVE_PUBLIC_KEYS | RNP_LOAD_SAVE_SECRET_KEYS);
-        rnp_input_destroy(input);
+                r = ash_rnp.load_keys(ffi, "GPG", input, RNP_LOAD_SAVE_PUBLIC_KEYS | RNP_LOAD_SAVE_SECRET_KEYS);
+        ash_rnp.input_destroy(input);
         if (r == RNP_SUCCESS)
                 return 0;
         int failed = ash_fail_file(diags, -ASH_ERR_SYNTAX, name, "no OpenPGP key can be read from it: %s", why(r));
@@ -102,17 +101,17 @@ static int primary_key(rnp_ffi_t ffi, const char *name, rnp_key_handle_t *ret, A
         rnp_identifier_iterator_t it = NULL;
         const char *fingerprint;
         *ret = NULL;
-        if (rnp_identifier_iterator_create(ffi, &it, "fingerprint") != RNP_SUCCESS)
+        if (ash_rnp.identifier_iterator_create(ffi, &it, "fingerprint") != RNP_SUCCESS)
                 return ash_fail_file(diags, -EIO, name, "cannot list the keys");
-        while (!*ret && rnp_identifier_iterator_next(it, &fingerprint) == RNP_SUCCESS && fingerprint) {
+        while (!*ret && ash_rnp.identifier_iterator_next(it, &fingerprint) == RNP_SUCCESS && fingerprint) {
                 rnp_key_handle_t key = NULL;
                 bool primary = false;
-                if (rnp_locate_key(ffi, "fingerprint", fingerprint, &key) == RNP_SUCCESS && key && rnp_key_is_primary(key, &primary) == RNP_SUCCESS && primary)
+                if (ash_rnp.locate_key(ffi, "fingerprint", fingerprint, &key) == RNP_SUCCESS && key && ash_rnp.key_is_primary(key, &primary) == RNP_SUCCESS && primary)
                         *ret = key;
                 else if (key)
-                        rnp_key_handle_destroy(key);
+                        ash_rnp.key_handle_destroy(key);
         }
-        rnp_identifier_iterator_destroy(it);
+        ash_rnp.identifier_iterator_destroy(it);
         return *ret ? 0 : ash_fail_file(diags, -ASH_ERR_SYNTAX, name, "it holds no primary key");
 }
 
@@ -129,27 +128,27 @@ static int describe(AshSigner *s, rnp_key_handle_t primary, rnp_key_handle_t key
         rnp_output_t out = NULL;
         uint8_t *bytes = NULL;
         size_t n = 0;
-        if (rnp_key_get_alg(key, &alg) != RNP_SUCCESS || rnp_key_get_fprint(primary, &fingerprint) != RNP_SUCCESS ||
-            rnp_key_get_fprint(key, &key_fingerprint) != RNP_SUCCESS || rnp_key_get_keyid(key, &id) != RNP_SUCCESS ||
-            rnp_key_get_creation(key, &s->key_created) != RNP_SUCCESS)
+        if (ash_rnp.key_get_alg(key, &alg) != RNP_SUCCESS || ash_rnp.key_get_fprint(primary, &fingerprint) != RNP_SUCCESS ||
+            ash_rnp.key_get_fprint(key, &key_fingerprint) != RNP_SUCCESS || ash_rnp.key_get_keyid(key, &id) != RNP_SUCCESS ||
+            ash_rnp.key_get_creation(key, &s->key_created) != RNP_SUCCESS)
                 return ash_fail_file(diags, -EIO, name, "the key cannot be read");
         s->rsa = strcasecmp(alg, "RSA") == 0;
         if (!s->rsa && strcasecmp(alg, "EDDSA") != 0)
                 return ash_fail_file(diags, -ENOTSUP, name, "a key of algorithm %s; expected RSA or EdDSA (Ed25519)", alg);
-        if (rnp_key_get_primary_uid(primary, &user) != RNP_SUCCESS)
+        if (ash_rnp.key_get_primary_uid(primary, &user) != RNP_SUCCESS)
                 user = NULL;
         s->fingerprint = ash_strdup(fingerprint);
         s->key_fingerprint = ash_strdup(key_fingerprint);
         s->key_id = lower_copy(id);
         s->user_id = ash_strdup(user ? user : "");
-        rnp_result_t r = rnp_output_to_memory(&out, 0);
+        rnp_result_t r = ash_rnp.output_to_memory(&out, 0);
         if (r == RNP_SUCCESS)
-                r = rnp_key_export(primary, out, RNP_KEY_EXPORT_ARMORED | RNP_KEY_EXPORT_PUBLIC | RNP_KEY_EXPORT_SUBKEYS);
+                r = ash_rnp.key_export(primary, out, RNP_KEY_EXPORT_ARMORED | RNP_KEY_EXPORT_PUBLIC | RNP_KEY_EXPORT_SUBKEYS);
         if (r == RNP_SUCCESS)
-                r = rnp_output_memory_get_buf(out, &bytes, &n, false);
+                r = ash_rnp.output_memory_get_buf(out, &bytes, &n, false);
         if (r == RNP_SUCCESS)
                 ash_str_append(&s->public_key, ash_slice((const char *) bytes, n));
-        rnp_output_destroy(out);
+        ash_rnp.output_destroy(out);
         return r == RNP_SUCCESS ? 0 : ash_fail_file(diags, -EIO, name, "cannot export the public key: %s", why(r));
 }
 
@@ -158,19 +157,19 @@ static bool public_signing_key(rnp_ffi_t ffi, rnp_key_handle_t primary, rnp_key_
         _rnp_text_ char *fingerprint = NULL;
         size_t n = 0;
         bool may = false;
-        if (rnp_key_allows_usage(primary, "sign", &may) == RNP_SUCCESS && may && rnp_key_get_fprint(primary, &fingerprint) == RNP_SUCCESS)
-                return rnp_locate_key(ffi, "fingerprint", fingerprint, ret) == RNP_SUCCESS;
-        if (rnp_key_get_subkey_count(primary, &n) != RNP_SUCCESS)
+        if (ash_rnp.key_allows_usage(primary, "sign", &may) == RNP_SUCCESS && may && ash_rnp.key_get_fprint(primary, &fingerprint) == RNP_SUCCESS)
+                return ash_rnp.locate_key(ffi, "fingerprint", fingerprint, ret) == RNP_SUCCESS;
+        if (ash_rnp.key_get_subkey_count(primary, &n) != RNP_SUCCESS)
                 return false;
         for (size_t i = 0; i < n; i++) {
                 rnp_key_handle_t sub = NULL;
-                if (rnp_key_get_subkey_at(primary, i, &sub) != RNP_SUCCESS)
+                if (ash_rnp.key_get_subkey_at(primary, i, &sub) != RNP_SUCCESS)
                         continue;
-                if (rnp_key_allows_usage(sub, "sign", &may) == RNP_SUCCESS && may) {
+                if (ash_rnp.key_allows_usage(sub, "sign", &may) == RNP_SUCCESS && may) {
                         *ret = sub;
                         return true;
                 }
-                rnp_key_handle_destroy(sub);
+                ash_rnp.key_handle_destroy(sub);
         }
         return false;
 }
@@ -178,22 +177,25 @@ static bool public_signing_key(rnp_ffi_t ffi, rnp_key_handle_t primary, rnp_key_
 static int seat_new(AshSigner *s, const char *name, Seat **ret, AshDiags *diags) {
         _cleanup_(seat_free_p) Seat *seat = ash_calloc(1, sizeof *seat);
         rnp_key_handle_t primary = NULL;
-        if (rnp_ffi_create(&seat->ffi, "GPG", "GPG") != RNP_SUCCESS)
+        int r = ash_rnp_load(diags);
+        if (r < 0)
+                return r;
+        if (ash_rnp.ffi_create(&seat->ffi, "GPG", "GPG") != RNP_SUCCESS)
                 return ash_fail(diags, -ENOMEM, ASH_NOWHERE, "librnp cannot be started");
-        rnp_ffi_set_pass_provider(seat->ffi, give_passphrase, s);
-        int r = load_keys(seat->ffi, ash_slice(s->key_bytes, s->key_len), name, diags);
+        ash_rnp.ffi_set_pass_provider(seat->ffi, give_passphrase, s);
+        r = load_keys(seat->ffi, ash_slice(s->key_bytes, s->key_len), name, diags);
         if (r >= 0)
                 r = primary_key(seat->ffi, name, &primary, diags);
         if (r < 0)
                 return r;
-        if (rnp_key_get_default_key(primary, "sign", 0, &seat->key) != RNP_SUCCESS && (!s->command || !public_signing_key(seat->ffi, primary, &seat->key)))
+        if (ash_rnp.key_get_default_key(primary, "sign", 0, &seat->key) != RNP_SUCCESS && (!s->command || !public_signing_key(seat->ffi, primary, &seat->key)))
                 r = ash_fail_file(diags, -EINVAL, name, "no key in it may sign (expired, or without the usage flag)");
         bool secret = false;
-        if (r >= 0 && !s->command && (rnp_key_have_secret(seat->key, &secret) != RNP_SUCCESS || !secret))
+        if (r >= 0 && !s->command && (ash_rnp.key_have_secret(seat->key, &secret) != RNP_SUCCESS || !secret))
                 r = ash_fail_file(diags, -EINVAL, name, "a public key; expected a secret one");
         if (r >= 0 && !s->fingerprint)
                 r = describe(s, primary, seat->key, name, diags);
-        rnp_key_handle_destroy(primary);
+        ash_rnp.key_handle_destroy(primary);
         if (r >= 0)
                 *ret = ASH_TAKE(seat);
         return r;
@@ -204,7 +206,7 @@ static void take_raw_rsa(AshSigner *s, rnp_key_handle_t key) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         _rnp_text_ char *text = NULL;
         AshJsonValue *root = NULL;
-        if (rnp_key_to_json(key, RNP_JSON_PUBLIC_MPIS | RNP_JSON_SECRET_MPIS, &text) != RNP_SUCCESS)
+        if (ash_rnp.key_to_json(key, RNP_JSON_PUBLIC_MPIS | RNP_JSON_SECRET_MPIS, &text) != RNP_SUCCESS)
                 return;
         AshSource *source = ash_source_new("key", ash_slice_str(text));
         if (ash_json_parse(source, arena, &root, NULL) >= 0) {
@@ -247,14 +249,14 @@ static int export_key(rnp_key_handle_t key, uint32_t flags, AshStr *ret) {
         rnp_output_t out = NULL;
         uint8_t *bytes = NULL;
         size_t n = 0;
-        rnp_result_t r = rnp_output_to_memory(&out, 0);
+        rnp_result_t r = ash_rnp.output_to_memory(&out, 0);
         if (r == RNP_SUCCESS)
-                r = rnp_key_export(key, out, RNP_KEY_EXPORT_ARMORED | RNP_KEY_EXPORT_SUBKEYS | flags);
+                r = ash_rnp.key_export(key, out, RNP_KEY_EXPORT_ARMORED | RNP_KEY_EXPORT_SUBKEYS | flags);
         if (r == RNP_SUCCESS)
-                r = rnp_output_memory_get_buf(out, &bytes, &n, false);
+                r = ash_rnp.output_memory_get_buf(out, &bytes, &n, false);
         if (r == RNP_SUCCESS)
                 ash_str_append(ret, ash_slice((const char *) bytes, n));
-        rnp_output_destroy(out);
+        ash_rnp.output_destroy(out);
         return r == RNP_SUCCESS ? 0 : -EIO;
 }
 
@@ -262,34 +264,37 @@ int ash_key_generate(AshKeyKind kind, const char *user_id, AshStr *ret_secret, A
         rnp_ffi_t ffi = NULL;
         rnp_op_generate_t op = NULL;
         rnp_key_handle_t key = NULL;
-        int done = -EIO;
-        rnp_result_t r = rnp_ffi_create(&ffi, "GPG", "GPG");
+        int done = ash_rnp_load(diags);
+        if (done < 0)
+                return done;
+        done = -EIO;
+        rnp_result_t r = ash_rnp.ffi_create(&ffi, "GPG", "GPG");
         if (r == RNP_SUCCESS)
-                r = rnp_op_generate_create(&op, ffi, kind == ASH_KEY_RSA4096 ? "RSA" : "EDDSA");
+                r = ash_rnp.op_generate_create(&op, ffi, kind == ASH_KEY_RSA4096 ? "RSA" : "EDDSA");
         if (r == RNP_SUCCESS && kind == ASH_KEY_RSA4096)
-                r = rnp_op_generate_set_bits(op, 4096);
+                r = ash_rnp.op_generate_set_bits(op, 4096);
         if (r == RNP_SUCCESS)
-                r = rnp_op_generate_set_userid(op, user_id);
+                r = ash_rnp.op_generate_set_userid(op, user_id);
         if (r == RNP_SUCCESS)
-                r = rnp_op_generate_set_hash(op, "SHA256");
+                r = ash_rnp.op_generate_set_hash(op, "SHA256");
         if (r == RNP_SUCCESS)
-                r = rnp_op_generate_add_usage(op, "sign");
+                r = ash_rnp.op_generate_add_usage(op, "sign");
         if (r == RNP_SUCCESS)
-                r = rnp_op_generate_set_expiration(op, 0);
+                r = ash_rnp.op_generate_set_expiration(op, 0);
         if (r == RNP_SUCCESS)
-                r = rnp_op_generate_execute(op);
+                r = ash_rnp.op_generate_execute(op);
         if (r == RNP_SUCCESS)
-                r = rnp_op_generate_get_key(op, &key);
+                r = ash_rnp.op_generate_get_key(op, &key);
         if (r == RNP_SUCCESS)
                 done = export_key(key, RNP_KEY_EXPORT_SECRET, ret_secret);
         if (done >= 0)
                 done = export_key(key, RNP_KEY_EXPORT_PUBLIC, ret_public);
         if (key)
-                rnp_key_handle_destroy(key);
+                ash_rnp.key_handle_destroy(key);
         if (op)
-                rnp_op_generate_destroy(op);
+                ash_rnp.op_generate_destroy(op);
         if (ffi)
-                rnp_ffi_destroy(ffi);
+                ash_rnp.ffi_destroy(ffi);
         return done >= 0 ? 0 : ash_fail(diags, -EIO, ASH_NOWHERE, "cannot make a key: %s", why(r));
 }
 
@@ -362,26 +367,26 @@ static int sign_rnp(AshSigner *s, const AshSlice *data, size_t n, uint32_t creat
         rnp_op_sign_signature_t sig = NULL;
         uint8_t *bytes = NULL;
         size_t len = 0;
-        rnp_result_t r = rnp_input_from_callback(&input, ash_sign_feed_read, NULL, &pieces);
+        rnp_result_t r = ash_rnp.input_from_callback(&input, ash_sign_feed_read, NULL, &pieces);
         if (r == RNP_SUCCESS)
-                r = rnp_output_to_memory(&out, 0);
+                r = ash_rnp.output_to_memory(&out, 0);
         if (r == RNP_SUCCESS)
-                r = rnp_op_sign_detached_create(&op, seat->ffi, input, out);
+                r = ash_rnp.op_sign_detached_create(&op, seat->ffi, input, out);
         if (r == RNP_SUCCESS)
-                r = rnp_op_sign_set_hash(op, "SHA256");
+                r = ash_rnp.op_sign_set_hash(op, "SHA256");
         if (r == RNP_SUCCESS)
-                r = rnp_op_sign_set_creation_time(op, created);
+                r = ash_rnp.op_sign_set_creation_time(op, created);
         if (r == RNP_SUCCESS)
-                r = rnp_op_sign_add_signature(op, seat->key, &sig);
+                r = ash_rnp.op_sign_add_signature(op, seat->key, &sig);
         if (r == RNP_SUCCESS)
-                r = rnp_op_sign_execute(op);
+                r = ash_rnp.op_sign_execute(op);
         if (r == RNP_SUCCESS)
-                r = rnp_output_memory_get_buf(out, &bytes, &len, false);
+                r = ash_rnp.output_memory_get_buf(out, &bytes, &len, false);
         if (r == RNP_SUCCESS)
                 ash_str_append(ret, ash_slice((const char *) bytes, len));
-        rnp_op_sign_destroy(op);
-        rnp_output_destroy(out);
-        rnp_input_destroy(input);
+        ash_rnp.op_sign_destroy(op);
+        ash_rnp.output_destroy(out);
+        ash_rnp.input_destroy(input);
         seat_give(s, seat);
         if (r == RNP_ERROR_BAD_PASSWORD)
                 return ash_fail(diags, -EACCES, ASH_NOWHERE, "the signing key %s is protected and the passphrase does not open it", s->fingerprint);
@@ -460,16 +465,16 @@ static int check_own(AshSigner *s, const AshSlice *data, size_t n, AshSlice pack
         AshSignFeed pieces = { data, n, 0, 0 };
         rnp_input_t input = NULL, sig = NULL;
         rnp_op_verify_t op = NULL;
-        rnp_result_t r = rnp_input_from_callback(&input, ash_sign_feed_read, NULL, &pieces);
+        rnp_result_t r = ash_rnp.input_from_callback(&input, ash_sign_feed_read, NULL, &pieces);
         if (r == RNP_SUCCESS)
-                r = rnp_input_from_memory(&sig, (const uint8_t *) packet.ptr, packet.len, false);
+                r = ash_rnp.input_from_memory(&sig, (const uint8_t *) packet.ptr, packet.len, false);
         if (r == RNP_SUCCESS)
-                r = rnp_op_verify_detached_create(&op, seat->ffi, input, sig);
+                r = ash_rnp.op_verify_detached_create(&op, seat->ffi, input, sig);
         if (r == RNP_SUCCESS)
-                r = rnp_op_verify_execute(op);
-        rnp_op_verify_destroy(op);
-        rnp_input_destroy(sig);
-        rnp_input_destroy(input);
+                r = ash_rnp.op_verify_execute(op);
+        ash_rnp.op_verify_destroy(op);
+        ash_rnp.input_destroy(sig);
+        ash_rnp.input_destroy(input);
         seat_give(s, seat);
         if (r == RNP_SUCCESS)
                 return 0;
@@ -541,16 +546,19 @@ int ash_armor_signatures(AshSlice packets, AshStr *ret, AshDiags *diags) {
         rnp_output_t out = NULL;
         uint8_t *bytes = NULL;
         size_t n = 0;
-        rnp_result_t r = rnp_input_from_memory(&input, (const uint8_t *) packets.ptr, packets.len, false);
+        int loaded = ash_rnp_load(diags);
+        if (loaded < 0)
+                return loaded;
+        rnp_result_t r = ash_rnp.input_from_memory(&input, (const uint8_t *) packets.ptr, packets.len, false);
         if (r == RNP_SUCCESS)
-                r = rnp_output_to_memory(&out, 0);
+                r = ash_rnp.output_to_memory(&out, 0);
         if (r == RNP_SUCCESS)
-                r = rnp_enarmor(input, out, "signature");
+                r = ash_rnp.enarmor(input, out, "signature");
         if (r == RNP_SUCCESS)
-                r = rnp_output_memory_get_buf(out, &bytes, &n, false);
+                r = ash_rnp.output_memory_get_buf(out, &bytes, &n, false);
         if (r == RNP_SUCCESS)
                 ash_str_append(ret, ash_slice((const char *) bytes, n));
-        rnp_output_destroy(out);
-        rnp_input_destroy(input);
+        ash_rnp.output_destroy(out);
+        ash_rnp.input_destroy(input);
         return r == RNP_SUCCESS ? 0 : ash_fail(diags, -EIO, ASH_NOWHERE, "cannot armor a signature: %s", why(r));
 }

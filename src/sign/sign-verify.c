@@ -1,9 +1,8 @@
 /* OpenPGP verification by librnp. One FFI object a keyring; it is not thread-safe, so a mutex guards it. */
 #include <pthread.h>
-#include <rnp/rnp.h>
-#include <rnp/rnp_err.h>
 #include "sign-feed.h"
 #include "sign-hush.h"
+#include "sign-late.h"
 #include "sign-packet.h"
 #include "sign-verify.h"
 
@@ -13,11 +12,11 @@ struct AshKeyring {
         size_t n;
 };
 
-static void input_destroy_p(rnp_input_t *i) { if (*i) rnp_input_destroy(*i); }
-static void verify_destroy_p(rnp_op_verify_t *op) { if (*op) rnp_op_verify_destroy(*op); }
-static void key_destroy_p(rnp_key_handle_t *k) { if (*k) rnp_key_handle_destroy(*k); }
-static void signature_destroy_p(rnp_signature_handle_t *s) { if (*s) rnp_signature_handle_destroy(*s); }
-static void buffer_destroy_p(char **b) { rnp_buffer_destroy(*b); }
+static void input_destroy_p(rnp_input_t *i) { if (*i) ash_rnp.input_destroy(*i); }
+static void verify_destroy_p(rnp_op_verify_t *op) { if (*op) ash_rnp.op_verify_destroy(*op); }
+static void key_destroy_p(rnp_key_handle_t *k) { if (*k) ash_rnp.key_handle_destroy(*k); }
+static void signature_destroy_p(rnp_signature_handle_t *s) { if (*s) ash_rnp.signature_handle_destroy(*s); }
+static void buffer_destroy_p(char **b) { ash_rnp.buffer_destroy(*b); }
 static void unlock_p(pthread_mutex_t **m) { pthread_mutex_unlock(*m); }
 #define _buffer_ _cleanup_(buffer_destroy_p)
 
@@ -37,8 +36,11 @@ const char *ash_sig_status_name(AshSigStatus s) {
 
 /* ---- keyring ---- */
 int ash_keyring_new(AshKeyring **ret, AshDiags *diags) {
+        int r = ash_rnp_load(diags);
+        if (r < 0)
+                return r;
         AshKeyring *k = ash_calloc(1, sizeof(*k));
-        if (rnp_ffi_create(&k->ffi, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG) != RNP_SUCCESS) {
+        if (ash_rnp.ffi_create(&k->ffi, RNP_KEYSTORE_GPG, RNP_KEYSTORE_GPG) != RNP_SUCCESS) {
                 free(k);
                 return ash_fail(diags, -EIO, ASH_NOWHERE, "cannot start the OpenPGP library");
         }
@@ -46,7 +48,7 @@ int ash_keyring_new(AshKeyring **ret, AshDiags *diags) {
         /* Let it calculate such signatures, so that "weak" can be told from "wrong"; they are judged in weak_hash(). */
         static const char *const weak[] = { "MD5", "SHA1" };
         for (size_t i = 0; i < ASH_N(weak); i++)
-                rnp_add_security_rule(k->ffi, RNP_FEATURE_HASH_ALG, weak[i], RNP_SECURITY_OVERRIDE | RNP_SECURITY_VERIFY_DATA, 0, RNP_SECURITY_DEFAULT);
+                ash_rnp.add_security_rule(k->ffi, RNP_FEATURE_HASH_ALG, weak[i], RNP_SECURITY_OVERRIDE | RNP_SECURITY_VERIFY_DATA, 0, RNP_SECURITY_DEFAULT);
         *ret = k;
         return 0;
 }
@@ -54,7 +56,7 @@ int ash_keyring_new(AshKeyring **ret, AshDiags *diags) {
 void ash_keyring_free(AshKeyring *k) {
         if (!k)
                 return;
-        rnp_ffi_destroy(k->ffi);
+        ash_rnp.ffi_destroy(k->ffi);
         pthread_mutex_destroy(&k->mutex);
         free(k);
 }
@@ -81,24 +83,24 @@ static int import_block(AshKeyring *k, AshSlice block) {
         _str_ AshStr text = {};
         ash_str_append(&text, block);
         ash_str_append_char(&text, '\n');
-        if (rnp_input_from_memory(&in, (const uint8_t *) text.ptr, text.len, false) != RNP_SUCCESS)
+        if (ash_rnp.input_from_memory(&in, (const uint8_t *) text.ptr, text.len, false) != RNP_SUCCESS)
                 return -EIO;
-        return rnp_import_keys(k->ffi, in, RNP_LOAD_SAVE_PUBLIC_KEYS | RNP_LOAD_SAVE_PERMISSIVE, NULL) == RNP_SUCCESS ? 0 : -ASH_ERR_SYNTAX;
+        return ash_rnp.import_keys(k->ffi, in, RNP_LOAD_SAVE_PUBLIC_KEYS | RNP_LOAD_SAVE_PERMISSIVE, NULL) == RNP_SUCCESS ? 0 : -ASH_ERR_SYNTAX;
 }
 
 static size_t count_primary(AshKeyring *k) {
         rnp_identifier_iterator_t it = NULL;
         const char *grip = NULL;
         size_t n = 0;
-        if (rnp_identifier_iterator_create(k->ffi, &it, "grip") != RNP_SUCCESS)
+        if (ash_rnp.identifier_iterator_create(k->ffi, &it, "grip") != RNP_SUCCESS)
                 return 0;
-        while (rnp_identifier_iterator_next(it, &grip) == RNP_SUCCESS && grip) {
+        while (ash_rnp.identifier_iterator_next(it, &grip) == RNP_SUCCESS && grip) {
                 _cleanup_(key_destroy_p) rnp_key_handle_t key = NULL;
                 bool primary = false;
-                if (rnp_locate_key(k->ffi, "grip", grip, &key) == RNP_SUCCESS && key && rnp_key_is_primary(key, &primary) == RNP_SUCCESS)
+                if (ash_rnp.locate_key(k->ffi, "grip", grip, &key) == RNP_SUCCESS && key && ash_rnp.key_is_primary(key, &primary) == RNP_SUCCESS)
                         n += primary;
         }
-        rnp_identifier_iterator_destroy(it);
+        ash_rnp.identifier_iterator_destroy(it);
         return n;
 }
 
@@ -116,8 +118,8 @@ int ash_keyring_add(AshKeyring *k, AshSlice bytes, const char *name, AshDiags *d
         }
         if (blocks == 0) { /* binary */
                 _cleanup_(input_destroy_p) rnp_input_t in = NULL;
-                r = bytes.len > 0 && rnp_input_from_memory(&in, (const uint8_t *) bytes.ptr, bytes.len, false) == RNP_SUCCESS &&
-                                    rnp_import_keys(k->ffi, in, RNP_LOAD_SAVE_PUBLIC_KEYS | RNP_LOAD_SAVE_PERMISSIVE, NULL) == RNP_SUCCESS
+                r = bytes.len > 0 && ash_rnp.input_from_memory(&in, (const uint8_t *) bytes.ptr, bytes.len, false) == RNP_SUCCESS &&
+                                    ash_rnp.import_keys(k->ffi, in, RNP_LOAD_SAVE_PUBLIC_KEYS | RNP_LOAD_SAVE_PERMISSIVE, NULL) == RNP_SUCCESS
                             ? 0 : -ASH_ERR_SYNTAX;
         }
         size_t before = k->n;
@@ -138,23 +140,23 @@ static void copy_lower(const char *s, char *to, size_t room) {
 static void describe_key(rnp_key_handle_t key, AshSigResult *res) {
         _buffer_ char *fingerprint = NULL, *user = NULL;
         bool primary = false;
-        rnp_key_is_primary(key, &primary);
-        if ((primary ? rnp_key_get_fprint(key, &fingerprint) : rnp_key_get_primary_fprint(key, &fingerprint)) == RNP_SUCCESS)
+        ash_rnp.key_is_primary(key, &primary);
+        if ((primary ? ash_rnp.key_get_fprint(key, &fingerprint) : ash_rnp.key_get_primary_fprint(key, &fingerprint)) == RNP_SUCCESS)
                 copy_lower(fingerprint, res->fingerprint, sizeof(res->fingerprint));
-        if (rnp_key_get_primary_uid(key, &user) == RNP_SUCCESS && user)
+        if (ash_rnp.key_get_primary_uid(key, &user) == RNP_SUCCESS && user)
                 snprintf(res->user_id, sizeof(res->user_id), "%s", user);
 }
 
 static void describe_signature(rnp_signature_handle_t sig, AshSigResult *res) {
         _buffer_ char *id = NULL, *hash = NULL, *alg = NULL;
         uint32_t created = 0;
-        if (rnp_signature_get_keyid(sig, &id) == RNP_SUCCESS)
+        if (ash_rnp.signature_get_keyid(sig, &id) == RNP_SUCCESS)
                 copy_lower(id, res->key_id, sizeof(res->key_id));
-        if (rnp_signature_get_hash_alg(sig, &hash) == RNP_SUCCESS)
+        if (ash_rnp.signature_get_hash_alg(sig, &hash) == RNP_SUCCESS)
                 copy_lower(hash, res->hash, sizeof(res->hash));
-        if (rnp_signature_get_alg(sig, &alg) == RNP_SUCCESS)
+        if (ash_rnp.signature_get_alg(sig, &alg) == RNP_SUCCESS)
                 copy_lower(alg, res->algorithm, sizeof(res->algorithm));
-        if (rnp_signature_get_creation(sig, &created) == RNP_SUCCESS)
+        if (ash_rnp.signature_get_creation(sig, &created) == RNP_SUCCESS)
                 res->created = created;
 }
 
@@ -174,15 +176,15 @@ static bool key_or_primary(AshKeyring *k, rnp_key_handle_t key, const char *prim
         _cleanup_(key_destroy_p) rnp_key_handle_t primary = NULL;
         if (key_flag(key, get))
                 return true;
-        return primary_fingerprint[0] && rnp_locate_key(k->ffi, "fingerprint", primary_fingerprint, &primary) == RNP_SUCCESS && primary && key_flag(primary, get);
+        return primary_fingerprint[0] && ash_rnp.locate_key(k->ffi, "fingerprint", primary_fingerprint, &primary) == RNP_SUCCESS && primary && key_flag(primary, get);
 }
 
 static AshSigStatus judge(AshKeyring *k, rnp_result_t status, rnp_key_handle_t key, const AshSigResult *res, const AshVerifyOptions *options) {
         if (!key || status == RNP_ERROR_KEY_NOT_FOUND)
                 return ASH_SIG_UNKNOWN_KEY;
-        if (key_or_primary(k, key, res->fingerprint, rnp_key_is_revoked))
+        if (key_or_primary(k, key, res->fingerprint, ash_rnp.key_is_revoked))
                 return ASH_SIG_REVOKED_KEY;
-        if (key_or_primary(k, key, res->fingerprint, rnp_key_is_expired))
+        if (key_or_primary(k, key, res->fingerprint, ash_rnp.key_is_expired))
                 return ASH_SIG_EXPIRED_KEY;
         if (status == RNP_ERROR_SIGNATURE_EXPIRED)
                 return ASH_SIG_EXPIRED;
@@ -197,13 +199,13 @@ static void look_at(AshKeyring *k, rnp_op_verify_t op, size_t i, const AshVerify
         _cleanup_(signature_destroy_p) rnp_signature_handle_t handle = NULL;
         _cleanup_(key_destroy_p) rnp_key_handle_t key = NULL;
 
-        if (rnp_op_verify_get_signature_at(op, i, &s) == RNP_SUCCESS) {
-                if (rnp_op_verify_signature_get_handle(s, &handle) == RNP_SUCCESS)
+        if (ash_rnp.op_verify_get_signature_at(op, i, &s) == RNP_SUCCESS) {
+                if (ash_rnp.op_verify_signature_get_handle(s, &handle) == RNP_SUCCESS)
                         describe_signature(handle, &res);
-                rnp_result_t status = rnp_op_verify_signature_get_status(s);
-                if (rnp_op_verify_signature_get_key(s, &key) != RNP_SUCCESS)
+                rnp_result_t status = ash_rnp.op_verify_signature_get_status(s);
+                if (ash_rnp.op_verify_signature_get_key(s, &key) != RNP_SUCCESS)
                         key = NULL;
-                if (!key && res.key_id[0] && rnp_locate_key(k->ffi, "keyid", res.key_id, &key) != RNP_SUCCESS)
+                if (!key && res.key_id[0] && ash_rnp.locate_key(k->ffi, "keyid", res.key_id, &key) != RNP_SUCCESS)
                         key = NULL;
                 if (key)
                         describe_key(key, &res);
@@ -227,15 +229,15 @@ static bool settle_early(AshKeyring *k, AshSlice signature, AshSigResult *ret) {
         snprintf(res.hash, sizeof(res.hash), "%s", ash_sig_hash_name(packet.hash_algorithm));
         snprintf(res.algorithm, sizeof(res.algorithm), "%s", ash_sig_key_name(packet.key_algorithm));
         res.created = packet.created;
-        if (rnp_locate_key(k->ffi, "keyid", res.key_id, &key) != RNP_SUCCESS || !key) {
+        if (ash_rnp.locate_key(k->ffi, "keyid", res.key_id, &key) != RNP_SUCCESS || !key) {
                 res.status = ASH_SIG_UNKNOWN_KEY;
                 *ret = res;
                 return true;
         }
         describe_key(key, &res);
-        if (key_or_primary(k, key, res.fingerprint, rnp_key_is_revoked))
+        if (key_or_primary(k, key, res.fingerprint, ash_rnp.key_is_revoked))
                 res.status = ASH_SIG_REVOKED_KEY;
-        else if (key_or_primary(k, key, res.fingerprint, rnp_key_is_expired))
+        else if (key_or_primary(k, key, res.fingerprint, ash_rnp.key_is_expired))
                 res.status = ASH_SIG_EXPIRED_KEY;
         else
                 return false;
@@ -252,12 +254,12 @@ static int dearmor(AshSlice signature, AshStr *text, AshSlice *ret) {
         *ret = signature;
         if (!ash_slice_starts(ash_slice_trim_left(signature), ASH_S("-----BEGIN PGP SIGNATURE-----")))
                 return 0;
-        bool good = rnp_input_from_memory(&in, (const uint8_t *) signature.ptr, signature.len, false) == RNP_SUCCESS && rnp_output_to_memory(&out, 1 << 20) == RNP_SUCCESS &&
-                    rnp_dearmor(in, out) == RNP_SUCCESS && rnp_output_memory_get_buf(out, &bytes, &n, false) == RNP_SUCCESS;
+        bool good = ash_rnp.input_from_memory(&in, (const uint8_t *) signature.ptr, signature.len, false) == RNP_SUCCESS && ash_rnp.output_to_memory(&out, 1 << 20) == RNP_SUCCESS &&
+                    ash_rnp.dearmor(in, out) == RNP_SUCCESS && ash_rnp.output_memory_get_buf(out, &bytes, &n, false) == RNP_SUCCESS;
         if (good)
                 ash_str_append(text, ash_slice((const char *) bytes, n));
         if (out)
-                rnp_output_destroy(out);
+                ash_rnp.output_destroy(out);
         *ret = ash_str_slice(text);
         return good ? 0 : -ASH_ERR_SYNTAX;
 }
@@ -279,12 +281,12 @@ int ash_verify_detached(AshKeyring *k, AshSlice signature, const AshSlice *data,
         if (settle_early(k, signature, ret))
                 return 0;
         _hushed_;
-        if (rnp_input_from_callback(&in, ash_sign_feed_read, NULL, &feed) != RNP_SUCCESS ||
-            rnp_input_from_memory(&sig, (const uint8_t *) signature.ptr, signature.len, false) != RNP_SUCCESS ||
-            rnp_op_verify_detached_create(&op, k->ffi, in, sig) != RNP_SUCCESS)
+        if (ash_rnp.input_from_callback(&in, ash_sign_feed_read, NULL, &feed) != RNP_SUCCESS ||
+            ash_rnp.input_from_memory(&sig, (const uint8_t *) signature.ptr, signature.len, false) != RNP_SUCCESS ||
+            ash_rnp.op_verify_detached_create(&op, k->ffi, in, sig) != RNP_SUCCESS)
                 return ash_fail(diags, -EIO, ASH_NOWHERE, "the OpenPGP library failed to begin a verification");
-        rnp_op_verify_execute(op); /* each signature's own status says how it went */
-        if (rnp_op_verify_get_signature_count(op, &count) == RNP_SUCCESS)
+        ash_rnp.op_verify_execute(op); /* each signature's own status says how it went */
+        if (ash_rnp.op_verify_get_signature_count(op, &count) == RNP_SUCCESS)
                 for (size_t i = 0; i < count && i < 64; i++)
                         look_at(k, op, i, options, &res);
         *ret = res;
