@@ -467,12 +467,12 @@ struct AshPacker {
         ZSTD_CCtx *zstd;
 };
 
-AshPacker *ash_packer_new(AshCompression c, int level) {
+AshPacker *ash_packer_new(AshCompression c, int level, bool checksum) {
         AshPacker *p = ash_calloc(1, sizeof *p);
         *p = (AshPacker){ .kind = c, .level = level ? level : (unsigned) c < ASH_COMP_MAX_ ? encoders[c].default_level : 0 };
         if (c == ASH_COMP_ZSTD && (p->zstd = ZSTD_createCCtx())) {
                 ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_compressionLevel, p->level);
-                ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_checksumFlag, 1);
+                ZSTD_CCtx_setParameter(p->zstd, ZSTD_c_checksumFlag, checksum);
         }
         return p;
 }

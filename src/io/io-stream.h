@@ -66,7 +66,7 @@ int ash_decompress(AshSlice data, AshCompression c, size_t limit, AshStr *out);
 int ash_compress(AshSlice data, AshCompression c, int level, AshStr *out);
 /* Many buffers, one after the other, each compressed as a whole: the context is set up once. For one thread at a time. zstd writes the size into the frame; the bytes are those of ash_compress(). */
 typedef struct AshPacker AshPacker;
-AshPacker *ash_packer_new(AshCompression c, int level);
+AshPacker *ash_packer_new(AshCompression c, int level, bool checksum); /* checksum: of the content, in each zstd frame */
 void ash_packer_free(AshPacker *p);
 ASH_DEFINE_CLEANUP(AshPacker *, ash_packer_free)
 int ash_packer_run(AshPacker *p, AshSlice data, AshStr *out);     /* replaces out */
