@@ -22,6 +22,7 @@ AshSlice ash_universe_location(Solvable *s, AshArena *arena);
 
 void ash_universe_prepare(AshUniverse *u);
 Id ash_universe_dep_id(AshUniverse *u, const AshDep *dep);
+bool ash_universe_can_be_met(Pool *pool, Id dep);
 AshSlice ash_universe_str(AshUniverse *u, Id id);
 
 /* Adds a diagnostic for each problem of a failed solve. jobs holds pairs; job_request[i] is the request behind pair i. */

@@ -182,17 +182,17 @@ size_t ash_universe_files(AshUniverse *u, uint32_t id, AshArena *arena, AshSlice
 }
 
 /* Can it be met at all? What stands under a condition is met by leaving the condition away, unless it says what holds then. */
-static bool can_be_met(Pool *pool, Id dep) {
+bool ash_universe_can_be_met(Pool *pool, Id dep) {
         if (!ISRELDEP(dep))
                 return *pool_whatprovides_ptr(pool, dep) != 0;
         const Reldep *rel = GETRELDEP(pool, dep);
         switch (rel->flags) {
-        case REL_AND: return can_be_met(pool, rel->name) && can_be_met(pool, rel->evr);
-        case REL_OR: return can_be_met(pool, rel->name) || can_be_met(pool, rel->evr);
+        case REL_AND: return ash_universe_can_be_met(pool, rel->name) && ash_universe_can_be_met(pool, rel->evr);
+        case REL_OR: return ash_universe_can_be_met(pool, rel->name) || ash_universe_can_be_met(pool, rel->evr);
         case REL_COND: case REL_UNLESS:
-                if (can_be_met(pool, rel->name) || !ISRELDEP(rel->evr) || GETRELDEP(pool, rel->evr)->flags != REL_ELSE)
+                if (ash_universe_can_be_met(pool, rel->name) || !ISRELDEP(rel->evr) || GETRELDEP(pool, rel->evr)->flags != REL_ELSE)
                         return true;
-                return can_be_met(pool, GETRELDEP(pool, rel->evr)->evr);
+                return ash_universe_can_be_met(pool, GETRELDEP(pool, rel->evr)->evr);
         default: return *pool_whatprovides_ptr(pool, dep) != 0;
         }
 }
@@ -209,7 +209,7 @@ size_t ash_universe_closure(AshUniverse *u, AshMissing callback, void *context) 
                 for (Id *dep = s->repo->idarraydata + s->requires; *dep; dep++) {
                         if (*dep == SOLVABLE_PREREQMARKER || strncmp(pool_dep2str(pool, *dep), "rpmlib(", 7) == 0)
                                 continue;
-                        if (can_be_met(pool, *dep))
+                        if (ash_universe_can_be_met(pool, *dep))
                                 continue;
                         missing++;
                         callback(context, (uint32_t) p, ash_slice_str(pool_dep2str(pool, *dep)));

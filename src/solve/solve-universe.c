@@ -107,7 +107,7 @@ static void add_deps(AshUniverse *u, Solvable *s, AshDepKind kind, const AshDeps
                 }
 }
 
-void ash_universe_add_package(AshUniverse *u, const AshPackage *p) {
+uint32_t ash_universe_add_package(AshUniverse *u, const AshPackage *p) {
         Pool *pool = u->pool;
         if (!u->data)
                 u->data = repo_add_repodata(u->repo, 0);
@@ -146,6 +146,7 @@ void ash_universe_add_package(AshUniverse *u, const AshPackage *p) {
                 repodata_add_dirstr(u->data, id, SOLVABLE_FILELIST, did, b);
         }
         u->prepared = false;
+        return (uint32_t) id;
 }
 
 enum { PARENTHESES_MAX = 10000 };

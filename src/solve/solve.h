@@ -10,8 +10,8 @@ ASH_DEFINE_CLEANUP(AshUniverse *, ash_universe_free)
 
 /* Begins a repository; packages and metadata that are added next belong to it. A higher priority wins over a newer version. Returns its index. */
 int ash_universe_add_repo(AshUniverse *u, const char *name, int priority);
-/* Copies what it needs. */
-void ash_universe_add_package(AshUniverse *u, const AshPackage *package);
+/* Copies what it needs. Returns its index. A package of architecture "src" requires what its build needs, and provides nothing. */
+uint32_t ash_universe_add_package(AshUniverse *u, const AshPackage *package);
 /* rpm-md XML, uncompressed or compressed, already verified; filelists and updateinfo may be NULL. Paths are absolute or relative to the process. */
 int ash_universe_add_rpmmd(AshUniverse *u, const char *primary, const char *filelists, const char *updateinfo, AshDiags *diags);
 /* The current repository as a .solv file, which loads more than ten times faster than what it was made from. The caller keys it by the digests of
@@ -63,6 +63,22 @@ void ash_pkgids_done(AshPkgIds *ids);
 
 /* Paths of a package's files, as far as its metadata lists them; in the arena. Returns how many. */
 size_t ash_universe_files(AshUniverse *u, uint32_t id, AshArena *arena, AshSlice **ret);
+
+/* ---- needs: by what each requirement of a package can be met. For graphs, which want the answers and not a solution. ----
+ * Rich dependencies come in parts: of "a and b" both, of "a or b" the first that can be met, of "a if b else c" each with its condition. */
+#define ASH_NEED_CONDITIONS 4
+typedef struct AshNeed {
+        uint32_t dep;          /* for ash_universe_need_text(); equal dependencies have equal ones */
+        const int *by;         /* indices of packages in no order, ended by 0; good until the callback returns. Empty: nothing here provides it */
+        struct {
+                const int *by; /* true when one of these is there ... */
+                bool unless;   /* ... or none */
+        } conditions[ASH_NEED_CONDITIONS];
+        unsigned n_conditions; /* all must hold */
+} AshNeed;
+typedef void (*AshNeedFn)(void *context, const AshNeed *need);
+void ash_universe_needs(AshUniverse *u, uint32_t id, AshNeedFn fn, void *context);
+AshSlice ash_universe_need_text(AshUniverse *u, uint32_t dep, AshArena *arena);
 
 /* Each dependency of a package that nothing in the universe satisfies; calls back for each. Returns how many. */
 typedef void (*AshMissing)(void *context, uint32_t package, AshSlice dep);

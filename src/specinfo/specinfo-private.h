@@ -1,0 +1,8 @@
+/* Shared by the files of this module only. */
+#pragma once
+#include "spec.h"
+#include "specinfo.h"
+
+const AshSpecFileOf *ash_specinfo_spec(const AshSpecInfoInput *in);
+/* A path that %files names as it stands, without its attributes; empty: a pattern, a directory with all that is in it, nothing that others ask for. */
+AshSlice ash_specinfo_path(AshSlice line);

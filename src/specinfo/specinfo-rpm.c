@@ -1,0 +1,206 @@
+/* The exact reader: rpmspec of a buildroot, in the sandbox. */
+#include <ctype.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "specinfo-private.h"
+
+#define TOP "/builddir/build"
+enum { WALL_MS = 120000, OUTPUT_MAX = 16 << 20 };
+
+struct AshSpecInfoRoot {
+        AshSandboxRoom *room;
+        ASH_ARRAY(const char *) layers;
+        AshArena *arena;
+};
+
+void ash_specinfo_root_free(AshSpecInfoRoot *root) {
+        if (!root)
+                return;
+        ash_sandbox_room_free(root->room);
+        ash_array_done(&root->layers);
+        ash_arena_free(root->arena);
+        free(root);
+}
+
+static int reach_layer(AshSpecInfoRoot *root, const char *path, AshDiags *diags) {
+        _free_ char *reached = NULL;
+        int r = ash_sandbox_room_layer(root->room, path, &reached);
+        if (r < 0)
+                return ash_fail(diags, r, ASH_NOWHERE, "cannot bring the buildroot %s into the sandbox: %s", path, ash_strerror(r));
+        ash_array_push(&root->layers, ash_arena_strdup(root->arena, reached));
+        return 0;
+}
+
+int ash_specinfo_root_new(const char *const *layers, AshSpecInfoRoot **ret, AshDiags *diags) {
+        _cleanup_(ash_specinfo_root_free_p) AshSpecInfoRoot *root = ash_calloc(1, sizeof *root);
+        root->arena = ash_arena_new();
+        int r = ash_sandbox_room_new(NULL, &root->room, diags);
+        for (; r >= 0 && *layers; layers++)
+                r = reach_layer(root, *layers, diags);
+        if (r < 0)
+                return r;
+        ash_array_push(&root->layers, NULL);
+        *ret = ASH_TAKE(root);
+        return 0;
+}
+
+/* ---- the files, where the sandbox can see them ---- */
+static int write_file(const AshTempDir *dir, const AshSpecFileOf *f) {
+        _free_ char *path = ash_path_join(dir->path, f->name);
+        for (char *slash = strchr(path + strlen(dir->path) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+                *slash = 0;
+                if (mkdir(path, 0755) < 0 && errno != EEXIST)
+                        return -errno;
+                *slash = '/';
+        }
+        if (S_ISLNK(f->mode)) {
+                _free_ char *target = ash_slice_dup(f->data);
+                return symlink(target, path) < 0 ? -errno : 0;
+        }
+        _close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+        return fd < 0 ? -errno : ash_write_all(fd, f->data.ptr, f->data.len);
+}
+
+static int write_files(const AshSpecInfoInput *in, AshTempDir **ret, AshDiags *diags) {
+        _cleanup_(ash_tempdir_free_p) AshTempDir *dir = NULL;
+        int r = ash_tempdir_new(NULL, &dir);
+        if (r >= 0 && chmod(dir->path, 0755) < 0) /* in the sandbox somebody else reads it */
+                r = -errno;
+        for (size_t i = 0; r >= 0 && i < in->n_files; i++)
+                r = write_file(dir, &in->files[i]);
+        if (r < 0)
+                return ash_fail_file(diags, r, in->spec, "cannot write what rpmspec reads: %s", ash_strerror(r));
+        *ret = ASH_TAKE(dir);
+        return 0;
+}
+
+/* ---- what rpm says ---- */
+static const char script[] =
+        "s=" TOP "/SOURCES/$1; shift\n"
+        "set -- --define '_topdir " TOP "' --define '_sourcedir " TOP "/SOURCES' --define '_specdir " TOP "/SOURCES' \"$@\" \"$s\"\n"
+        "rpmspec -q --srpm --qf '[B %{REQUIRENEVRS}\\n]' \"$@\" || exit 3\n"
+        "rpmspec -q --qf 'P %{NAME} %{EPOCHNUM} %{VERSION} %{RELEASE} %{ARCH}\\n[p %{PROVIDENEVRS}\\n][r %{REQUIRENEVRS}\\n]' \"$@\" 2>/dev/null || exit 3\n"
+        "echo F\n"
+        "rpmspec -P \"$@\" 2>/dev/null || :\n";
+
+/* "error: FILE:12: text", "error: line 12: text": the line; 0: none. */
+static uint32_t line_of(AshSlice text, const char *spec, AshSlice *ret_rest) {
+        _free_ char *path = ash_asprintf("%s:", spec);
+        ptrdiff_t at = ash_slice_find(text, ash_slice_str(path));
+        AshSlice number = ash_slice_starts(text, ASH_S("line ")) ? ash_slice_from(text, 5) : at >= 0 ? ash_slice_from(text, (size_t) at + strlen(path)) : ASH_S("");
+        size_t digits = 0;
+        uint64_t n = 0;
+        while (digits < number.len && isdigit((unsigned char) number.ptr[digits]))
+                digits++;
+        if (!digits || ash_slice_to_u64(ash_slice_sub(number, 0, digits), 10, &n) < 0 || n > UINT32_MAX)
+                return 0;
+        *ret_rest = ash_slice_trim(ash_slice_from(number, digits + 1));
+        return (uint32_t) n;
+}
+
+static AshSpan span_of_line(AshSource *source, uint32_t line) {
+        AshSlice rest = source->text, text = ASH_S("");
+        for (uint32_t i = 0; i < line; i++)
+                if (!ash_slice_next_line(&rest, &text))
+                        return (AshSpan){ source, (uint32_t) source->text.len, 0 };
+        return (AshSpan){ source, (uint32_t) (text.ptr - source->text.ptr), (uint32_t) text.len };
+}
+
+static int refuse(const AshSpecInfoInput *in, AshSlice err, AshDiags *diags) {
+        AshSlice line, text = ASH_NOSLICE;
+        for (AshSlice rest = err; !text.ptr && ash_slice_next_line(&rest, &line);)
+                if (ash_slice_starts(line, ASH_S("error: ")))
+                        text = ash_slice_from(line, 7);
+        if (!text.ptr)
+                return ash_fail_file(diags, -ASH_ERR_SYNTAX, in->spec, "rpmspec fails: %.*s", ASH_F(ash_slice_trim(ash_slice_sub(err, 0, 400))));
+        const AshSpecFileOf *file = ash_specinfo_spec(in);
+        uint32_t n = file ? line_of(text, in->spec, &text) : 0;
+        if (!n)
+                return ash_fail_file(diags, -ASH_ERR_SYNTAX, in->spec, "%.*s", ASH_F(text));
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(in->spec, file->data);
+        return ash_fail(diags, -ASH_ERR_SYNTAX, span_of_line(source, n), "%.*s", ASH_F(text));
+}
+
+static bool is_debug(AshSlice line) {
+        AshSlice name;
+        line = ash_slice_from(line, 2);
+        return ash_slice_next_word(&line, &name) && (ash_slice_ends(name, ASH_S("-debuginfo")) || ash_slice_ends(name, ASH_S("-debugsource")));
+}
+
+typedef struct Files {
+        AshSpecDoc *doc;
+        AshSpecView view;
+        AshSlice main;
+} Files;
+
+/* Paths that %files of this package names, of the spec as rpm expanded it. */
+static void add_files(const Files *f, AshSlice package, AshStr *out) {
+        for (size_t i = 0; i < f->view.lines.n; i++) {
+                const AshSpecSection *section = &f->view.sections.items[f->view.lines.items[i].section];
+                if (section->type != ASH_SECTION_FILES || i < section->begin)
+                        continue;
+                AshSlice path = ash_specinfo_path(f->doc->lines.items[i].text);
+                if (!path.len)
+                        continue;
+                _free_ char *name = ash_spec_full_package(&f->view, section);
+                if (ash_slice_eq(ash_slice_str(name), package))
+                        ash_str_appendf(out, "f %.*s\n", ASH_F(path));
+        }
+}
+
+static void take_output(AshSlice text, AshStr *out, AshDiags *diags) {
+        ptrdiff_t end = ash_slice_find(text, ASH_S("\nF\n"));
+        AshSlice rest = end < 0 ? text : ash_slice_sub(text, 0, (size_t) end + 1), line, package = ASH_NOSLICE;
+        Files f = {};
+        bool has_files = end >= 0 && ash_spec_parse("spec", ash_slice_from(text, (size_t) end + 3), &f.doc, diags) >= 0, left_out = false;
+        if (has_files)
+                ash_spec_view(f.doc, &f.view);
+        while (ash_slice_next_line(&rest, &line)) {
+                bool begins = ash_slice_starts(line, ASH_S("P "));
+                if (begins) {
+                        AshSlice words = ash_slice_from(line, 2);
+                        left_out = is_debug(line);
+                        ash_slice_next_word(&words, &package);
+                }
+                if (left_out)
+                        continue;
+                ash_str_append(out, line);
+                ash_str_append_char(out, '\n');
+                if (begins && has_files)
+                        add_files(&f, package, out);
+        }
+        ash_spec_view_done(&f.view);
+        ash_spec_free(f.doc);
+}
+
+int ash_specinfo_rpmspec(AshSpecInfoRoot *root, const AshSpecInfoInput *in, AshStr *out, AshDiags *diags) {
+        _cleanup_(ash_sandbox_result_done) AshSandboxResult result = {};
+        _cleanup_(ash_tempdir_free_p) AshTempDir *dir = NULL;
+        ASH_ARRAY(const char *) argv = {};
+        int r = write_files(in, &dir, diags);
+        if (r < 0)
+                return r;
+        const char *const head[] = { "/bin/sh", "-c", script, "sh", in->spec, "--target", NULL };
+        for (const char *const *a = head; *a; a++)
+                ash_array_push(&argv, *a);
+        _free_ char *arch = ash_slice_dup(in->arch);
+        ash_array_push(&argv, arch);
+        for (const char *const *o = in->options; o && *o; o++)
+                ash_array_push(&argv, *o);
+        ash_array_push(&argv, NULL);
+        const AshSandboxBind bind = { dir->path, TOP "/SOURCES", false };
+        static const char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/builddir", "LANG=C.UTF-8", "TZ=UTC0", NULL };
+        AshSandbox s = { .room = root->room, .argv = argv.items, .env = env, .layers = root->layers.items, .fresh = true, .uid = 1000, .gid = 1000, .binds = &bind, .n_binds = 1,
+                         .limits = { .wall_ms = WALL_MS, .output = OUTPUT_MAX, .disk = 64 << 20, .processes = 256 } };
+        r = ash_sandbox_run(&s, &result, diags);
+        ash_array_done(&argv);
+        if (r < 0)
+                return r;
+        if (result.process.timed_out)
+                return ash_fail_file(diags, -ETIMEDOUT, in->spec, "parsing it takes more than %d seconds: it runs a program that does not end", WALL_MS / 1000);
+        if (result.process.status != 0)
+                return refuse(in, ash_str_slice(&result.process.err), diags);
+        take_output(ash_str_slice(&result.process.out), out, diags);
+        return 0;
+}
