@@ -254,19 +254,21 @@ static void see_tag(Plain *p, const AshSpecSection *section, AshSlice line) {
                 }
 }
 
-AshSlice ash_specinfo_path(AshSlice line) {
-        line = ash_slice_trim(line);
+/* An entry of %files without what stands before the path. */
+static AshSlice bare_entry(AshSlice line) {
         static const char *const words[] = { "%attr", "%caps", "%config", "%verify", "%ghost", "%doc", "%license", "%lang", "%missingok" };
-        for (bool more = true; more;) {
-                more = false;
-                for (size_t i = 0; i < ASH_N(words); i++)
-                        if (ash_slice_starts(line, ash_slice_str(words[i]))) {
-                                line = ash_slice_from(line, strlen(words[i]));
-                                ptrdiff_t end = line.len && line.ptr[0] == '(' ? ash_slice_find_char(line, ')') : -1;
-                                line = ash_slice_trim(ash_slice_from(line, (size_t) (end + 1)));
-                                more = true;
-                        }
-        }
+        line = ash_slice_trim(line);
+        for (size_t i = 0; i < ASH_N(words); i++)
+                if (ash_slice_starts(line, ash_slice_str(words[i]))) {
+                        AshSlice rest = ash_slice_from(line, strlen(words[i]));
+                        ptrdiff_t end = rest.len && rest.ptr[0] == '(' ? ash_slice_find_char(rest, ')') : -1;
+                        return bare_entry(ash_slice_from(rest, (size_t) (end + 1)));
+                }
+        return line;
+}
+
+AshSlice ash_specinfo_path(AshSlice line) {
+        line = bare_entry(line);
         if (!line.len || line.ptr[0] != '/' || line.ptr[line.len - 1] == '/')
                 return ASH_NOSLICE;
         for (size_t i = 0; i < line.len; i++)
@@ -299,7 +301,7 @@ static void see_line(Plain *p, size_t i) {
                 if (!part)
                         return;
                 part->has_files = true;
-                AshSlice path = info->kind == ASH_LINE_TEXT ? ash_specinfo_path(expanded(p, line)) : ASH_NOSLICE;
+                AshSlice path = info->kind == ASH_LINE_TEXT ? ash_specinfo_path(expanded(p, bare_entry(line))) : ASH_NOSLICE;
                 if (path.len)
                         ash_str_appendf(&part->text, "f %.*s\n", ASH_F(path));
         }

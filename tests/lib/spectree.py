@@ -170,6 +170,22 @@ class Judge:
             inside |= seen
         return inside
 
-    def edges(self, core=CORE):
+    def edges(self, core=CORE, stages=True):
         """Component -> the components whose packages its buildroot has."""
-        return {n: set() if c.stage else {self.owner[p] for p in self.root([*c.needs, *core])} for n, c in self.components.items()}
+        return {n: set() if c.stage and stages else {self.owner[p] for p in self.root([*c.needs, *core])} for n, c in self.components.items()}
+
+
+def reachable(edges, start):
+    seen, todo = set(), list(edges[start])
+    while todo:
+        n = todo.pop()
+        if n not in seen:
+            seen.add(n)
+            todo += edges[n]
+    return seen
+
+
+def cycles(edges):
+    """Sets of components that need each other or themselves: by mutual reachability, without any cleverness."""
+    far = {n: reachable(edges, n) for n in edges}
+    return sorted({tuple(sorted(m for m in far[n] if n in far[m])) for n in edges if n in far[n]})

@@ -8,6 +8,7 @@ const AshCliNoun ash_cli_nouns[] = {
         { "package", "look at and sign single packages", ash_verbs_package },
         { "image", "plan, build, compare and explain images", ash_verbs_image },
         { "component", "list, render and compare components", ash_verbs_component },
+        { "build", "plan builds of many components", ash_verbs_build },
         { "overlay", "judge overlays", ash_verbs_overlay },
         { "deviations", "list every deviation from upstream", ash_verbs_deviations },
         { "upstream", "fetch indices and import packages from where packages come from", ash_verbs_upstream },

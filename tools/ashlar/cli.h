@@ -159,6 +159,7 @@ void ash_cli_progress_pause(AshProgress *p);          /* erases the line: someth
 void ash_cli_progress_timings(AshProgress *p, AshCli *cli);
 
 /* ---- the nouns: one array each, in verb-<noun>.c ---- */
+extern const AshCliVerb ash_verbs_build[];
 extern const AshCliVerb ash_verbs_component[];
 extern const AshCliVerb ash_verbs_config[];
 extern const AshCliVerb ash_verbs_deviations[];

@@ -1,0 +1,367 @@
+#include <limits.h>
+#include <stdio.h>
+#include "flow-built.h"
+#include "flow-plan.h"
+
+#define CACHE_HEAD "ashlar-specinfo 1\n"
+#define USUAL_MS 60000               /* of a component that nobody has built here yet ... */
+#define EXPENSIVE_MS 1800000         /* ... and that says that it takes long */
+
+static const char *const states[ASH_PLAN_STATE_MAX_] = { "new", "changed", "built", "unknown" };
+const char *ash_flow_plan_state_name(AshFlowPlanState state) { return states[state]; }
+
+/* One component's spec. */
+typedef struct Fact {
+        const AshComponent *component;
+        AshId digest;
+        char fingerprint[ASH_FINGERPRINT_MAX];
+        AshSlice text;               /* in the cache, or in "own" */
+        AshStr own;
+        int result;
+        bool fresh;
+} Fact;
+
+struct AshFlowPlanFacts {
+        AshFlow *flow;
+        const AshFlowPlanOptions *options;
+        AshSpecInfoRoot *root;
+        Fact *items;
+        size_t n;
+        AshBytes cache;
+        AshMap known;                /* digest -> AshSlice */
+        AshFlowBuilt *built;
+        AshArena *arena;
+};
+
+static void facts_free(struct AshFlowPlanFacts *f) {
+        if (!f)
+                return;
+        for (size_t i = 0; i < f->n; i++)
+                ash_str_done(&f->items[i].own);
+        free(f->items);
+        ash_map_done(&f->known);
+        ash_bytes_done(&f->cache);
+        ash_specinfo_root_free(f->root);
+        ash_flow_built_free(f->built);
+        ash_arena_free(f->arena);
+        free(f);
+}
+
+void ash_flow_plan_free(AshFlowPlan *p) {
+        if (!p)
+                return;
+        ash_graph_free(p->graph);
+        facts_free(p->facts);
+        ash_arena_free(p->arena);
+        free(p);
+}
+
+/* ---- what was read before: all specs of a project in one object ---- */
+static AshId cache_key(const AshFlow *flow) {
+        char real[PATH_MAX];
+        _str_ AshStr text = {};
+        ash_str_appendf(&text, "specs of %s", realpath(ash_config_dir(flow->config), real) ? real : ash_config_dir(flow->config));
+        return ash_id_of(ash_str_slice(&text));
+}
+
+static void read_cache(struct AshFlowPlanFacts *f) {
+        AshId key = cache_key(f->flow);
+        if (ash_store_cache_get(f->flow->store, "specinfo", &key, &f->cache) < 0)
+                return;
+        AshSlice rest = ash_bytes_slice(&f->cache), head = ASH_S(CACHE_HEAD);
+        if (!ash_slice_starts(rest, head))
+                return;
+        rest = ash_slice_from(rest, head.len);
+        ash_map_reserve(&f->known, f->n);
+        while (rest.len >= sizeof(AshId) + 8) {
+                uint64_t n;
+                memcpy(&n, rest.ptr + sizeof(AshId), 8);
+                if (n > rest.len - sizeof(AshId) - 8)
+                        return;
+                AshSlice *text = ash_arena_new_item(f->arena, AshSlice);
+                *text = ash_slice_sub(rest, sizeof(AshId) + 8, (size_t) n);
+                ash_map_put(&f->known, ash_slice(rest.ptr, sizeof(AshId)), text, NULL);
+                rest = ash_slice_from(rest, sizeof(AshId) + 8 + (size_t) n);
+        }
+}
+
+static void add_to_cache(AshStr *out, AshSlice digest, AshSlice text) {
+        uint64_t n = text.len;
+        ash_str_append(out, digest);
+        ash_str_append(out, ash_slice((const char *) &n, sizeof n));
+        ash_str_append(out, text);
+}
+
+/* What other states of the project needed stays, as long as it is not more than what this one needs. */
+static void write_cache(struct AshFlowPlanFacts *f) {
+        _str_ AshStr out = {};
+        size_t fresh = 0, old = 0;
+        for (size_t i = 0; i < f->n; i++)
+                fresh += f->items[i].fresh;
+        if (!fresh)
+                return;
+        ash_str_append_str(&out, CACHE_HEAD);
+        for (size_t i = 0; i < f->n; i++) {
+                AshSlice digest = ash_slice((const char *) f->items[i].digest.sha256, sizeof(AshId));
+                if (f->items[i].result < 0)
+                        continue;
+                add_to_cache(&out, digest, f->items[i].text);
+                ash_map_remove(&f->known, digest);
+        }
+        ash_map_foreach(&f->known, e)
+                if (old++ < f->n)
+                        add_to_cache(&out, e->key, *(AshSlice *) e->value);
+        AshId key = cache_key(f->flow);
+        ash_store_cache_put(f->flow->store, "specinfo", &key, ash_str_slice(&out)); /* only a cache: a failure costs time */
+}
+
+/* ---- one spec ---- */
+static void digest_of(const struct AshFlowPlanFacts *f, const AshSpecInfoInput *in, AshId *ret) {
+        uint8_t digest[32];
+        _str_ AshStr text = {};
+        ash_specinfo_digest(in, digest);
+        ash_str_appendf(&text, "%s\n", f->options->layers ? f->options->root_key : "plain");
+        ash_str_append(&text, ash_slice((const char *) digest, sizeof digest));
+        *ret = ash_id_of(ash_str_slice(&text));
+}
+
+static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoInput *in, AshDiags *diags) {
+        digest_of(f, in, &fact->digest);
+        const AshSlice *known = ash_map_get(&f->known, ash_slice((const char *) fact->digest.sha256, sizeof(AshId)));
+        if (known) {
+                fact->text = *known;
+                return 0;
+        }
+        fact->fresh = true;
+        int r = f->root ? ash_specinfo_rpmspec(f->root, in, &fact->own, diags) : ash_specinfo_plain(in, &fact->own, diags);
+        fact->text = ash_str_slice(&fact->own);
+        return r;
+}
+
+static int read_component(void *context, size_t i) {
+        struct AshFlowPlanFacts *f = context;
+        Fact *fact = &f->items[i];
+        _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
+        _cleanup_(ash_rendered_free_p) AshRendered *rendered = NULL;
+        fact->result = ash_render(f->flow->config, fact->component->name.s, &f->options->render, &rendered, diags);
+        if (fact->result >= 0) {
+                AshSpecInfoInput in = { .spec = rendered->spec, .arch = f->options->arch, .n_files = rendered->files.n };
+                _free_ AshSpecFileOf *files = ash_calloc(in.n_files + 1, sizeof *files);
+                for (size_t k = 0; k < in.n_files; k++)
+                        files[k] = (AshSpecFileOf){ rendered->files.items[k].name, rendered->files.items[k].mode, rendered->files.items[k].data };
+                in.files = files;
+                snprintf(fact->fingerprint, sizeof fact->fingerprint, "%s", rendered->fingerprint->text);
+                fact->result = read_spec(f, fact, &in, diags);
+        }
+        if (fact->result < 0)
+                ash_diags_merge(f->flow->diags, diags);
+        ash_progress_advance(f->flow->progress, 1);
+        return 0;
+}
+
+/* ---- bases ---- */
+/* Those that nothing is said of count as places where components' packages go: so do trees whose builds take from the distribution itself. */
+static bool takes_built(const AshFlow *flow, const AshTexts *upstreams) {
+        for (size_t i = 0; i < upstreams->n; i++) {
+                const AshUpstream *u = ash_config_upstream(flow->config, upstreams->items[i].s);
+                if (u && ash_slice_eqs(u->repo.type.s, "components"))
+                        return true;
+        }
+        return upstreams->n == 0;
+}
+
+static void add_base(AshFlow *flow, AshFlowPlan *p, AshGraphBase *base, AshSlice stage, const AshBuildBase *said, const AshBuildBase *otherwise) {
+        const AshTexts *packages = said->packages.items ? &said->packages : &otherwise->packages, *upstreams = said->upstreams.items ? &said->upstreams : &otherwise->upstreams;
+        base->stage = stage;
+        base->built = takes_built(flow, upstreams);
+        base->packages.items = ash_arena_new_items(p->arena, AshDep, packages->n);
+        for (size_t i = 0; i < packages->n; i++)
+                if (ash_dep_parse(packages->items[i].s, &base->packages.items[base->packages.n]) >= 0)
+                        base->packages.n++;
+}
+
+static void make_bases(AshFlow *flow, AshFlowPlan *p) {
+        const AshBuildConfig *build = &ash_config_project(flow->config)->build;
+        AshGraphBase *bases = ash_arena_new_items(p->arena, AshGraphBase, build->stages.n + 1);
+        add_base(flow, p, &bases[0], ASH_S("default"), &build->base, &build->base);
+        for (size_t i = 0; i < build->stages.n; i++)
+                add_base(flow, p, &bases[i + 1], build->stages.items[i].name.s, &build->stages.items[i].base, &build->base);
+        p->input.bases = bases;
+        p->input.n_bases = build->stages.n + 1;
+}
+
+static uint32_t base_of(const AshFlowPlan *p, const AshComponent *component) {
+        for (size_t i = 1; component->merged && ash_text_set(component->merged->build_stage) && i < p->input.n_bases; i++)
+                if (ash_slice_eq(p->input.bases[i].stage, component->merged->build_stage.s))
+                        return (uint32_t) i;
+        return 0;
+}
+
+/* ---- what builds took ---- */
+static AshId cost_key(AshSlice component, AshSlice arch) {
+        _str_ AshStr text = {};
+        ash_str_appendf(&text, "cost of %.*s/%.*s", ASH_F(component), ASH_F(arch));
+        return ash_id_of(ash_str_slice(&text));
+}
+
+int ash_flow_cost_get(AshFlow *flow, AshSlice component, AshSlice arch, AshFlowCost *ret) {
+        _bytes_ AshBytes bytes = {};
+        AshId key = cost_key(component, arch);
+        int r = ash_store_cache_get(flow->store, "build-cost", &key, &bytes);
+        if (r < 0)
+                return r;
+        AshSlice text = ash_bytes_slice(&bytes), ms, memory;
+        if (!ash_slice_next_word(&text, &ms) || !ash_slice_next_word(&text, &memory) || ash_slice_to_u64(ms, 10, &ret->ms) < 0 || ash_slice_to_u64(ash_slice_trim(memory), 10, &ret->memory) < 0)
+                return -ENOENT;
+        return 0;
+}
+
+void ash_flow_cost_put(AshFlow *flow, AshSlice component, AshSlice arch, const AshFlowCost *cost) {
+        _str_ AshStr text = {};
+        AshId key = cost_key(component, arch);
+        ash_str_appendf(&text, "%llu %llu\n", (unsigned long long) cost->ms, (unsigned long long) cost->memory);
+        ash_store_cache_put(flow->store, "build-cost", &key, ash_str_slice(&text)); /* only a cache: a failure makes estimates worse */
+}
+
+static int by_ms(const void *a, const void *b) {
+        uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
+        return (x > y) - (x < y);
+}
+
+/* Who was never built here takes as long as the one in the middle of those that were. */
+static void estimate(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
+        ASH_ARRAY(uint64_t) measured = {};
+        for (size_t i = 0; i < p->input.n_components; i++) {
+                AshFlowCost cost;
+                if (ash_flow_cost_get(flow, p->input.components[i].name, arch, &cost) < 0)
+                        continue;
+                p->items[i].measured = true;
+                p->items[i].ms = cost.ms;
+                p->items[i].memory = cost.memory;
+                ash_array_push(&measured, cost.ms);
+        }
+        if (measured.n)
+                qsort(measured.items, measured.n, sizeof *measured.items, by_ms);
+        uint64_t usual = measured.n ? measured.items[measured.n / 2] : USUAL_MS;
+        for (size_t i = 0; i < p->input.n_components; i++) {
+                const AshComponentConfig *c = p->facts->items[i].component->merged;
+                if (!p->items[i].measured)
+                        p->items[i].ms = c && c->expensive.value == ASH_YES ? ASH_MAX(usual, (uint64_t) EXPENSIVE_MS) : usual;
+                ((AshGraphComponent *) p->input.components)[i].ms = p->items[i].ms;
+        }
+        ash_array_done(&measured);
+}
+
+/* ---- all together ---- */
+static int by_component(const void *a, const void *b) { return ash_slice_cmp(((const Fact *) a)->component->name.s, ((const Fact *) b)->component->name.s); }
+
+static int collect_facts(AshFlow *flow, const AshFlowPlanOptions *options, AshFlowPlan *p) {
+        struct AshFlowPlanFacts *f = p->facts = ash_calloc(1, sizeof *f);
+        int r = 0;
+        f->flow = flow;
+        f->options = options;
+        f->arena = ash_arena_new();
+        f->n = ash_config_n_components(flow->config);
+        f->items = ash_calloc(f->n + 1, sizeof *f->items);
+        for (size_t i = 0; i < f->n; i++)
+                f->items[i].component = ash_config_component_at(flow->config, i);
+        qsort(f->items, f->n, sizeof *f->items, by_component);
+        read_cache(f);
+        if (options->layers)
+                r = ash_specinfo_root_new(options->layers, &f->root, flow->diags);
+        if (r < 0)
+                return r;
+        ash_progress_begin(flow->progress, "reading specs", f->n, ASH_UNIT_ITEMS);
+        ash_parallel_for(f->n, flow->threads, true, read_component, f);
+        ash_progress_end(flow->progress);
+        write_cache(f);
+        return 0;
+}
+
+/* Headers of built packages say more than a spec: what generators found. What the store has lost is left to the spec. */
+static void open_built(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
+        _free_ char *path = ash_flow_built_path(flow->config);
+        struct AshFlowPlanFacts *f = p->facts;
+        if (ash_flow_built_open(path, arch, &f->built, NULL) < 0)
+                return;
+        if (f->built->items.n && ash_flow_built_load(f->built, flow->store, NULL) < 0) {
+                ash_flow_built_free(f->built);
+                f->built = NULL;
+        }
+}
+
+static void take_built(AshFlowPlan *p, size_t i, AshSlice arch) {
+        struct AshFlowPlanFacts *f = p->facts;
+        AshGraphComponent *c = (AshGraphComponent *) &p->input.components[i];
+        const AshBuiltComponent *known = f->built ? ash_built_find(f->built->built, c->name, arch) : NULL;
+        if (!known)
+                return;
+        AshSlice now = ash_slice_str(f->items[i].fingerprint);
+        p->items[i].state = ash_slice_ends(now, known->fingerprint) && known->fingerprint.len ? ASH_PLAN_BUILT : ASH_PLAN_CHANGED;
+        AshPackage *packages = ash_arena_new_items(p->arena, AshPackage, known->n_packages + c->n_packages);
+        size_t n = 0;
+        for (size_t k = 0; k < f->built->items.n; k++)
+                if (f->built->items.items[k].component == known)
+                        packages[n++] = f->built->packages[k];
+        size_t built = n;
+        for (size_t k = 0; k < c->n_packages; k++) { /* what a changed spec has beside them */
+                bool is_there = false;
+                for (size_t j = 0; j < built; j++)
+                        is_there |= ash_slice_eq(packages[j].name, c->packages[k].name);
+                if (!is_there)
+                        packages[n++] = c->packages[k];
+        }
+        c->packages = packages;
+        c->n_packages = n;
+        p->n_from_builds++;
+}
+
+static void make_components(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
+        struct AshFlowPlanFacts *f = p->facts;
+        AshGraphComponent *components = ash_arena_new_items(p->arena, AshGraphComponent, f->n);
+        p->items = ash_arena_new_items(p->arena, AshFlowPlanItem, f->n);
+        p->input.components = components;
+        p->input.n_components = f->n;
+        open_built(flow, p, arch);
+        for (size_t i = 0; i < f->n; i++) {
+                AshSpecInfo info = {};
+                if (f->items[i].result >= 0)
+                        ash_specinfo_read(f->items[i].text, p->arena, &info);
+                components[i] = (AshGraphComponent){ .name = f->items[i].component->name.s, .base = base_of(p, f->items[i].component), .needs = info.needs, .packages = info.packages, .n_packages = info.n_packages };
+                take_built(p, i, arch);
+                if (f->items[i].result < 0)
+                        p->items[i].state = ASH_PLAN_UNKNOWN;
+                p->n_failed += f->items[i].result < 0;
+                p->n_read += f->items[i].result >= 0 && f->items[i].fresh;
+                p->n_cached += f->items[i].result >= 0 && !f->items[i].fresh;
+        }
+}
+
+int ash_flow_plan_new(AshFlow *flow, const AshFlowPlanOptions *options, AshFlowPlan **ret) {
+        _cleanup_(ash_flow_plan_free_p) AshFlowPlan *p = ash_calloc(1, sizeof *p);
+        p->arena = ash_arena_new();
+        p->plain = !options->layers;
+        int r = collect_facts(flow, options, p);
+        if (r < 0)
+                return r;
+        make_bases(flow, p);
+        make_components(flow, p, options->arch);
+        estimate(flow, p, options->arch);
+        p->input.arch = ash_arena_slice(p->arena, options->arch).ptr;
+        ash_progress_begin(flow->progress, "making the graph", 0, ASH_UNIT_ITEMS);
+        p->graph = ash_graph_new(&p->input);
+        ash_progress_end(flow->progress);
+        *ret = ASH_TAKE(p);
+        return 0;
+}
+
+int ash_flow_plan_find(const AshFlowPlan *p, AshFlow *flow, AshSlice name, uint32_t *ret) {
+        for (size_t i = 0; i < p->input.n_components; i++)
+                if (ash_slice_eq(p->input.components[i].name, name)) {
+                        *ret = (uint32_t) i;
+                        return 0;
+                }
+        const AshComponent *component = NULL; /* says it, and what is near */
+        int r = ash_config_component(flow->config, name, &component, flow->diags);
+        return r < 0 ? r : -ENOENT;
+}

@@ -1,0 +1,45 @@
+/* What is built before what: the specs of all components, what they need and give, as a graph (docs/build-graph.md). */
+#pragma once
+#include "flow-upstream.h"
+#include "graph.h"
+#include "render.h"
+#include "specinfo.h"
+
+typedef struct AshFlowPlanOptions {
+        AshRenderOptions render;     /* where specs come from */
+        AshSlice arch;
+        const char *const *layers;   /* of a buildroot with rpmspec in which specs are read; NULL: the plain reader */
+        const char *root_key;        /* what is in it */
+} AshFlowPlanOptions;
+
+typedef enum AshFlowPlanState { ASH_PLAN_NEW, ASH_PLAN_CHANGED, ASH_PLAN_BUILT, ASH_PLAN_UNKNOWN, ASH_PLAN_STATE_MAX_ } AshFlowPlanState;
+const char *ash_flow_plan_state_name(AshFlowPlanState state); /* "new", "changed", "built"; "unknown": its spec cannot be read */
+
+typedef struct AshFlowPlanItem {
+        AshFlowPlanState state;      /* beside what was built last. What the buildroot had then does not count here */
+        bool measured;               /* its time and memory are those of its last build here */
+        uint64_t ms, memory;         /* of a build; memory: bytes that it needs at its peak, 0: not known */
+} AshFlowPlanItem;
+
+typedef struct AshFlowPlan {
+        AshArena *arena;
+        AshGraphInput input;         /* components in the order of names */
+        AshGraph *graph;
+        AshFlowPlanItem *items;      /* of each */
+        size_t n_read, n_cached, n_failed, n_from_builds; /* specs read now, known already, that cannot be read; components whose packages were built: their headers were taken */
+        bool plain;
+        struct AshFlowPlanFacts *facts; /* private: what slices point into */
+} AshFlowPlan;
+/* A spec that cannot be read is a diagnostic, counts in n_failed, and does not disturb the others. */
+int ash_flow_plan_new(AshFlow *flow, const AshFlowPlanOptions *options, AshFlowPlan **ret);
+void ash_flow_plan_free(AshFlowPlan *p);
+ASH_DEFINE_CLEANUP(AshFlowPlan *, ash_flow_plan_free)
+/* Index of a component; -ENOENT with a diagnostic. */
+int ash_flow_plan_find(const AshFlowPlan *p, AshFlow *flow, AshSlice name, uint32_t *ret);
+
+/* What builds took on this machine, for those that come after. */
+typedef struct AshFlowCost {
+        uint64_t ms, memory;         /* bytes, of the largest process */
+} AshFlowCost;
+int ash_flow_cost_get(AshFlow *flow, AshSlice component, AshSlice arch, AshFlowCost *ret);
+void ash_flow_cost_put(AshFlow *flow, AshSlice component, AshSlice arch, const AshFlowCost *cost);
