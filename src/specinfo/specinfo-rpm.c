@@ -24,9 +24,11 @@ void ash_specinfo_root_free(AshSpecInfoRoot *root) {
 }
 
 static int reach_layer(AshSpecInfoRoot *root, const char *path, AshDiags *diags) {
-        if (access(path, X_OK) < 0)
-                return ash_fail(diags, -errno, ASH_NOWHERE, "cannot bring the buildroot %s into the sandbox: %s", path, ash_strerror(-errno));
-        ash_array_push(&root->layers, ash_arena_strdup(root->arena, path));
+        _free_ char *reached = NULL;
+        int r = ash_sandbox_room_layer(root->room, path, &reached);
+        if (r < 0)
+                return ash_fail(diags, r, ASH_NOWHERE, "cannot bring the buildroot %s into the sandbox: %s", path, ash_strerror(r));
+        ash_array_push(&root->layers, ash_arena_strdup(root->arena, reached));
         return 0;
 }
 
