@@ -96,8 +96,6 @@ void ash_cli_warn_development(AshCli *cli, const AshCliSigners *signers, const c
 int ash_cli_signers(AshCli *cli, AshCliSigners *ret) {
         bool development;
         int r = 0;
-        if (ash_cli_flag(cli, "no-sign"))
-                return 0;
         for (size_t i = 0; r >= 0 && ash_cli_option_nth(cli, "key", i); i++)
                 r = open_key(cli, ash_cli_option_nth(cli, "key", i), ret);
         const char *command = ash_cli_option(cli, "signer");

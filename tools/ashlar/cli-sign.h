@@ -3,11 +3,11 @@
 #include "cli.h"
 #include "sign-make.h"
 
-#define ASH_SIGN_OPTIONS                                                                                                                       \
-        { "key", .value = "FILE", .doc = "sign with this secret key (OpenPGP, armored or binary); a passphrase is read from the file that $ASHLAR_KEY_PASSPHRASE_FILE names", .kind = ASH_KIND_FILE, .many = true }, \
-        { "signer", .value = "COMMAND", .doc = "sign with a command (an HSM, a cloud key): SHA-256 digest on its standard input, raw signature on its standard output; needs --signer-key" }, \
-        { "signer-key", .value = "FILE", .doc = "the public key of --signer", .kind = ASH_KIND_FILE },                                         \
-        { "no-sign", .doc = "do not sign" }
+#define ASH_SIGN_KEYS                                                                                                                          \
+        { "key", .value = "FILE", .doc = "the secret key that signs (OpenPGP, armored or binary); a passphrase is read from the file that $ASHLAR_KEY_PASSPHRASE_FILE names", .kind = ASH_KIND_FILE, .many = true }, \
+        { "signer", .value = "COMMAND", .doc = "a command that signs (an HSM, a cloud key): SHA-256 digest on its standard input, raw signature on its standard output; needs --signer-key" }, \
+        { "signer-key", .value = "FILE", .doc = "the public key of --signer", .kind = ASH_KIND_FILE }
+#define ASH_SIGN_OPTIONS ASH_SIGN_KEYS, { "no-sign", .doc = "do not sign" }
 
 typedef struct AshCliSigners {
         ASH_ARRAY(AshSigner *) items;

@@ -831,8 +831,8 @@ static int run_size(AshCli *cli) {
 const AshCliVerb ash_verbs_image[] = {
         { "list", "list the project's images", .needs = ASH_NEEDS_CONFIG, .run = run_list },
         { "plan", "show what a build of an image would use and make",
-          .doc = "Packages with the reason of each and its size, what is in the store already, and the outputs: whether they are there, and of these packages (whether the definition changed says a build)."
-                 " Nothing is fetched, composed or written.", .args = ASH_ARGS(IMAGE_ARG),
+          .doc = "Packages with the reason of each and its size, what is in the store already; scriptlets: how many have no effect, are done by handlers, or run in the sandbox, and what the machine has not that "
+                 "these need; and the outputs: whether they are there, and of these packages (whether the definition changed says a build). Nothing is fetched, composed or written.", .args = ASH_ARGS(IMAGE_ARG),
           .options = ASH_OPTIONS(ARCH_OPTION, ASH_FLOW_OPTIONS), .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = run_plan },
         { "build", "build images from what the lock names",
           .doc = "Composes each image's file tree in memory from the packages that the lock names, and writes its outputs below images/NAME in the project's output directory. The same lock and "

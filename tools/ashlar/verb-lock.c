@@ -66,7 +66,7 @@ const AshCliVerb ash_verbs_lock[] = {
                  "stays as far as it goes, and only what is new is resolved. With --update everything is taken at its newest, or only the packages that are named. The changes are printed one a line; of a first lock only how much it is, "
                  "unless --verbose asks for all.\n\nAn image or channel takes packages from the default upstream, or the one that --upstream names, unless it names its own ('upstreams', 'repos').",
           .args = ASH_ARGS({ "PACKAGE", "with --update: a package's name or a glob", ASH_KIND_TEXT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
-          .options = ASH_OPTIONS({ "check", .doc = "write no lock, fetch no package; exit status 1 when the lock does not answer what the project asks for, 5 when it says of a package what its upstream does not" },
+          .options = ASH_OPTIONS({ "check", .doc = "write no lock, fetch no package; exit status 1 when the lock does not answer what the project asks for, or the metadata that it pins is gone, so that nothing can be compared; 5 when it says of a package what its upstream does not" },
                                  { "update", .doc = "take the newest of everything, or of the packages named" },
                                  { "dry-run", .doc = "show the changes of packages; fetch and write nothing", .letter = 'n' }, ASH_FLOW_OPTIONS),
           .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE | ASH_TAKES_LOCK, .run = run_lock },

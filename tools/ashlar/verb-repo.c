@@ -41,7 +41,7 @@ static int run_index(AshCli *cli) {
         _cleanup_(ash_cli_signers_done) AshCliSigners signers = {};
         AshRepoOptions o;
         AshRepoResult result;
-        int r = ash_cli_option(cli, "key") || ash_cli_option(cli, "signer") ? ash_cli_signers(cli, &signers) : 0;
+        int r = (ash_cli_option(cli, "key") || ash_cli_option(cli, "signer")) && !ash_cli_flag(cli, "no-sign") ? ash_cli_signers(cli, &signers) : 0;
         if (r >= 0)
                 r = repo_options(cli, &signers, &o);
         if (r >= 0)
@@ -86,8 +86,6 @@ static int run_sign(AshCli *cli) {
         _cleanup_(ash_cli_signers_done) AshCliSigners signers = {};
         uint64_t now;
         int r = ash_cli_signers(cli, &signers);
-        if (r >= 0 && !signers.items.n)
-                r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--no-sign leaves nothing to do");
         if (r >= 0)
                 r = ash_cli_source_date(cli, (uint64_t) time(NULL), &now);
         if (r >= 0)
@@ -168,7 +166,7 @@ static int run_build(AshCli *cli) {
         const char *output = ash_cli_option(cli, "output") ? ash_cli_option(cli, "output") : below;
         AshFlow flow = ash_cli_flow(cli);
         AshFlowRepoOptions o = { .lock_path = lock, .output = output, .channels = cli->args, .n_channels = cli->n_args, .keep = (unsigned) ash_cli_number(cli, "keep", 0), .closed = ash_cli_flag(cli, "closed") };
-        int r = ash_cli_signers(cli, &signers);
+        int r = ash_cli_flag(cli, "no-sign") ? 0 : ash_cli_signers(cli, &signers);
         if (r >= 0)
                 r = repo_options(cli, &signers, &o.repo);
         if (r >= 0)
@@ -206,7 +204,7 @@ const AshCliVerb ash_verbs_repo[] = {
           .options = ASH_OPTIONS({ "key", .value = "FILE", .doc = "a public key that may have signed it", .kind = ASH_KIND_FILE, .many = true }, { "no-signatures", .doc = "check sizes and digests only" }),
           .run = ash_verb_repo_verify },
         { "query", "ask what a repository holds",
-          .doc = "Lists packages by name or glob, or those that provide or require something; with --provides, --requires and the like their relations instead. Exit status 1 when nothing matches.",
+          .doc = "Lists packages by name or glob, or those that provide or require something; with --provides, --requires and the like their relations instead. A name that no package has is an error, exit status 1, and the others are listed all the same.",
           .args = ASH_ARGS({ "DIR", "the repository", ASH_KIND_DIR }, { "NAME", "names or globs (default: all)", ASH_KIND_TEXT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
           .options = ASH_OPTIONS({ "what-provides", .value = "DEP", .doc = "packages that provide it: a name, 'NAME >= VERSION', a path" }, { "what-requires", .value = "DEP", .doc = "packages that require it" },
                                  { "provides", .doc = "print what the packages provide" }, { "requires", .doc = "print what they require" }, { "conflicts", .doc = "print what they conflict with" },
@@ -229,11 +227,11 @@ const AshCliVerb ash_verbs_package[] = {
         { "sign", "sign RPM packages in place",
           .doc = "Replaces the signatures of each package; header and payload stay as they are. Without --key or --signer the development key of this user signs.",
           .args = ASH_ARGS({ "FILE", "a package", ASH_KIND_FILE, ASH_ARG_MANY }),
-          .options = ASH_OPTIONS(ASH_SIGN_OPTIONS),
+          .options = ASH_OPTIONS(ASH_SIGN_KEYS),
           .run = run_sign },
         { "key", "print the public key that belongs to what signs",
           .doc = "Prints the public key, armored, for clients to import: of --key, of --signer, or the development key of this user.",
-          .options = ASH_OPTIONS(ASH_SIGN_OPTIONS),
+          .options = ASH_OPTIONS(ASH_SIGN_KEYS),
           .run = run_key },
         {},
 };
