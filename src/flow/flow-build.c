@@ -28,6 +28,7 @@ typedef struct Job {
         AshSlice component, arch;
         AshSource *spec;             /* the rendered spec, under the name that it has on disk */
         ASH_ARRAY(const char *) options; /* of rpmbuild */
+        char inputs[ASH_FINGERPRINT_MAX + 24]; /* the fingerprint, and by how much the release was raised */
         char options_key[65];
         AshFlowRoot *base, *root;
         AshBuild *build;             /* made when something has to run */
@@ -92,12 +93,19 @@ static void collect_options(Job *j) {
 
 static int render(Job *j) {
         AshRenderOptions options = j->o->render;
+        _cleanup_(ash_built_free_p) AshBuilt *built = NULL;
+        _free_ char *record = ash_flow_built_path(j->flow->config);
         options.with_sources = true;
+        int r = ash_built_read(record, &built, j->flow->diags); /* how often it was changed, for its release */
+        if (r < 0)
+                return r;
+        options.built = built;
         ash_progress_begin(j->flow->progress, "rendering and fetching sources", 0, ASH_UNIT_ITEMS);
-        int r = ash_render(j->flow->config, j->component, &options, &j->rendered, j->flow->diags);
+        r = ash_render(j->flow->config, j->component, &options, &j->rendered, j->flow->diags);
         ash_progress_end(j->flow->progress);
         if (r < 0)
                 return r;
+        snprintf(j->inputs, sizeof j->inputs, "%s+%llu", j->rendered->fingerprint->text, (unsigned long long) j->rendered->bumps);
         j->config = j->rendered->component->merged;
         _free_ char *dir = ash_render_output_dir(j->flow->config, &options), *path = ash_asprintf("%s/%.*s/%s", dir, ASH_F(j->component), j->rendered->spec);
         j->spec = ash_source_new(path, ash_rendered_find(j->rendered, j->rendered->spec)->data);
@@ -257,7 +265,7 @@ static void require(Job *j, AshSlice dep) {
 
 static AshId requires_key(const Job *j, const char *root_key, const char *what) {
         _str_ AshStr text = {};
-        ash_str_appendf(&text, "%s %d %s %s %s %s\n", what, ASH_BUILD_ENGINE, ASHLAR_VERSION, j->rendered->fingerprint->text, root_key, j->options_key);
+        ash_str_appendf(&text, "%s %d %s %s %s %s\n", what, ASH_BUILD_ENGINE, ASHLAR_VERSION, j->inputs, root_key, j->options_key);
         return ash_id_of(ash_str_slice(&text));
 }
 
@@ -363,7 +371,7 @@ static int dynamic_requires(Job *j) {
 /* ---- the record ---- */
 static void make_key(Job *j) {
         _str_ AshStr text = {};
-        ash_str_appendf(&text, "component build %d %s\n%s\n%s\n%.*s\n%s\n%lld\n", ASH_BUILD_ENGINE, ASHLAR_VERSION, j->rendered->fingerprint->text, j->root->key, ASH_F(j->arch), j->options_key, (long long) j->epoch);
+        ash_str_appendf(&text, "component build %d %s\n%s\n%s\n%.*s\n%s\n%lld\n", ASH_BUILD_ENGINE, ASHLAR_VERSION, j->inputs, j->root->key, ASH_F(j->arch), j->options_key, (long long) j->epoch);
         ash_digest_hex_of(ASH_SHA256, ash_str_slice(&text), j->key);
 }
 
@@ -469,7 +477,7 @@ static bool read_record(Job *j, AshSlice text, const char *hex) {
         AshBuiltComponent *c = &j->result->built;
         const char *fingerprint = strchr(j->rendered->fingerprint->text, ':');
         *c = (AshBuiltComponent){ .name = ash_arena_slice(a, j->component), .arch = ash_arena_slice(a, j->arch), .key = keep(j, j->key), .fingerprint = keep(j, fingerprint ? fingerprint + 1 : j->rendered->fingerprint->text), .log = log,
-                                  .provenance = keep(j, hex), .packages = ash_arena_new_items(a, AshBuiltPackage, packages->array.n + 1) };
+                                  .base = ash_arena_slice(a, j->rendered->base), .bumps = j->rendered->bumps, .provenance = keep(j, hex), .packages = ash_arena_new_items(a, AshBuiltPackage, packages->array.n + 1) };
         for (size_t i = 0; i < packages->array.n; i++) {
                 const AshJsonValue *p = packages->array.items[i];
                 int64_t size = 0;

@@ -19,6 +19,8 @@ typedef struct Locker {
         ASH_ARRAY(AshLockSet) locked;
         AshMap by_nevra;             /* "NEVRA REPOSITORY": is wanted already */
         AshMap locked_nevras;        /* NEVRA -> 1 + index in packages */
+        AshFlowBuilt *built;         /* what was built here; NULL: the project offers none of it */
+        AshMap built_names;          /* names that it can stand in place of: its own, what it provides and obsoletes */
         uint64_t date;
 } Locker;
 
@@ -31,6 +33,8 @@ static void locker_done(Locker *l) {
         ash_array_done(&l->locked);
         ash_map_done(&l->by_nevra);
         ash_map_done(&l->locked_nevras);
+        ash_map_done(&l->built_names);
+        ash_flow_built_free(l->built);
         ash_arena_free(l->arena);
 }
 
@@ -71,11 +75,49 @@ static int check_updates(const Locker *l) {
         return r;
 }
 
+static const AshUpstream *components_upstream(const Locker *l) {
+        const AshUpstreams *all = &ash_config_project(l->flow->config)->upstreams;
+        for (size_t i = 0; i < all->n; i++)
+                if (ash_slice_eqs(all->items[i].repo.type.s, "components"))
+                        return &all->items[i];
+        return NULL;
+}
+
+static int know_built(Locker *l) {
+        static const AshDepKind kinds[] = { ASH_DEP_PROVIDES, ASH_DEP_OBSOLETES };
+        if (!components_upstream(l))
+                return 0;
+        _free_ char *path = ash_flow_built_path(l->flow->config);
+        int r = ash_flow_built_open(path, ASH_NOSLICE, &l->built, l->flow->diags);
+        if (r >= 0)
+                r = ash_flow_built_load(l->built, l->flow->store, l->flow->diags);
+        for (size_t i = 0; r >= 0 && i < l->built->items.n; i++) {
+                const AshPackage *p = &l->built->packages[i];
+                ash_map_put(&l->built_names, p->name, (void *) 1, NULL);
+                for (size_t k = 0; k < ASH_N(kinds); k++)
+                        for (size_t d = 0; d < p->deps[kinds[k]].n; d++)
+                                ash_map_put(&l->built_names, p->deps[kinds[k]].items[d].name, (void *) 1, NULL);
+        }
+        return r;
+}
+
+/* Does the set take what was built here? */
+static bool takes_built(const Locker *l, const AshFlowSet *set) {
+        const AshUpstream *built = components_upstream(l);
+        for (size_t i = 0; built && set->upstreams && i < set->upstreams->n; i++)
+                if (ash_slice_eq(set->upstreams->items[i].s, built->repo.name.s))
+                        return true;
+        return built && l->upstream == built;
+}
+
 /* What is locked stays, unless it is to be updated: the solver prefers it when anything needs it. */
 static void keep_locked(Locker *l, AshSlice arch, AshFlowSet *set) {
+        bool built = takes_built(l, set);
         for (size_t i = 0; l->old && i < l->old->n_packages; i++) {
                 AshPackage p = {};
                 if (ash_flow_is_built(l->old, &l->old->packages[i])) /* what is built now is what there is */
+                        continue;
+                if (built && ash_nevra_parse(l->old->packages[i].nevra, &p) >= 0 && ash_map_get(&l->built_names, p.name)) /* and may stand in place of what was locked before it was there */
                         continue;
                 if (ash_nevra_parse(l->old->packages[i].nevra, &p) < 0 || is_to_update(l, p.name) || !ash_arch_fits(p.arch, arch))
                         continue;
@@ -437,11 +479,8 @@ static int lock_built(Locker *l, const AshUpstream *upstream, const AshSlice *ar
 }
 
 static int lock_all_built(Locker *l, const AshSlice *arches, size_t n_arches) {
-        const AshUpstreams *all = &ash_config_project(l->flow->config)->upstreams;
-        for (size_t i = 0; i < all->n; i++)
-                if (ash_slice_eqs(all->items[i].repo.type.s, "components"))
-                        return lock_built(l, &all->items[i], arches, n_arches);
-        return 0;
+        const AshUpstream *upstream = components_upstream(l);
+        return upstream ? lock_built(l, upstream, arches, n_arches) : 0;
 }
 
 /* RFC 9562 section 5.4: version 4. The one place of the whole program that draws a random number for what it builds; the lock keeps it. */
@@ -507,6 +546,8 @@ int ash_flow_lock(AshFlow *flow, const AshFlowLockOptions *options, AshFlowLockR
                 r = 0;
         if (r >= 0)
                 r = check_updates(&l);
+        if (r >= 0)
+                r = know_built(&l);
         if (r >= 0)
                 r = ash_flow_sets_collect(flow, l.upstream, &l.sets);
         if (r < 0)

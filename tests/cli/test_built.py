@@ -104,6 +104,13 @@ class Built(unittest.TestCase):
         self.assertIn(hashlib.sha256(b"ours\n").hexdigest(), self.content())
         self.ashlar("lock", "--check")
 
+    def test_stands_in_place_of_what_was_locked_before(self):
+        self.ashlar("lock")
+        self.assertEqual(self.set("image"), ["app-1.0-1.noarch", "lz-2.0-1.x86_64"])
+        self.built((self.lz("ours"), "binary"))
+        self.ashlar("lock")
+        self.assertEqual(self.set("image"), ["app-1.0-1.noarch", "lz-1.0-1.x86_64"])
+
     def test_priority_is_the_projects_to_say(self):
         self.configure("priority = 100")
         self.built((self.lz("ours"), "binary"))
@@ -152,7 +159,7 @@ class Built(unittest.TestCase):
         self.ashlar("lock")
         self.assertEqual(self.set("image"), ["liblz-old-1.0-1.noarch", "user-1.0-1.noarch"])
         self.built((self.lz("ours", tags="Provides: liblz = 1.5\nObsoletes: liblz-old < 3"), "binary"))
-        self.ashlar("lock", "--update")
+        self.ashlar("lock")
         self.assertEqual(self.set("image"), ["lz-1.0-1.x86_64", "user-1.0-1.noarch"])
 
     def test_gone_from_the_store(self):
