@@ -588,6 +588,8 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
         if (r >= 0 && !recall(&j))
                 r = build(&j);
         r = finish(&j, r);
+        if (r >= 0)
+                r = ash_flow_build_needs(flow, j.root, &j.result->built, j.result->arena);
         if (r < 0)
                 return r;
         j.result->root_packages = j.root->n_packages;

@@ -74,3 +74,5 @@ ASH_DEFINE_CLEANUP(AshFlowBuild *, ash_flow_build_free)
 int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowBuild **ret);
 /* Builds once more, at another time and with one processor, and compares. 0: equal, byte for byte; 1: *ret_differences says what is not. */
 int ash_flow_build_verify(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowBuild **ret, AshStr *ret_differences);
+/* Fills in the needs of its binary packages: who in the buildroot met what they require by generated names. In the arena. */
+int ash_flow_build_needs(AshFlow *flow, const AshFlowRoot *root, AshBuiltComponent *component, AshArena *arena);

@@ -26,6 +26,8 @@ static void collect(AshFlowBuilt *b, AshSlice arch) {
                         continue;
                 for (size_t i = 0; i < c->n_packages; i++) {
                         ash_str_appendf(&state, "%.*s %.*s\n", ASH_F(c->packages[i].sha256), ASH_F(c->packages[i].nevra));
+                        for (size_t k = 0; k < c->packages[i].n_needs; k++)
+                                ash_str_appendf(&state, " %.*s\n", ASH_F(c->packages[i].needs[k].package));
                         if (c->packages[i].kind == ASH_BUILT_BINARY)
                                 ash_array_push(&b->items, ((AshFlowBuiltPackage){ c, &c->packages[i] }));
                 }
@@ -50,6 +52,27 @@ int ash_flow_built_gone(AshSlice component, AshSlice nevra, AshDiags *diags) {
         return r;
 }
 
+static const AshSlice *met_by(const AshBuiltPackage *built, AshSlice dep) {
+        for (size_t i = 0; i < built->n_needs; i++)
+                for (size_t k = 0; k < built->needs[i].n_deps; k++)
+                        if (ash_slice_eq(built->needs[i].deps[k], dep))
+                                return &built->needs[i].package;
+        return NULL;
+}
+
+/* A solver may choose from what archives list, where nothing says who has a library: it asks for the packages that had it when this one was built. What the package itself says stays as it is. */
+static void name_needs(const AshBuiltPackage *built, AshDeps *requires) {
+        size_t n = 0;
+        for (size_t i = 0; i < requires->n; i++) {
+                const AshSlice *package = met_by(built, requires->items[i].name);
+                if (!package)
+                        requires->items[n++] = requires->items[i];
+        }
+        for (size_t i = 0; i < built->n_needs && n < requires->n; i++)
+                requires->items[n++] = (AshDep){ .name = built->needs[i].package };
+        requires->n = n;
+}
+
 static int load_one(AshFlowBuilt *b, AshStore *store, size_t i, AshDiags *diags) {
         _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
         const AshFlowBuiltPackage *item = &b->items.items[i];
@@ -66,6 +89,7 @@ static int load_one(AshFlowBuilt *b, AshStore *store, size_t i, AshDiags *diags)
                 r = ash_flow_package_of_rpm(rpm, b->arena, p, diags);
         if (r < 0)
                 return r;
+        name_needs(item->built, &p->deps[ASH_DEP_REQUIRES]);
         p->size = item->built->size;
         p->sha256 = item->built->sha256;
         p->location = ash_slice_str(ash_arena_printf(b->arena, "%.*s/%.*s/%.*s", ASH_F(item->component->name), ASH_F(item->component->arch), ASH_F(item->built->nevra)));

@@ -14,6 +14,21 @@ static AshBuiltKind read_kind(AshStateReader *r, const AshTomlValue *t) {
         return kind;
 }
 
+static void read_needs(AshStateReader *r, const AshTomlValue *t, AshBuiltPackage *p) {
+        const AshTomlValue *needs = ash_toml_get(t, "needs");
+        if (needs && needs->type != ASH_TOML_TABLE)
+                ash_state_wrong(r, needs->at, "expected a table 'needs'");
+        if (!needs || needs->type != ASH_TOML_TABLE)
+                return;
+        p->needs = ash_arena_new_items(r->arena, AshBuiltNeed, needs->table.n);
+        for (size_t i = 0; i < needs->table.n; i++) {
+                AshBuiltNeed *to = &p->needs[p->n_needs++];
+                const char *key = ash_arena_strndup(r->arena, needs->table.members[i].key.ptr, needs->table.members[i].key.len);
+                to->package = ash_slice_str(key);
+                to->deps = ash_state_texts(r, needs, key, &to->n_deps);
+        }
+}
+
 static void read_packages(AshStateReader *r, const AshTomlValue *t, AshBuiltComponent *c) {
         const AshTomlValue *list = ash_state_tables(r, t, "packages");
         c->packages = ash_arena_new_items(r->arena, AshBuiltPackage, list ? list->array.n : 0);
@@ -22,6 +37,7 @@ static void read_packages(AshStateReader *r, const AshTomlValue *t, AshBuiltComp
                 AshPackage parsed;
                 AshBuiltPackage *to = &c->packages[c->n_packages++];
                 *to = (AshBuiltPackage){ .nevra = ash_state_text(r, p, "nevra", true), .sha256 = ash_state_digest(r, p, "sha256", true), .size = ash_state_number(r, p, "size"), .kind = read_kind(r, p) };
+                read_needs(r, p, to);
                 if (to->nevra.ptr && ash_nevra_parse(to->nevra, &parsed) < 0)
                         ash_state_wrong(r, ash_toml_get(p, "nevra")->at, "expected NAME-VERSION-RELEASE.ARCH");
         }
@@ -69,6 +85,15 @@ int ash_built_read(const char *path, AshBuilt **ret, AshDiags *diags) {
 }
 
 /* ---- writing ---- */
+static AshTomlValue *needs(AshArena *a, const AshBuiltPackage *p) {
+        AshTomlMember *members = ash_arena_new_items(a, AshTomlMember, p->n_needs);
+        for (size_t i = 0; i < p->n_needs; i++)
+                members[i] = (AshTomlMember){ .key = p->needs[i].package, .value = ash_state_put_texts(a, p->needs[i].deps, p->needs[i].n_deps) };
+        AshTomlValue *v = ash_state_put(a, ash_toml_table(members, p->n_needs));
+        v->inline_table = true;
+        return v;
+}
+
 static AshTomlValue *packages(AshArena *a, const AshBuiltComponent *c) {
         AshTomlValue **items = ash_arena_new_items(a, AshTomlValue *, c->n_packages);
         for (size_t i = 0; i < c->n_packages; i++) {
@@ -77,6 +102,8 @@ static AshTomlValue *packages(AshArena *a, const AshBuiltComponent *c) {
                 ash_state_member_text(&t, "kind", ash_slice_str(ash_built_kind_name(c->packages[i].kind)));
                 ash_state_member(&t, "size", ash_state_put(a, ash_toml_integer((int64_t) c->packages[i].size)));
                 ash_state_member_text(&t, "sha256", c->packages[i].sha256);
+                if (c->packages[i].n_needs)
+                        ash_state_member(&t, "needs", needs(a, &c->packages[i]));
                 items[i] = ash_state_table(&t, true);
         }
         return ash_state_put(a, ash_toml_array(items, c->n_packages));

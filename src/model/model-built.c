@@ -47,6 +47,16 @@ const AshBuiltComponent *ash_built_find(const AshBuilt *b, AshSlice component, A
 
 static int by_nevra(const void *a, const void *b) { return ash_slice_cmp(((const AshBuiltPackage *) a)->nevra, ((const AshBuiltPackage *) b)->nevra); }
 
+static AshBuiltNeed *copy_needs(AshArena *a, const AshBuiltPackage *p) {
+        AshBuiltNeed *to = ash_arena_new_items(a, AshBuiltNeed, p->n_needs);
+        for (size_t i = 0; i < p->n_needs; i++) {
+                to[i] = (AshBuiltNeed){ ash_arena_slice(a, p->needs[i].package), ash_arena_new_items(a, AshSlice, p->needs[i].n_deps), p->needs[i].n_deps };
+                for (size_t k = 0; k < p->needs[i].n_deps; k++)
+                        to[i].deps[k] = ash_arena_slice(a, p->needs[i].deps[k]);
+        }
+        return to;
+}
+
 void ash_built_set(AshBuilt *b, const AshBuiltComponent *component) {
         bool there;
         AshArena *a = b->arena;
@@ -58,6 +68,7 @@ void ash_built_set(AshBuilt *b, const AshBuiltComponent *component) {
                 copy.packages[i] = component->packages[i];
                 copy.packages[i].nevra = ash_arena_slice(a, component->packages[i].nevra);
                 copy.packages[i].sha256 = ash_arena_slice(a, component->packages[i].sha256);
+                copy.packages[i].needs = copy_needs(a, &component->packages[i]);
         }
         qsort(copy.packages, copy.n_packages, sizeof *copy.packages, by_nevra);
         size_t i = place_of(b, component->name, component->arch, &there);

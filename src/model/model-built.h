@@ -6,11 +6,20 @@ typedef enum AshBuiltKind { ASH_BUILT_BINARY, ASH_BUILT_DEBUG, ASH_BUILT_SOURCE,
 const char *ash_built_kind_name(AshBuiltKind kind); /* "binary", "debug" (debuginfo, debugsource), "source" */
 AshBuiltKind ash_built_kind(AshSlice name);
 
+/* What a package requires by a generated name, and by which package of the buildroot it was met: indices of archives do not say which package has a library. */
+typedef struct AshBuiltNeed {
+        AshSlice package;            /* "libc6" */
+        AshSlice *deps;              /* "libc.so.6()(64bit)", ..., as the RPM has their names; sorted */
+        size_t n_deps;
+} AshBuiltNeed;
+
 typedef struct AshBuiltPackage {
         AshSlice nevra;
         AshSlice sha256;             /* hex, of the RPM as the store has it: not signed yet */
         uint64_t size;               /* bytes of it */
         AshBuiltKind kind;
+        AshBuiltNeed *needs;         /* sorted by package */
+        size_t n_needs;
 } AshBuiltPackage;
 
 /* The last good build of one component for one architecture. */

@@ -72,12 +72,12 @@ class Built(unittest.TestCase):
         self.assertEqual(p.returncode, status, f"{args}\n{p.stdout}{p.stderr}")
         return p
 
-    def built(self, *rpms, arch="x86_64", put=True):
+    def built(self, *rpms, arch="x86_64", put=True, needs=""):
         """Writes ashlar.built as component build does: [(rpm, kind)]."""
         text = f'version = 1\n\n[[components]]\nname = "lz"\narch = "{arch}"\nkey = "{"a" * 64}"\nfingerprint = "{"b" * 64}"\npackages = [\n'
         for rpm, kind in rpms:
             data = rpm.read_bytes()
-            text += f'  {{ nevra = "{rpm.name[:-4]}", kind = "{kind}", size = {len(data)}, sha256 = "{hashlib.sha256(data).hexdigest()}" }},\n'
+            text += f'  {{ nevra = "{rpm.name[:-4]}", kind = "{kind}", size = {len(data)}, sha256 = "{hashlib.sha256(data).hexdigest()}"{needs} }},\n'
             if put:
                 subprocess.run([TOOL, self.store, "put", rpm], check=True, capture_output=True)
         (self.project / "ashlar.built").write_text(text + "]\n")
@@ -161,6 +161,16 @@ class Built(unittest.TestCase):
         self.built((self.lz("ours", tags="Provides: liblz = 1.5\nObsoletes: liblz-old < 3"), "binary"))
         self.ashlar("lock")
         self.assertEqual(self.set("image"), ["lz-1.0-1.x86_64", "user-1.0-1.noarch"])
+
+    def test_needs_that_no_index_names(self):
+        """A library that another upstream's index does not name is asked for by the package that had it when this one was built."""
+        rpm = self.lz("ours", tags="Requires: libq.so.1()(64bit), libq.so.1(Q_2)(64bit), liblz")
+        self.built((rpm, "binary"))
+        self.ashlar("lock")
+        self.assertEqual(self.set("image"), ["app-1.0-1.noarch", "lz-2.0-1.x86_64"])  # what is built cannot be installed
+        self.built((rpm, "binary"), needs=', needs = { liblz-old = ["libq.so.1()(64bit)", "libq.so.1(Q_2)(64bit)"] }')
+        self.ashlar("lock")
+        self.assertEqual(self.set("image"), ["app-1.0-1.noarch", "liblz-old-1.0-1.noarch", "lz-1.0-1.x86_64"])
 
     def test_gone_from_the_store(self):
         self.built((self.lz("ours"), "binary"), put=False)
