@@ -16,8 +16,8 @@ static const struct {
         { 1053, "CONFLICTFLAGS" }, { 1054, "CONFLICTNAME" }, { 1055, "CONFLICTVERSION" }, { 1064, "RPMVERSION" }, { 1080, "CHANGELOGTIME" }, { 1081, "CHANGELOGNAME" }, { 1082, "CHANGELOGTEXT" },
         { 1085, "PREINPROG" }, { 1086, "POSTINPROG" }, { 1090, "OBSOLETENAME" }, { 1094, "COOKIE" }, { 1095, NULL }, { 1096, NULL }, { 1097, NULL }, { 1112, "PROVIDEFLAGS" }, { 1113, "PROVIDEVERSION" },
         { 1116, NULL }, { 1117, NULL }, { 1118, NULL }, { 1122, "OPTFLAGS" }, { 1124, "PAYLOADFORMAT" }, { 1125, "PAYLOADCOMPRESSOR" }, { 1126, "PAYLOADFLAGS" }, { 1132, "PLATFORM" }, { 1140, NULL },
-        { 1141, NULL }, { 1142, NULL }, { 1143, NULL }, { 1144, NULL }, { 1145, NULL }, { 5011, "FILEDIGESTALGO" }, { 5092, NULL /* digests of the payload */ }, { 5093, NULL }, { 5096, "MODULARITYLABEL" },
-        { 5097, NULL }, { 5012, "BUGURL" }, { 5098, "ENCODING" }, { 5118, NULL }, { 5119, NULL }, { 5120, NULL }, { 5121, NULL }, { 5122, NULL }, { 5123, NULL },
+        { 1141, NULL }, { 1142, NULL }, { 1143, NULL }, { 1144, NULL }, { 1145, NULL }, { 1146, NULL /* digest of the source package */ }, { 5011, "FILEDIGESTALGO" }, { 5092, NULL /* digests of the payload */ }, { 5093, NULL }, { 5096, "MODULARITYLABEL" },
+        { 5097, NULL }, { 5012, "BUGURL" }, { 5098, "ENCODING" }, { 5099, "SPEC" }, { 5118, NULL }, { 5119, NULL }, { 5120, NULL }, { 5121, NULL }, { 5122, NULL }, { 5123, NULL },
 };
 
 static bool tag_name(uint32_t tag, char ret[static 32]) {
@@ -39,7 +39,7 @@ static void show(const AshRpmHeader *h, const AshRpmTag *t, AshSlice data, AshSt
                 for (uint32_t i = 0; i < ASH_MIN(t->count, 8u); i++)
                         ash_str_appendf(out, "%s%llu", i ? " " : "", (unsigned long long) ash_rpm_number_at(h, t, i));
         else
-                for (size_t i = 0; i < ASH_MIN(data.len, (size_t) SHOWN); i++)
+                for (size_t i = 0; i < ASH_MIN(data.len, (size_t) SHOWN) && (data.ptr[i] || i + 1 < data.len); i++)
                         ash_str_append_char(out, data.ptr[i] == 0 || data.ptr[i] == '\n' ? ' ' : data.ptr[i]);
 }
 

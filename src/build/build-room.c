@@ -28,6 +28,7 @@ static uint64_t disk_of(uint64_t wanted) { return ASH_MAX(DISK_MIN, ASH_MIN(want
 /* ---- files in ---- */
 typedef struct Placer {
         const AshBuildInput *in;
+        AshSlice resolver;           /* resolv.conf; empty: none */
         int *fds;                    /* of files of the host: the room's root may not be able to reach them */
 } Placer;
 
@@ -68,10 +69,20 @@ static int place_file(int base, const AshBuildFile *f, int from) {
         return r < 0 ? r : give(base, path);
 }
 
+/* How names are found, for a build that has the network: the host's way. */
+static int place_resolver(int base, AshSlice text) {
+        if (!text.len)
+                return 0;
+        if (mkdirat(base, "etc", 0755) < 0 && errno != EEXIST)
+                return -errno;
+        _close_ int fd = openat(base, "etc/resolv.conf", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        return fd < 0 ? -errno : ash_write_all(fd, text.ptr, text.len);
+}
+
 static int place_all(AshSandboxCall *c, void *data) {
         Placer *p = data;
         static const char *const dirs[] = { "builddir/", "builddir/build/", "builddir/build/SPECS/", "builddir/build/SOURCES/", "builddir/build/BUILD/", "builddir/build/BUILDROOT/", "builddir/build/RPMS/", "builddir/build/SRPMS/" };
-        int r = 0;
+        int r = place_resolver(c->base, p->resolver);
         for (size_t i = 0; r >= 0 && i < ASH_N(dirs); i++)
                 r = make_dirs(c->base, dirs[i]);
         for (size_t i = 0; r >= 0 && i < p->in->n_files; i++) {
@@ -85,7 +96,10 @@ static int place_all(AshSandboxCall *c, void *data) {
 static int place_files(AshBuild *b, AshDiags *diags) {
         char problem[256];
         _free_ int *fds = ash_calloc(b->in.n_files + 1, sizeof *fds);
-        Placer p = { &b->in, fds };
+        _bytes_ AshBytes resolver = {};
+        if (b->in.network)
+                (void) ash_file_read(AT_FDCWD, "/etc/resolv.conf", 1 << 20, &resolver);
+        Placer p = { &b->in, ash_bytes_slice(&resolver), fds };
         int r = 0;
         for (size_t i = 0; i < b->in.n_files; i++)
                 fds[i] = -1;

@@ -88,13 +88,8 @@ static int use_layers(AshBuild *b, const AshBuildRoot *root, AshDiags *diags) {
 static const char *const kept[] = { "/builddir", NULL };
 
 static AshSandbox sandbox_of(AshBuild *b) {
-        static const AshSandboxBind resolver = { "/etc/resolv.conf", "/etc/resolv.conf", false };
         AshSandbox s = { .room = b->room, .layers = b->layers.items, .fresh = true, .kept = kept, .uid = ASH_BUILD_UID, .gid = ASH_BUILD_UID, .cwd = "/builddir", .network = b->in.network,
                          .clock_shift = b->in.clock_shift, .limits = { .memory = b->in.memory, .processes = PROCESSES, .disk = b->disk, .cpus = b->in.cpus } };
-        if (b->in.network && access(resolver.from, R_OK) == 0) {
-                s.binds = &resolver;
-                s.n_binds = 1;
-        }
         return s;
 }
 
@@ -209,7 +204,8 @@ static const struct {
 } signs[] = {
         { "No space left on device", "it ran out of disk", "build.disk (of the component or of the project) says how much it has; it is memory of this machine" },
         { "Disk quota exceeded", "it ran out of disk", "build.disk (of the component or of the project) says how much it has; it is memory of this machine" },
-        { "File too large", "a file of it grew past what it may be", "build.disk (of the component or of the project) is the limit" },
+        { "File too large", "a file of it grew past what it may be", "build.disk (of the component or of the project) says how much it has; it is memory of this machine" },
+        { "ile size limit exceeded", "a file of it grew past what it may be", "build.disk (of the component or of the project) says how much it has; it is memory of this machine" },
         { "fork: retry: Resource temporarily unavailable", "it reached the limit on processes", NULL },
         { "Cannot fork", "it reached the limit on processes", NULL },
         { "fork: Resource temporarily unavailable", "it reached the limit on processes", NULL },

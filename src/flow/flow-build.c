@@ -578,6 +578,7 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
         Job j __attribute__((__cleanup__(job_done))) = { .b = b, .flow = flow, .o = o, .arena = ash_arena_new(), .component = component, .arch = ash_flow_builder_arch(b), .began = ash_now_ns(),
                                                            .result = ash_calloc(1, sizeof(AshFlowBuild)) };
         int r = 0;
+        ash_flow_builder_for(b, component);
         j.result->arena = ash_arena_new();
         j.log_path = log_path_of(&j);
         collect_options(&j);

@@ -36,7 +36,9 @@ typedef struct AshFlowBuilder AshFlowBuilder;
 int ash_flow_builder_new(AshFlow *flow, const char *lock_path, AshSlice arch, AshFlowBuilder **ret);
 void ash_flow_builder_free(AshFlowBuilder *b);
 ASH_DEFINE_CLEANUP(AshFlowBuilder *, ash_flow_builder_free)
-AshFlow *ash_flow_builder_flow(const AshFlowBuilder *b);
+AshFlow *ash_flow_builder_flow(AshFlowBuilder *b);
+/* What was built here is looked up anew; roots that are made from now on do not have what this component itself gave. */
+void ash_flow_builder_for(AshFlowBuilder *b, AshSlice component);
 AshSlice ash_flow_builder_arch(const AshFlowBuilder *b);
 /* A stage's packages, and what else is required ("name >= version"; at: where it is asked for, may be nowhere). -ASH_ERR_UNSOLVABLE: who asks for what nobody provides, and what is near.
  * only_packages: nothing is composed or written. */

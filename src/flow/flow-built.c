@@ -46,6 +46,36 @@ int ash_flow_built_open(const char *path, AshSlice arch, AshFlowBuilt **ret, Ash
         return 0;
 }
 
+static bool is_whole(const AshBuiltComponent *c, AshStore *store) {
+        for (size_t i = 0; i < c->n_packages; i++) {
+                AshId id;
+                if (c->packages[i].kind == ASH_BUILT_BINARY && (ash_id_parse(c->packages[i].sha256, &id) < 0 || !ash_store_has_blob(store, &id)))
+                        return false;
+        }
+        return true;
+}
+
+void ash_flow_built_for_build(AshFlowBuilt *b, AshStore *store, AshSlice component, AshDiags *diags) {
+        _str_ AshStr state = {};
+        const AshBuiltComponent *last = NULL;
+        size_t n = 0;
+        bool whole = false;
+        ash_array_foreach(&b->items, item) {
+                if (item->component != last) {
+                        last = item->component;
+                        whole = is_whole(last, store);
+                        if (!whole && !ash_slice_eq(last->name, component))
+                                ash_warn(diags, ASH_NOWHERE, "'%.*s' was built here, but is not in the store any more: builds do not see it", ASH_F(last->name));
+                }
+                if (!whole || ash_slice_eq(last->name, component))
+                        continue;
+                ash_str_appendf(&state, "%.*s %.*s\n", ASH_F(item->built->sha256), ASH_F(item->built->nevra));
+                b->items.items[n++] = *item;
+        }
+        b->items.n = n;
+        b->state = ash_id_of(ash_str_slice(&state));
+}
+
 int ash_flow_built_gone(AshSlice component, AshSlice nevra, AshDiags *diags) {
         int r = ash_fail(diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "%.*s was built here, but is not in the store any more", ASH_F(nevra));
         ash_hint(diags, "'ashlar component build %.*s' makes it again", ASH_F(component));

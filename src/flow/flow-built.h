@@ -19,6 +19,9 @@ typedef struct AshFlowBuilt {
 int ash_flow_built_open(const char *path, AshSlice arch, AshFlowBuilt **ret, AshDiags *diags);
 void ash_flow_built_free(AshFlowBuilt *b);
 ASH_DEFINE_CLEANUP(AshFlowBuilt *, ash_flow_built_free)
+/* For a buildroot: without what the component itself gave (it is built from what others have, so that it does not change with each build), and without components of which the store has lost
+ * something: a warning names them. Before load. */
+void ash_flow_built_for_build(AshFlowBuilt *b, AshStore *store, AshSlice component, AshDiags *diags);
 /* Reads the packages' headers. -ASH_ERR_VERIFY: the store does not have one any more; it says how to get it. */
 int ash_flow_built_load(AshFlowBuilt *b, AshStore *store, AshDiags *diags);
 /* The item at that location (as the loaded packages have it); NULL: none. */

@@ -19,10 +19,11 @@ typedef struct Stage {
         size_t n_essential;
         AshFlowRoot *root;           /* of its packages alone; NULL until something is built in it */
         AshId *ids;
+        bool has_built;              /* it takes from what was built here */
 } Stage;
 
 struct AshFlowBuilder {
-        AshFlow *flow;
+        AshFlow flow;
         AshArena *arena;
         AshSlice arch;
         AshLock *lock;
@@ -58,7 +59,19 @@ void ash_flow_root_free(AshFlowRoot *r) {
         free(r);
 }
 
-AshFlow *ash_flow_builder_flow(const AshFlowBuilder *b) { return b->flow; }
+AshFlow *ash_flow_builder_flow(AshFlowBuilder *b) { return &b->flow; }
+
+void ash_flow_builder_for(AshFlowBuilder *b, AshSlice component) {
+        size_t n = 0;
+        b->flow.building = ash_arena_slice(b->arena, component);
+        ash_array_foreach(&b->stages, s)
+                if ((*s)->has_built)
+                        stage_free(*s);
+                else
+                        b->stages.items[n++] = *s;
+        b->stages.n = n;
+}
+
 AshSlice ash_flow_builder_arch(const AshFlowBuilder *b) { return b->arch; }
 
 /* ---- configuration ---- */
@@ -141,7 +154,7 @@ void ash_flow_build_sets(AshFlow *flow, AshArena *arena, AshFlowSets *ret) {
 /* ---- states that the lock pins ---- */
 static int open_one(AshFlowBuilder *b, Stage *stage, const AshUpstream *part, const AshLockUpstream *pinned) {
         AshFlowUpstream *u = NULL;
-        int r = ash_flow_upstream_open(b->flow, part, b->arch, pinned, &u);
+        int r = ash_flow_upstream_open(&b->flow, part, b->arch, pinned, &u);
         if (r < 0)
                 return r;
         AshSlice name = part->repo.name.s;
@@ -153,8 +166,10 @@ static int open_part(AshFlowBuilder *b, Stage *stage, const AshUpstream *part) {
         AshSlice name = part->repo.name.s;
         bool found = false;
         int r = 0;
-        if (ash_slice_eqs(part->repo.type.s, "components")) /* what was built last is what there is */
+        if (ash_slice_eqs(part->repo.type.s, "components")) { /* what was built last is what there is */
+                stage->has_built = true;
                 return open_one(b, stage, part, NULL);
+        }
         for (size_t i = 0; r >= 0 && i < b->lock->n_upstreams; i++) {
                 const AshLockUpstream *u = &b->lock->upstreams[i];
                 if (!ash_slice_eq(u->name, name) || !ash_slice_eq(u->arch, b->arch))
@@ -164,14 +179,14 @@ static int open_part(AshFlowBuilder *b, Stage *stage, const AshUpstream *part) {
         }
         if (r < 0 || found)
                 return r;
-        r = ash_fail(b->flow->diags, -ASH_ERR_CONFIG, part->repo.name.at, "the lock does not pin upstream '%.*s' for %.*s, from which builds take packages", ASH_F(name), ASH_F(b->arch));
-        ash_hint(b->flow->diags, "'ashlar lock' brings the lock up to date; [build] says which upstreams builds take from");
+        r = ash_fail(b->flow.diags, -ASH_ERR_CONFIG, part->repo.name.at, "the lock does not pin upstream '%.*s' for %.*s, from which builds take packages", ASH_F(name), ASH_F(b->arch));
+        ash_hint(b->flow.diags, "'ashlar lock' brings the lock up to date; [build] says which upstreams builds take from");
         return r;
 }
 
 static int open_stage(AshFlowBuilder *b, AshText name, Stage **ret) {
         AshFlowBase base;
-        int r = ash_flow_build_base(b->flow, name, b->arena, &base);
+        int r = ash_flow_build_base(&b->flow, name, b->arena, &base);
         if (r < 0)
                 return r;
         ash_array_foreach(&b->stages, s)
@@ -185,10 +200,10 @@ static int open_stage(AshFlowBuilder *b, AshText name, Stage **ret) {
         AshFlowSet set = { .kind = "build", .name = base.stage, .arch = b->arch, .upstreams = &stage->base.upstreams, .repos = &stage->base.repos };
         bool own = base.upstreams.n || base.repos.n;
         size_t n;
-        const AshUpstream **parts = ash_flow_set_parts(b->flow, &set, own ? NULL : ash_config_upstream(b->flow->config, ASH_NOSLICE), b->arena, &n);
+        const AshUpstream **parts = ash_flow_set_parts(&b->flow, &set, own ? NULL : ash_config_upstream(b->flow.config, ASH_NOSLICE), b->arena, &n);
         if (!n) {
-                r = ash_fail(b->flow->diags, -ASH_ERR_CONFIG, name.at, "builds have no upstream to take packages for %.*s from", ASH_F(b->arch));
-                ash_hint(b->flow->diags, "name them: [build] upstreams = [\"...\"]");
+                r = ash_fail(b->flow.diags, -ASH_ERR_CONFIG, name.at, "builds have no upstream to take packages for %.*s from", ASH_F(b->arch));
+                ash_hint(b->flow.diags, "name them: [build] upstreams = [\"...\"]");
         }
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = open_part(b, stage, parts[i]);
@@ -205,7 +220,8 @@ static int open_stage(AshFlowBuilder *b, AshText name, Stage **ret) {
 
 int ash_flow_builder_new(AshFlow *flow, const char *lock_path, AshSlice arch, AshFlowBuilder **ret) {
         _cleanup_(ash_flow_builder_free_p) AshFlowBuilder *b = ash_calloc(1, sizeof *b);
-        b->flow = flow;
+        b->flow = *flow;
+        b->flow.for_build = true;
         b->arena = ash_arena_new();
         b->arch = ash_arena_slice(b->arena, arch);
         int r = ash_lock_read(lock_path, &b->lock, flow->diags);
@@ -234,7 +250,7 @@ static int solve(AshFlowBuilder *b, const Stage *stage, const Requests *requests
         ASH_ARRAY(AshFlowLabelled) labelled = {};
         ash_array_foreach(&stage->sources, s)
                 ash_array_push(&labelled, ((AshFlowLabelled){ s->upstream, s->label }));
-        int r = ash_flow_choice_new(b->flow, b->arch, labelled.items, labelled.n, requests->items, requests->n, &choice);
+        int r = ash_flow_choice_new(&b->flow, b->arch, labelled.items, labelled.n, requests->items, requests->n, &choice);
         if (r >= 0)
                 r = ash_flow_choice_solve(choice, requests->items, requests->n, &(AshSolveOptions){}, ret);
         ash_array_done(&labelled);
@@ -261,14 +277,14 @@ static int realize(AshFlowBuilder *b, const Stage *stage, const AshPkgSet *set, 
                         ret[at[k]] = (AshFlowRootPackage){ ash_package_nevra(wanted[k], arena), ash_arena_slice(arena, got[k].sha256), ash_arena_slice(arena, ash_flow_upstream_name(s->upstream)) };
                 done += n;
         }
-        return done == set->n ? 0 : ash_fail(b->flow->diags, -EIO, ASH_NOWHERE, "a package of the buildroot is from no upstream");
+        return done == set->n ? 0 : ash_fail(b->flow.diags, -EIO, ASH_NOWHERE, "a package of the buildroot is from no upstream");
 }
 
 static int by_nevra(const void *a, const void *b) { return ash_slice_cmp(((const AshFlowRootPackage *) a)->nevra, ((const AshFlowRootPackage *) b)->nevra); }
 
 static AshBuildRootInput input_of(AshFlowBuilder *b, const AshId *ids, size_t n) {
-        return (AshBuildRootInput){ .arch = b->arch, .packages = ids, .n_packages = n, .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .store = b->flow->store, .threads = b->flow->threads,
-                                    .progress = b->flow->progress };
+        return (AshBuildRootInput){ .arch = b->arch, .packages = ids, .n_packages = n, .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .store = b->flow.store, .threads = b->flow.threads,
+                                    .progress = b->flow.progress };
 }
 
 static AshId *ids_of(const AshFlowRoot *root, AshArena *arena) {
@@ -303,7 +319,7 @@ static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, si
         if (stage->root)
                 base = input_of(b, stage->ids, stage->root->n_packages);
         if (!only_packages)
-                r = ash_build_root_open(&in, stage->root ? &base : NULL, &root->root, b->flow->diags);
+                r = ash_build_root_open(&in, stage->root ? &base : NULL, &root->root, b->flow.diags);
         if (r < 0)
                 return r;
         *ret = ASH_TAKE(root);

@@ -902,7 +902,10 @@ static int prove_host(AshFlowUpstream *u, const AshLockPackage *locked, AshDiags
 /* ---- components ---- */
 static int open_built(AshFlowUpstream *u, const AshLockUpstream *pinned _unused_) { /* there is one state only: what is built now */
         _free_ char *path = ash_flow_built_path(u->flow->config);
-        return ash_flow_built_open(path, u->arch, &u->built, u->flow->diags);
+        int r = ash_flow_built_open(path, u->arch, &u->built, u->flow->diags);
+        if (r >= 0 && u->flow->for_build)
+                ash_flow_built_for_build(u->built, u->flow->store, u->flow->building, u->flow->diags);
+        return r;
 }
 
 static int add_built(AshFlowUpstream *u, const char *label, AshUniverse *universe) {

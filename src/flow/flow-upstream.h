@@ -15,6 +15,8 @@ typedef struct AshFlow {
         AshDiags *diags;
         const char *apt_mirror;      /* --apt-mirror, or NULL */
         unsigned threads;
+        bool for_build;              /* what was built here is there without the component "building" and without what the store has lost */
+        AshSlice building;
         int (*signing_key)(void *context, AshArena *arena, AshSlice *ret); /* the public key of the project's repositories; asked for when an image holds it */
         void *context;
 } AshFlow;

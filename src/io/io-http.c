@@ -396,12 +396,20 @@ static void fail_passing(Transfer *t, const char *reason, curl_off_t retry_after
         try_again(t, ASH_MIN(pause, (uint64_t) PAUSE_MAX_MS));
 }
 
-static int check_digest(Transfer *t) {
+/* A reason with both digests, when it is another one. */
+static int check_digest(Transfer *t, char *reason, size_t room) {
         uint8_t digest[ASH_DIGEST_SIZE_MAX];
+        char came[ASH_HEX_MAX], expected[ASH_HEX_MAX];
+        size_t n = ash_digest_size(t->item->digest_kind);
         if (!t->digest)
                 return 0;
         ash_digest_final(t->digest, digest);
-        return memcmp(digest, t->item->digest, ash_digest_size(t->item->digest_kind)) == 0 ? 0 : -ASH_ERR_VERIFY;
+        if (memcmp(digest, t->item->digest, n) == 0)
+                return 0;
+        ash_hex(digest, n, came);
+        ash_hex(t->item->digest, n, expected);
+        snprintf(reason, room, "its %s digest is not the expected one: %s came, %s is expected", ash_digest_name(t->item->digest_kind), came, expected);
+        return -ASH_ERR_VERIFY;
 }
 
 /* The bytes are here: verify them, give them their name. */
@@ -411,8 +419,8 @@ static void complete(Transfer *t) {
         int r = t->item->size != UINT64_MAX && t->item->size != t->size ? -ASH_ERR_VERIFY : 0;
         if (r < 0)
                 snprintf(reason, sizeof reason, "it has %llu bytes, %llu were expected", (unsigned long long) t->size, (unsigned long long) t->item->size);
-        else if ((r = check_digest(t)) < 0)
-                snprintf(reason, sizeof reason, "its %s digest is not the expected one", ash_digest_name(t->item->digest_kind));
+        else
+                r = check_digest(t, reason, sizeof reason);
         if (r < 0) {
                 int k = part_truncate(t);
                 if (k < 0)

@@ -1,0 +1,377 @@
+"""component build: packages from source in a clean root, what a build must not do, and what is said when one fails."""
+import hashlib, json, os, pathlib, re, shutil, socket, subprocess, sys, threading, time, unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+import buildkit  # noqa: E402
+from ashcli import ASHLAR  # noqa: E402
+
+
+def setUpModule():
+    global KIT
+    KIT = buildkit.BuildKit()
+
+
+def tearDownModule():
+    KIT.close()
+
+
+class Case(unittest.TestCase):
+    maxDiff = 4000
+    number = 0
+
+    def project(self, **more):
+        Case.number += 1
+        return KIT.project(f"p{Case.number}", **more)
+
+    def one(self, keys="", more="", timeout=60, **parts):
+        """A project with one component "one", locked."""
+        p = self.project(timeout=timeout, more=more)
+        p.component("one", keys, **parts)
+        p.lock()
+        return p
+
+    def fails(self, p, *args, status=1, name="one"):
+        """The message of a build that fails; the store is as good as before, and the next build goes on."""
+        said = p.build(name, *args, status=status).stderr
+        self.assertFalse((p.path / "ashlar.built").exists(), "a failed build was recorded")
+        return said
+
+
+class Build(Case):
+    def test_packages(self):
+        p = self.one(tags="BuildArch: noarch\nBuildRequires: extra-devel >= 1\nBuildRequires: pkgconfig(further)", build="cat /usr/share/extra/here /usr/share/further/here", more="", check="echo it is checked")
+        got = p.built("one")[0]
+        self.assertFalse(got["cached"])
+        self.assertEqual([(k["nevra"], k["kind"]) for k in got["packages"]], [("one-1.0-1.noarch", "binary"), ("one-1.0-1.src", "source")])
+        for package in got["packages"]:
+            blob = p.blob(package["sha256"])
+            self.assertEqual(hashlib.sha256(blob.read_bytes()).hexdigest(), package["sha256"])
+            said = KIT.kit.run("rpm", "-qp", "--nosignature", "--qf", "%{NAME} %{BUILDTIME} %{BUILDHOST} %{SIGPGP:pgpsig} %{RSAHEADER:pgpsig}", blob).stdout
+            self.assertEqual(said, "one 1735776000 localhost (none) (none)")  # midnight of the changelog's day; not signed
+            KIT.kit.run("rpm", "-K", "--nosignature", blob)
+        requires = KIT.kit.run("rpm", "-qp", "--nosignature", "--requires", p.blob(got["packages"][1]["sha256"])).stdout
+        self.assertIn("extra-devel >= 1", requires)
+        times = KIT.kit.run("rpm", "-qp", "--nosignature", "--qf", "[%{FILEMTIMES}\n]", p.blob(got["packages"][0]["sha256"])).stdout.split()
+        self.assertTrue(times and all(int(t) <= 1735776000 for t in times), times)
+        log = p.log("one")
+        self.assertEqual(log, p.blob(got["log"]).read_text())
+        self.assertIn("it is checked", log)
+        record = json.loads(p.blob(got["provenance"]).read_text())
+        self.assertEqual([b["nevra"] for b in record["buildroot"]["packages"]], ["extra-devel-1.0-1.noarch", "further-devel-1.0-1.noarch", "toolbox-1.0-1.x86_64"])
+        self.assertTrue(all(re.fullmatch("[0-9a-f]{64}", b["sha256"]) and b["upstream"] == "up" for b in record["buildroot"]["packages"]))
+        self.assertEqual((record["component"], record["key"], record["source-date-epoch"]), ("one", got["key"], 1735776000))
+        built = (p.path / "ashlar.built").read_text()
+        self.assertIn(got["packages"][0]["sha256"], built)
+        self.assertIn("one-1.0-1.noarch", (p.path / "ashlar.lock").read_text())
+
+        start = time.monotonic()
+        again = p.built("one")[0]
+        self.assertTrue(again["cached"])
+        self.assertLess(time.monotonic() - start, 1)
+        self.assertEqual([again[k] for k in ("key", "log", "provenance", "packages")], [got[k] for k in ("key", "log", "provenance", "packages")])
+        p.component("one", tags="BuildArch: noarch", build="echo another")
+        other = p.built("one")[0]
+        self.assertFalse(other["cached"])
+        self.assertNotEqual(other["key"], got["key"])
+
+    def test_key_knows_the_buildroot(self):
+        p = self.one(tags="BuildArch: noarch\nBuildRequires: extra-devel")
+        first = p.built("one")[0]
+        newer = KIT.kit.build("extra-devel", version="1.1", install="mkdir -p %{buildroot}/usr/share/extra; echo newer > %{buildroot}/usr/share/extra/here", files="/usr/share/extra/here")
+        up = KIT.kit.dir / "up2"
+        shutil.copytree(KIT.up, up)
+        shutil.copy2(newer, up)
+        KIT.kit.run("createrepo_c", "-q", "--no-database", up)
+        (p.path / "ashlar.toml").write_text((p.path / "ashlar.toml").read_text().replace(f"file://{KIT.up}", f"file://{up}"))
+        self.assertTrue(p.built("one")[0]["cached"])  # the lock pins the older state
+        p.ashlar("lock", "--update")
+        second = p.built("one")[0]
+        self.assertFalse(second["cached"])
+        self.assertNotEqual(second["key"], first["key"])
+
+    def test_options(self):
+        bcond = "%bcond_with loud\n%bcond_without quiet\n"
+        spec = bcond + buildkit.SPEC.format(name="one", tags="BuildArch: noarch", prep="true", build="echo 'loud=%{with loud} quiet=%{with quiet} word=%{?word}'", install="echo x > %{buildroot}/usr/share/one", check="echo checked; false", files="/usr/share/one")
+        p = self.project()
+        p.component("one", spec=spec)
+        p.lock()
+        self.assertIn("%check", p.build("one", status=1).stderr)
+        keys = set()
+        for args, said in (([], "loud=0 quiet=1 word="), (["--with", "loud"], "loud=1 quiet=1 word="), (["--without", "quiet"], "loud=0 quiet=0 word="), (["--define", "word hello there"], "loud=0 quiet=1 word=hello there")):
+            keys.add(p.built("one", "--no-check", *args)[0]["key"])
+            self.assertIn(said, p.log("one"))
+        self.assertEqual(len(keys), 4)
+        self.assertIn("takes a name and a value", p.build("one", "--define", "word", status=2).stderr)
+        p.build("one", "--no-check", "--define", "word x", "--log", p.path / "own.log", "--output", p.path / "rpms")
+        self.assertIn("word=x", (p.path / "own.log").read_text())
+        self.assertEqual(sorted(f.name for f in (p.path / "rpms").iterdir()), ["one-1.0-1.noarch.rpm", "one-1.0-1.src.rpm"])
+
+    def test_keep_and_shell(self):
+        p = self.one(build="echo kept > made; ln -s made link; mkdir -p sub; echo x > sub/y; false")
+        said = p.build("one", "--keep", status=1).stderr
+        kept = next((p.path / "out/work/one/BUILD").rglob("made")).parent
+        self.assertEqual(((kept / "made").read_text(), os.readlink(kept / "link"), (kept / "sub/y").read_text()), ("kept\n", "made", "x\n"))
+        self.assertIn("out/work/one", said)
+        p.build("one", "--keep", status=1)  # once more over it
+        shell = p.build("one", "--shell", status=1, input="find . -name made | xargs cat; id -u; pwd; cat /etc/passwd | grep -c mockbuild\nexit\n").stdout
+        self.assertEqual(shell.split(), ["kept", "1000", "/builddir/build", "1"])
+        shutil.rmtree(p.path / "out/work/one")
+        (p.path / "out/work/one").mkdir()
+        self.assertIn("not kept there", p.build("one", "--keep", status=1).stderr)
+
+    def test_dynamic_requires(self):
+        spec = buildkit.SPEC.format(name="one", tags="BuildArch: noarch", prep="true\n%generate_buildrequires\necho extra-devel\ntest ! -e /usr/share/extra/here || echo 'pkgconfig(further) >= 1'", build="cat /usr/share/extra/here /usr/share/further/here",
+                                    install="echo x > %{buildroot}/usr/share/one", check="true", files="/usr/share/one")
+        p = self.project()
+        p.component("one", spec=spec)
+        p.lock()
+        got = p.built("one")[0]
+        self.assertEqual([b["nevra"] for b in json.loads(p.blob(got["provenance"]).read_text())["buildroot"]["packages"]], ["extra-devel-1.0-1.noarch", "further-devel-1.0-1.noarch", "toolbox-1.0-1.x86_64"])
+        self.assertTrue(p.built("one")[0]["cached"])
+
+    def test_fresh_layers(self):
+        """Each build sees the root as it was composed, whatever another wrote; several at once."""
+        touch = "test ! -e /var/tmp/mark; test ! -e /tmp/mark; echo x > /var/tmp/mark; echo x > /tmp/mark; sleep 1; test $(ls /builddir/build/SPECS | wc -l) = 1"
+        p = self.project()
+        for name in ("a", "b", "c"):
+            p.component(name, build=touch)
+        p.lock()
+        started = [subprocess.Popen([ASHLAR, "-C", p.path, "component", "build", name], env=p.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for name in ("a", "b", "c")]
+        for child in started:
+            out = child.communicate(timeout=120)[0]
+            self.assertEqual(child.returncode, 0, out)
+        built = (p.path / "ashlar.built").read_text()
+        for name in ("a", "b", "c"):
+            self.assertIn(f"{name}-1.0-1.noarch", built)
+        p.build("a", "b", "c")
+
+    def test_stage(self):
+        p = self.one('build.stage = "other"', tags="BuildArch: noarch", build="cat /usr/share/extra/here", more='[build.stages.other]\npackages = ["toolbox", "extra-devel"]\n')
+        self.assertEqual(json.loads(p.blob(p.built("one")[0]["provenance"]).read_text())["buildroot"]["stage"], "other")
+        p.component("one", 'build.stage = "ohter"')
+        self.assertIn("unknown build stage 'ohter'", p.build("one", status=3).stderr)
+
+    def test_built_for_the_next(self):
+        """What was built is there for what is built next."""
+        p = self.one(tags="BuildArch: noarch\nProvides: one-devel = 3")
+        p.component("two", tags="BuildArch: noarch\nBuildRequires: one-devel >= 2", build="cat /usr/share/one")
+        self.assertIn("one-devel", p.build("two", status=4).stderr)
+        p.build("one")
+        record = json.loads(p.blob(p.built("two")[0]["provenance"]).read_text())
+        self.assertEqual([(b["nevra"], b["upstream"]) for b in record["buildroot"]["packages"]][0], ("one-1.0-1.noarch", "built"))
+
+
+class Reproducible(Case):
+    def test_same(self):
+        p = self.one(build="nproc > cpus; date > date", install="echo x > %{buildroot}/usr/share/one; touch -d 2030-01-01 %{buildroot}/usr/share/one")
+        said = p.ashlar("component", "rebuild", "--verify", "one")
+        self.assertIn("is reproducible", said.stderr)
+        self.assertGreater(int(subprocess.run(["date", "-d", re.search(r"DATE (.*)", p.log("one") + "\nDATE now")[1], "+%s"], capture_output=True, text=True).stdout), 0)
+        q = self.one(build="nproc > cpus; date > date", install="echo x > %{buildroot}/usr/share/one; touch -d 2030-01-01 %{buildroot}/usr/share/one")
+        own = {**q.env, "ASHLAR_STORE": str(q.path / "elsewhere")}
+        digests = [[k["sha256"] for k in json.loads(r.stdout)[0]["packages"]] for r in (p.ashlar("--json", "component", "build", "one"), q.ashlar("--json", "component", "build", "one", env=own))]
+        self.assertEqual(digests[0], digests[1])  # another path, another store
+
+    def test_different(self):
+        for what, shown in (("date +%Y", r"file /usr/share/one: content"), ("nproc", r"file /usr/share/one: content")):
+            if what == "nproc" and len(os.sched_getaffinity(0)) < 2:
+                continue
+            p = self.one(install=f"{what} > %{{buildroot}}/usr/share/one")
+            said = p.ashlar("component", "rebuild", "--verify", "one", status=5)
+            self.assertRegex(said.stdout, "one-1.0-1.noarch: " + shown)
+            self.assertIn("is not reproducible", said.stderr)
+        p = self.one(tags="BuildArch: noarch\nVendor: %(date +%Y)")
+        said = json.loads(p.ashlar("--json", "component", "rebuild", "--verify", "one", status=5).stdout)[0]
+        self.assertFalse(said["reproducible"])
+        self.assertRegex(said["differences"][0], r"one-1.0-1.noarch: tag VENDOR: \d{4} / \d{4}$")
+
+
+class Sandbox(Case):
+    """Each tries what it must not be able to do."""
+
+    def refused(self, script, said, **more):
+        p = self.one(build=script, **more)
+        out = self.fails(p)
+        self.assertRegex(out, said)
+        self.assertIn("%build", out)
+        return p
+
+    def test_key(self):
+        p = self.one()
+        p.build("one")
+        home = pathlib.Path(p.env["HOME"])
+        secret = home / "secret.key"
+        secret.write_text("the key")
+        self.refused(f"cat {secret}", "No such file or directory")
+        self.refused(f"ls {home} || ls /home/* /root/.gnupg", "No such file or directory|Permission denied")
+        self.refused("cat /proc/*/environ | tr '\\\\0' '\\n' | grep -i ashlar && exit 0; echo nothing is seen; false", "nothing is seen")
+
+    def test_network(self):
+        server = socket.socket()
+        server.bind(("127.0.0.1", 0))
+        server.listen(1)
+        self.addCleanup(server.close)
+        port = server.getsockname()[1]
+        self.refused(f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}'", "Connection refused")
+        self.refused("bash -c 'exec 3<>/dev/tcp/192.0.2.1/80'", "Network is unreachable[^$]*builds have none")
+        p = self.one('build = { network = true, network-reason = "a test" }', build=f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{port}'")
+        self.assertIn('"network-reason": "a test"', p.blob(p.built("one")[0]["provenance"]).read_text())
+        p.component("one", "build.network = true")
+        self.assertIn("needs 'network-reason'", p.build("one", status=3).stderr)
+
+    def test_write_outside(self):
+        for path in ("/usr/bin/made", "/etc/made", "/made", "/builddir/../lib/made"):
+            self.refused(f"echo x > {path}", "something was refused to it|where nothing may be written")
+        self.refused("chown 0:0 . || mount -t tmpfs none /mnt", "not permitted|denied|not found")
+        self.refused(f"echo x > {KIT.kit.dir}/made", "No such file|nonexistent|denied")
+        self.assertFalse((KIT.kit.dir / "made").exists())
+
+    def test_others(self):
+        sleeper = subprocess.Popen(["sleep", "301"])
+        try:
+            self.refused("ps -ef; ls /proc | grep -c '^[0-9]'; cat /proc/[0-9]*/cmdline | tr '\\\\0' ' ' | grep 'sleep 301' && exit 0; echo alone; false", "alone")
+            self.refused(f"kill -9 {sleeper.pid}", "No such process|rocess")
+            self.assertIsNone(sleeper.poll())
+        finally:
+            sleeper.kill()
+            sleeper.wait()
+        self.refused(f"ls {KIT.store}/blobs", "No such file or directory")
+        self.refused("ls /builddir/build/RPMS/*/*.rpm", "No such file or directory")
+
+
+class Bad(Case):
+    def test_spec(self):
+        p = self.one(tags="BuildArch: noarch\nNonsense: yes")
+        said = p.build("one", status=1).stderr
+        line = [i for i, text in enumerate((p.path / "specs/one/one.spec").read_text().splitlines(), 1) if text.startswith("Nonsense")][0]
+        found = re.search(r"(\S+/one/one\.spec):(\d+):1: error: rpm cannot parse the spec of 'one': .*Unknown tag: Nonsense", said)
+        self.assertTrue(found, said)
+        p.ashlar("component", "render", "one")
+        rendered = (p.path / found[1] if not found[1].startswith("/") else pathlib.Path(found[1])).read_text().splitlines()
+        self.assertEqual(rendered[int(found[2]) - 1], "Nonsense: yes", line)
+        self.assertNotIn("this overlay", said)
+
+    def test_spec_by_overlay(self):
+        p = self.one('overlays = [{ type = "spec-add-tag", tag = "URL", value = "https://example.org" },\n{ type = "spec-search-replace", regex = "^Summary:.*$", replacement = "Summary %{", description = "breaks it" }]')
+        said = p.build("one", status=1).stderr
+        self.assertIn("rpm cannot parse the spec of 'one'", said)
+        p = self.one('overlays = [\n{ type = "spec-add-tag", tag = "Colour", value = "blue", description = "adds what is no tag" }]')
+        said = p.build("one", status=1).stderr
+        self.assertRegex(said, r"one\.spec:\d+:1: error: rpm cannot parse the spec of 'one': .*Unknown tag: Colour")
+        self.assertRegex(said, r"ashlar\.toml:\d+:\d+: .*this overlay changed the line: spec-add-tag: adds what is no tag")
+
+    def test_requires(self):
+        p = self.one(tags="BuildArch: noarch\nBuildRequires: extra-devl >= 2")
+        said = self.fails(p, status=4)
+        self.assertRegex(said, r"one\.spec:\d+:16: error: .*extra-devl")
+        self.assertIn("did you mean 'extra-devel'", said)
+        self.assertIn("needed to build 'one'", said)
+        p = self.one(tags="BuildArch: noarch\nBuildRequires: extra-devel >= 2")
+        self.assertIn("there is extra-devel", self.fails(p, status=4))
+
+    def test_source(self):
+        p = self.project()
+        digest = hashlib.sha512(b"right").hexdigest()
+        origin = p.path / "served"
+        origin.mkdir()
+        (origin / "a.tar").write_text("wrong")
+        p.component("one", f'source-files = [{{ filename = "a.tar", hash = "{digest}", hash-type = "SHA512", origin = {{ type = "download", uri = "file://{origin}/a.tar" }} }}]', tags="BuildArch: noarch\nSource0: a.tar")
+        p.lock()
+        said = self.fails(p, status=5)
+        for part in (digest, hashlib.sha512(b"wrong").hexdigest(), f"file://{origin}/a.tar", "a.tar"):
+            self.assertIn(part, said)
+        (origin / "a.tar").write_text("right")
+        p.build("one")
+
+    def test_no_lock(self):
+        p = self.project()
+        p.component("one")
+        said = p.build("one", status=1).stderr
+        self.assertIn("there is no lock yet", said)
+        self.assertIn("'ashlar lock'", said)
+        self.assertIn("did you mean 'one'", p.build("oen", status=1).stderr)
+
+    def test_hangs(self):
+        p = self.one(timeout=3, build="sleep 1234.5 & sleep 1234.5")
+        start = time.monotonic()
+        said = self.fails(p)
+        self.assertLess(time.monotonic() - start, 30)
+        self.assertRegex(said, "failed in %build: it took longer than 3 s")
+        self.assertIn("build.timeout", said)
+        self.assertNotIn("sleep 1234.5", subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout)
+
+    def test_disk(self):
+        for where in ("big", "/tmp/big", "/var/tmp/big"):
+            p = self.one(build=f"yes > {where}")
+            said = self.fails(p)
+            self.assertRegex(said, "it (ran out of disk|filled its disk|grew past)|a file of it grew past", where)
+            self.assertIn("build.disk", said)
+        p.component("one")
+        p.build("one")
+
+    def test_forks(self):
+        p = self.one(timeout=8, build="bomb() { bomb | bomb & }; bomb; wait; sleep 20")
+        self.assertRegex(self.fails(p), "limit on processes|longer than 8 s")
+        p.component("one")
+        p.build("one")
+
+    def test_log(self):
+        p = self.one(build="yes 'a line of a log without an end'")
+        said = self.fails(p)
+        self.assertRegex(said, "failed in %build: it wrote more than 1 MiB of log")
+        self.assertIn("build.log-limit", said)
+        self.assertLessEqual((p.path / "out/logs/one.log").stat().st_size, (1 << 20) + 100)
+
+    def test_memory(self):
+        p = self.one('build.memory = "64M"', build="head -c 200000000 /dev/zero | tail -n 1 > /dev/null")
+        self.assertRegex(self.fails(p), "memory")
+
+    def test_fails_plainly(self):
+        p = self.one(build="echo something is wrong >&2; exit 3")
+        said = self.fails(p)
+        self.assertIn("failed in %build", said)
+        self.assertIn("something is wrong", said)
+        self.assertIn("out/logs/one.log", said)
+        self.assertIn("something is wrong", p.log("one"))
+        p = self.project()
+        p.component("bad", build="false")
+        p.component("good")
+        p.lock()
+        p.build("bad", "good", status=1)
+        self.assertIn("good-1.0-1.noarch", (p.path / "ashlar.built").read_text())
+
+    def test_unpackaged_and_foreign(self):
+        p = self.one(tags="BuildArch: noarch", files="")
+        self.assertIn("failed", self.fails(p))
+        p = self.one(tags="", install="mkdir -p /builddir/build/RPMS; echo x > /builddir/build/RPMS/evil.rpm; echo x > %{buildroot}/usr/share/one", files="/usr/share/one")
+        self.assertIn("evil.rpm", self.fails(p, status=None))
+
+
+class Ordinary(Case):
+    def test_user(self):
+        """A user with a range of ids builds the same packages; one without is told what is missing."""
+        if os.geteuid():
+            self.skipTest("starts as root")
+        p = self.one(tags="BuildArch: noarch\nBuildRequires: extra-devel", build="id -u; cat /usr/share/extra/here")
+        as_root = p.built("one")[0]
+        home = KIT.kit.dir / "nobody"
+        home.mkdir()
+        for path in [p.path, *p.path.rglob("*"), home]:
+            os.chown(path, 65534, 65534)
+        env = {**p.env, "ASHLAR_STORE": str(home / "store"), "HOME": str(home), "TMPDIR": str(home)}
+        ids = KIT.kit.dir / "subid"
+        drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
+        with_ids = ["unshare", "-m", "sh", "-c", f'mount --bind {ids} /etc/subuid; mount --bind {ids} /etc/subgid; exec "$@"', "-"]
+        ids.write_text("")
+        out = p.ashlar("component", "build", "one", env=env, prefix=[*with_ids, *drop], status=1).stderr
+        self.assertIn("has no range of 65535 subordinate ids", out)
+        self.assertIn("usermod --add-subuids", out)
+        ids.write_text("nobody:524288:65536\n")
+        as_user = json.loads(p.ashlar("--json", "component", "build", "one", env=env, prefix=[*with_ids, *drop]).stdout)[0]
+        self.assertEqual(as_user["packages"], as_root["packages"])
+        self.assertEqual(as_user["key"], as_root["key"])
+        subprocess.run([*drop, "rm", "-rf", home / "store"], check=True)  # everything is the user's own
+
+
+if __name__ == "__main__":
+    unittest.main()
