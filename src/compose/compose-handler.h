@@ -44,6 +44,8 @@ struct AshHandler {
 int ash_handlers_run(const AshHandler *table, AshHandlerContext *c, size_t *ret_run);
 
 /* ---- for handlers ---- */
+/* Which entries of a package the image leaves out as documentation or for their language: one for each entry; to be freed. rpm has them as "not installed". */
+bool *ash_compose_left_out(const AshImage *image, const AshPack *pack);
 /* The bytes of a regular file: mapped from its pack or in memory; follows a hard link. Good as long as tree and packs. Empty for what has none. */
 AshSlice ash_compose_bytes(const AshTree *t, AshNode n);
 /* The same by path, links followed; ASH_NOSLICE when there is no regular file. */

@@ -31,7 +31,7 @@ typedef struct Loader {
 
 /* ---- what is left out ---- */
 typedef struct Filter {
-        const AshComposeInput *in;
+        const AshImage *image;
         AshSlice *langs;             /* one a file, from the header; NULL: not wanted or none */
         uint32_t n_langs;
 } Filter;
@@ -49,7 +49,7 @@ static bool keeps_language(const AshImage *image, AshSlice lang) {
 
 /* Files marked %lang(de|fr), and translations that nobody marked. */
 static bool is_foreign(const Filter *f, size_t i, AshSlice path) {
-        const AshImage *image = f->in->image;
+        const AshImage *image = f->image;
         AshSlice marks = f->langs && i < f->n_langs ? f->langs[i] : ASH_NOSLICE, mark;
         if (!image || !image->languages.n)
                 return false;
@@ -67,19 +67,18 @@ static bool is_foreign(const Filter *f, size_t i, AshSlice path) {
 }
 
 static bool is_left_out(const Filter *f, size_t i, const AshPackEntry *e) {
-        const AshImage *image = f->in->image;
+        const AshImage *image = f->image;
         if (image && image->documentation.value != ASH_YES && e->flags & ASH_RPMFILE_DOC && !(e->flags & ASH_RPMFILE_LICENSE))
                 return true;
         return is_foreign(f, i, e->path);
 }
 
-static void filter_open(Filter *f, const Loader *l, const AshPack *pack) {
+static void filter_open(Filter *f, const AshImage *image, const AshPack *pack, AshArena *arena) {
         AshRpmHeader header = {};
-        *f = (Filter){ .in = l->in };
-        if (!l->in->image || !l->in->image->languages.n || ash_rpm_header_parse(ash_pack_header(pack), 0, "header", 0, &header, NULL) < 0)
+        *f = (Filter){ .image = image };
+        if (!image || !image->languages.n || ash_rpm_header_parse(ash_pack_header(pack), 0, "header", 0, &header, NULL) < 0)
                 return;
-        AshSlice *langs = ash_rpm_strings(&header, ASH_RPMTAG_FILELANGS, l->arena, &f->n_langs);
-        f->langs = langs; /* the header's blob lies in the pack */
+        f->langs = ash_rpm_strings(&header, ASH_RPMTAG_FILELANGS, arena, &f->n_langs); /* the header's blob lies in the pack */
         ash_rpm_header_done(&header);
 }
 
@@ -290,15 +289,18 @@ static int put_other(Loader *l, Package *pack, size_t i, const AshPackEntry *e) 
         return 0;
 }
 
-/* Which entries of a package stay out: what the filter says, and the package's directories that held nothing else (as rpm does; lib/transaction.c, skipInstallFiles). An empty directory stays. */
-static bool *entries_left_out(const Filter *filter, const AshPack *pack) {
+/* What the filter says, and the package's directories that held nothing else (as rpm does; lib/transaction.c, skipInstallFiles). An empty directory stays. */
+bool *ash_compose_left_out(const AshImage *image, const AshPack *pack) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         size_t count = ash_pack_count(pack), n_out = 0;
+        Filter filter;
         bool *out = ash_calloc(count + 1, sizeof *out);
         _map_ AshMap dirs = {};
         AshPackEntry e;
+        filter_open(&filter, image, pack, arena);
         for (size_t i = 0; i < count; i++) {
                 ash_pack_entry(pack, i, &e);
-                n_out += out[i] = is_left_out(filter, i, &e);
+                n_out += out[i] = is_left_out(&filter, i, &e);
         }
         if (!n_out)
                 return out;
@@ -325,11 +327,9 @@ static int put_package(Loader *l, const AshComposePackage *p) {
         size_t count = ash_pack_count(p->pack);
         _free_ AshNode *nodes = ash_calloc(count + 1, sizeof *nodes);
         Package pack = { .p = p, .nodes = nodes };
-        Filter filter;
         int r = 0;
         memset(nodes, 0xff, count * sizeof *nodes);
-        filter_open(&filter, l, p->pack);
-        _free_ bool *out = entries_left_out(&filter, p->pack);
+        _free_ bool *out = ash_compose_left_out(l->in->image, p->pack);
         for (size_t i = 0; r >= 0 && i < count; i++) {
                 AshPackEntry e;
                 ash_pack_entry(p->pack, i, &e);

@@ -17,7 +17,7 @@ static int read_header(AshFlow *flow, const AshLock *lock, AshSlice nevra, AshFl
                 return -ENOENT; /* not at hand: the plan says so */
         int r = ash_rpm_parse(ash_bytes_slice(&ret->blobs[i]), name, &rpm, flow->diags);
         if (r >= 0)
-                *package = (AshHookPackage){ nevra, rpm->header.blob };
+                *package = (AshHookPackage){ .nevra = nevra, .header = rpm->header.blob };
         return r;
 }
 

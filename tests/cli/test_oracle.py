@@ -15,6 +15,7 @@ import unittest
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "lib"))
 import fedoraset  # noqa: E402
+import fedoraset2  # noqa: E402
 import oracle  # noqa: E402
 import rpmkit  # noqa: E402
 from oracle import run  # noqa: E402
@@ -25,7 +26,7 @@ RULES = HERE.parent / "oracle/differences.toml"
 
 # What the packages' maintainer scripts call at the end, in this order, as commands within the root; each only where its tool is in the root.
 ACCOUNTS = [("/usr/bin/systemd-sysusers",), ("/usr/sbin/pwconv",), ("/usr/sbin/grpconv",)]
-SHADOW_OF_A_PACKAGE = ["fedora-like"]
+SHADOW_OF_A_PACKAGE = ["fedora-like", "fedora-more"]
 TOOLS = [
     ("/usr/bin/systemd-hwdb", "--usr", "update"),
     ("/usr/bin/bash", "-c", "'for k in /usr/lib/modules/*; do [ ! -d $k ] || depmod ${k##*/}; done'"),
@@ -151,7 +152,7 @@ class Oracle(unittest.TestCase):
                   f"find {root}/etc/ssl/certs -type l -lname '{root}/*' | while read -r l; do t=$(readlink \"$l\"); ln -sfn \"${{t#{root}}}\" \"$l\"; done; fi"]
         script.write_text("\n".join(lines) + "\n")
         p = run(["unshare", "--mount", "--pid", "--fork", "sh", script], env=self.env)
-        self.assertEqual(p.stderr.count("failed: "), 0, p.stderr)
+        self.assertEqual(p.stderr.count("failed: "), 0, p.stderr + pathlib.Path(log).read_text()[-3000:])
         return root
 
     def accounts(self, image, root):
@@ -220,27 +221,39 @@ class Oracle(unittest.TestCase):
         self.assertGreater(len(ours), 100)
         if os.environ.get("ORACLE_KEEP"):
             run(["cp", "-a", root, os.environ["ORACLE_KEEP"]])
+            run(["cp", self.dir / f"{image}.tar", os.environ["ORACLE_KEEP"] + ".tar"])
         self.assertEqual(found, [], f"{len(found)} differences without a reason:\n" + "\n".join(found[:400]))
 
-    def test_fedora_like(self):
-        """Scriptlets and triggers as Fedora's packages have them, by dnf and by handlers and sandbox."""
-        tools = ["base-files", "bash", "coreutils", "findutils", "grep", "sed", "libc-bin", "passwd", "systemd", "util-linux", "libcap2-bin", "base-passwd"]
-        image = "[images.tools]\nkind = \"container\"\narches = [\"x86_64\"]\npackages = %s\n"
+    BASE = ["base-files", "bash", "coreutils", "findutils", "grep", "sed", "libc-bin", "passwd", "systemd", "util-linux", "libcap2-bin", "base-passwd"]
+
+    def compare_fedora(self, image, tools, build, least):
+        """Debian's tools and packages of the test, made by build(kit, paths that the tools have)."""
+        definition = "[images.tools]\nkind = \"container\"\narches = [\"x86_64\"]\npackages = %s\n"
         file = self.project / "images/fx.toml"
-        file.write_text(image % json.dumps(tools))
+        file.write_text(definition % json.dumps(tools))
         self.addCleanup(file.unlink)
         self.lock_again()
         folder, *_ = self.packages("tools")
+        self.addCleanup(shutil.rmtree, folder)
         taken = set(run(["rpm", "-qpl", *folder.glob("*.rpm")], env=self.env).stdout.split("\n"))
         kit = rpmkit.Kit(self.dir)
         self.addCleanup(kit.close)
-        rpms, names, hooks = fedoraset.build(kit, pathlib.Path(os.environ["ASHLAR_SHARED"]) / "corpus/scriptlets/scriptlets.json", taken)
-        self.assertGreater(hooks, 80)
+        rpms, names, hooks = build(kit, taken)
+        self.assertGreater(hooks, least)
         run(["createrepo_c", "-q", kit.dir / "rpms"], env=self.env)
-        file.write_text(f'[upstreams.fx]\ntype = "rpm-md"\nbase-uri = "file://{kit.dir}/rpms"\ndisable-gpg-check = true\n' + (image % json.dumps(tools + names)).replace("images.tools", "images.fedora-like") +
+        file.write_text(f'[upstreams.fx]\ntype = "rpm-md"\nbase-uri = "file://{kit.dir}/rpms"\ndisable-gpg-check = true\n' + (definition % json.dumps(tools + names)).replace("images.tools", f"images.{image}") +
                         'upstreams = ["debian-13", "fx"]\nexclude-packages = ["dash"]\n')
         self.lock_again()
-        self.compare("fedora-like")
+        self.compare(image)
+
+    def test_fedora_like(self):
+        """Scriptlets and triggers as Fedora's packages have them, by dnf and by handlers and sandbox."""
+        corpus = pathlib.Path(os.environ["ASHLAR_SHARED"]) / "corpus/scriptlets/scriptlets.json"
+        self.compare_fedora("fedora-like", self.BASE, lambda kit, taken: fedoraset.build(kit, corpus, taken), 80)
+
+    def test_fedora_more(self):
+        """More of them, of packages that the corpus has not."""
+        self.compare_fedora("fedora-more", self.BASE + fedoraset2.TOOLS, fedoraset2.build, 65)
 
     @classmethod
     def lock_again(cls):

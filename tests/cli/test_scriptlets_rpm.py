@@ -125,7 +125,10 @@ if posix.stat("/opt/late") then os.rename("/opt/late", "/opt/late.moved") end
         self.odd("tt", "", "mkdir -p opt/tt/d; echo > opt/tt/f; echo > opt/tt/d/g; ln -s f opt/tt/l; touch opt/tt/gh", "/opt/tt/f\n/opt/tt/d\n/opt/tt/l\n%ghost /opt/tt/gh")
         for n, ps in (("p1", (50, 2000000, 10000)), ("p2", (50, 1999999, 9999)), ("p3", (2000000, 1, 100000))):
             self.odd(n, "".join(f"%filetriggerin -P {p} -- /opt/pr\necho {n} {p} $(cat) >> /opt/prio\n%transfiletriggerin -P {p} -- /opt/pr\necho T {n} {p} $(cat) >> /opt/prio\n" for p in ps), f"mkdir -p opt/pr; echo > opt/pr/{n}", f"/opt/pr/{n}")
-        self.as_rpm(sorted(["shell", "l1", "l2", "l3", "m1", "m2", "m3", "m4", "tr", "tt", "p1", "p2", "p3"]))
+        self.odd("w", "%filetriggerin -- /opt/s\necho run >> /opt/slog; cat >> /opt/slog\n%transfiletriggerin -- /opt/s\necho whole >> /opt/slog; cat >> /opt/slog\n")
+        for n in "abcd":  # directories of several packages
+            self.odd("x" + n, "", f"mkdir -p opt/s/d{n}; echo > opt/s/d{n}/f; echo > opt/b{n}", f"/opt/b{n}\n%dir /opt/s\n/opt/s/d{n}", tags="Requires: w\n" if n != "a" else "Requires: shell\n")
+        self.as_rpm(sorted(["shell", "l1", "l2", "l3", "m1", "m2", "m3", "m4", "tr", "tt", "p1", "p2", "p3", "w", "xa", "xb", "xc", "xd"]))
 
     def test_hostile(self):
         """Nothing but the image's own tree is seen or changed; whoever takes too much is stopped."""

@@ -96,6 +96,19 @@ static const char *add_install(Alternatives *a, AshSlice rest) {
         return NULL;
 }
 
+/* By name. */
+static const char *note_slave(Group *g, AshSlice link, AshSlice name) {
+        size_t i = 0;
+        while (i < g->slaves.n && ash_slice_cmp(g->slaves.items[i].name, name) < 0)
+                i++;
+        if (i < g->slaves.n && ash_slice_eq(g->slaves.items[i].name, name))
+                return ash_slice_eq(g->slaves.items[i].link, link) ? NULL : "the name has another link already";
+        (void) ash_array_add(&g->slaves);
+        memmove(&g->slaves.items[i + 1], &g->slaves.items[i], (g->slaves.n - 1 - i) * sizeof *g->slaves.items);
+        g->slaves.items[i] = (Slave){ link, name, ASH_S("") };
+        return NULL;
+}
+
 static const char *add_slave(Alternatives *a, AshSlice rest) {
         AshSlice w[3] = {};
         const char *why;
@@ -107,16 +120,7 @@ static const char *add_slave(Alternatives *a, AshSlice rest) {
         if (!a->last)
                 return NULL; /* its master was left out */
         ash_array_push(&a->last->slaves, ((Slave){ w[0], w[1], w[2] }));
-        Group *g = a->last_group;
-        size_t i = 0;
-        while (i < g->slaves.n && ash_slice_cmp(g->slaves.items[i].name, w[1]) < 0)
-                i++;
-        if (i < g->slaves.n && ash_slice_eq(g->slaves.items[i].name, w[1]))
-                return ash_slice_eq(g->slaves.items[i].link, w[0]) ? NULL : "the name has another link already";
-        (void) ash_array_add(&g->slaves);
-        memmove(&g->slaves.items[i + 1], &g->slaves.items[i], (g->slaves.n - 1 - i) * sizeof *g->slaves.items);
-        g->slaves.items[i] = (Slave){ w[0], w[1], ASH_S("") };
-        return NULL;
+        return note_slave(a->last_group, w[0], w[1]);
 }
 
 static void read_text(Alternatives *a, const char *name, AshSlice text) {
@@ -221,39 +225,137 @@ static void put_state(const Group *g, bool chkconfig, AshStr *out) {
                 ash_str_append_char(out, '\n');
 }
 
-static const char *const states[] = { "/var/lib/dpkg/alternatives", "/var/lib/alternatives" }; /* dpkg's, chkconfig's */
+static const char *const states[] = { "/var/lib/dpkg/alternatives", "/var/lib/alternatives" }; /* 1: with chkconfig's words. dpkg's, chkconfig's */
 
-/* A scriptlet that ran in the sandbox called the program for this name: it has taken what was registered before into account. */
-static bool is_settled(Alternatives *a, const Group *g) {
+/* A scriptlet that ran in the sandbox called the program for this name: its state file. The program knew what was registered before, but forgets what is not there yet: choices of packages that come later. */
+static AshSlice settled(Alternatives *a, const Group *g, size_t *ret_which) {
         for (size_t i = 0; i < ASH_N(states); i++) {
-                AshNode n = ash_tree_lookup(a->c->tree, ash_slice_str(ash_arena_printf(a->arena, "%s/%.*s", states[i], ASH_F(g->name))), false);
+                AshSlice path = ash_slice_str(ash_arena_printf(a->arena, "%s/%.*s", states[i], ASH_F(g->name)));
+                AshNode n = ash_tree_lookup(a->c->tree, path, false);
+                *ret_which = i;
                 if (n != ASH_NO_NODE && a->c->tree->origins.items[ash_tree_node(a->c->tree, n)->origin].kind == ASH_ORIGIN_SCRIPTLET)
-                        return true;
+                        return ash_compose_read(a->c->tree, path);
         }
-        return false;
+        return ASH_NOSLICE;
 }
 
-static int put_group(Alternatives *a, const Group *g) {
+/* "[@family@]priority[ initscript]" */
+static bool read_priority(AshSlice line, Choice *c) {
+        AshSlice word;
+        if (ash_slice_starts(line, ASH_S("@"))) {
+                ptrdiff_t end = ash_slice_find_char(ash_slice_from(line, 1), '@');
+                if (end < 0)
+                        return false;
+                c->family = ash_slice_sub(line, 1, (size_t) end);
+                line = ash_slice_from(line, (size_t) end + 2);
+        }
+        if (!ash_slice_next_word(&line, &word) || !parse_priority(word, &c->priority))
+                return false;
+        (void) ash_slice_next_word(&line, &c->initscript);
+        return true;
+}
+
+static bool read_state(AshSlice text, Group *g, bool *ret_auto) {
+        AshSlice line, link;
+        if (!ash_slice_next_line(&text, &line) || !ash_slice_next_line(&text, &g->link))
+                return false;
+        *ret_auto = ash_slice_eqs(line, "auto");
+        while (ash_slice_next_line(&text, &line) && line.len) {
+                if (!ash_slice_next_line(&text, &link))
+                        return false;
+                note_slave(g, link, line);
+        }
+        while (ash_slice_next_line(&text, &line) && line.len) {
+                Choice *c = choice_of(g, line);
+                *c = (Choice){ .path = line, .family = ASH_S(""), .initscript = ASH_S("") };
+                if (!ash_slice_next_line(&text, &line) || !read_priority(line, c))
+                        return false;
+                ash_array_foreach(&g->slaves, s)
+                        if (ash_slice_next_line(&text, &line) && line.len)
+                                ash_array_push(&c->slaves, ((Slave){ s->link, s->name, line }));
+        }
+        return true;
+}
+
+/* Adds what the state has not; false: it has all. */
+static bool merge(Group *state, const Group *g) {
+        bool more = false;
+        ash_array_foreach(&g->choices, c) {
+                bool known = false;
+                ash_array_foreach(&state->choices, have)
+                        known |= ash_slice_eq(have->path, c->path);
+                if (known)
+                        continue;
+                Choice *added = choice_of(state, c->path);
+                *added = (Choice){ .path = c->path, .family = c->family, .initscript = c->initscript, .priority = c->priority };
+                ash_array_foreach(&c->slaves, s)
+                        if (!note_slave(state, s->link, s->name))
+                                ash_array_push(&added->slaves, *s);
+                more = true;
+        }
+        return more;
+}
+
+static void group_done(Group *g) {
+        ash_array_foreach(&g->choices, choice)
+                ash_array_done(&choice->slaves);
+        ash_array_done(&g->choices);
+        ash_array_done(&g->slaves);
+}
+
+static int put_choice(Alternatives *a, const Group *g) {
         const Choice *best = g->choices.items;
-        int r;
-        if (is_settled(a, g))
-                return 0;
         ash_array_foreach(&g->choices, c)
                 if (c->priority > best->priority)
                         best = c;
-        r = put_links(a, g->link, g->name, best->path);
+        int r = put_links(a, g->link, g->name, best->path);
         ash_array_foreach(&g->slaves, s) {
                 AshSlice path = slave_path(best, s->name);
                 if (r >= 0 && path.len && exists(a, path))
                         r = put_links(a, s->link, s->name, path);
         }
-        for (int chkconfig = 0; r >= 0 && chkconfig < 2; chkconfig++) {
-                _str_ AshStr text = {};
-                if (chkconfig ? !exists(a, ASH_S("/usr/sbin/alternatives")) && !exists(a, ASH_S("/usr/bin/alternatives")) : !exists(a, ASH_S("/usr/share/dpkg")) && !exists(a, ASH_S("/var/lib/dpkg")))
-                        continue;
-                put_state(g, chkconfig, &text);
-                r = ash_handler_file(a->c, ash_slice_str(ash_arena_printf(a->arena, "%s/%.*s", states[chkconfig], ASH_F(g->name))), ash_str_slice(&text), 0644, NULL);
+        return r;
+}
+
+static int put_state_file(Alternatives *a, const Group *g, size_t which) {
+        _str_ AshStr text = {};
+        put_state(g, which, &text);
+        return ash_handler_file(a->c, ash_slice_str(ash_arena_printf(a->arena, "%s/%.*s", states[which], ASH_F(g->name))), ash_str_slice(&text), 0644, NULL);
+}
+
+static int put_merged(Alternatives *a, const Group *g, AshSlice text, size_t which) {
+        _cleanup_(group_done) Group state = { .name = g->name };
+        bool is_auto;
+        if (!read_state(text, &state, &is_auto) || !is_auto || !merge(&state, g)) /* what somebody chose by hand stays */
+                return 0;
+        int r = put_choice(a, &state);
+        return r < 0 ? r : put_state_file(a, &state, which);
+}
+
+/* A choice may have been registered again without a slave that it had. */
+static void drop_unused_slaves(Group *g) {
+        size_t n = 0;
+        ash_array_foreach(&g->slaves, s) {
+                bool used = false;
+                ash_array_foreach(&g->choices, c)
+                        used |= slave_path(c, s->name).len > 0;
+                if (used)
+                        g->slaves.items[n++] = *s;
         }
+        g->slaves.n = n;
+}
+
+static int put_group(Alternatives *a, Group *g) {
+        size_t which;
+        AshSlice state = settled(a, g, &which);
+        if (state.ptr)
+                return put_merged(a, g, state, which);
+        drop_unused_slaves(g);
+        int r = put_choice(a, g);
+        if (r >= 0 && (exists(a, ASH_S("/usr/share/dpkg")) || exists(a, ASH_S("/var/lib/dpkg"))))
+                r = put_state_file(a, g, 0);
+        if (r >= 0 && (exists(a, ASH_S("/usr/sbin/alternatives")) || exists(a, ASH_S("/usr/bin/alternatives"))))
+                r = put_state_file(a, g, 1);
         return r;
 }
 
@@ -269,10 +371,7 @@ int ash_handle_alternatives(AshHandlerContext *c) {
         ash_map_foreach(&a.groups, e) {
                 Group *g = e->value;
                 r = r < 0 ? r : put_group(&a, g);
-                ash_array_foreach(&g->choices, choice)
-                        ash_array_done(&choice->slaves);
-                ash_array_done(&g->choices);
-                ash_array_done(&g->slaves);
+                group_done(g);
         }
         ash_map_done(&a.groups);
         return r;

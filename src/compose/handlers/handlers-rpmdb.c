@@ -57,6 +57,7 @@ static bool macro(const Macros *m, const char *name, AshStr *out) {
 static void states_of(const AshHandlerContext *c, const AshPack *pack, uint8_t *states) {
         AshSlice last_dir = ASH_NOSLICE;
         AshNode dir = ASH_NO_NODE;
+        _free_ bool *out = ash_compose_left_out(c->image, pack);
         for (size_t i = 0; i < ash_pack_count(pack); i++) {
                 AshPackEntry e;
                 ash_pack_entry(pack, i, &e);
@@ -65,7 +66,7 @@ static void states_of(const AshHandlerContext *c, const AshPack *pack, uint8_t *
                         dir = ash_tree_lookup(c->tree, parent, true);
                         last_dir = parent;
                 }
-                bool there = e.flags & ASH_RPMFILE_GHOST || (dir != ASH_NO_NODE && (e.path.len == 1 || ash_tree_child(c->tree, dir, ash_path_base(e.path)) != ASH_NO_NODE));
+                bool there = e.flags & ASH_RPMFILE_GHOST ? !out[i] : (dir != ASH_NO_NODE && (e.path.len == 1 || ash_tree_child(c->tree, dir, ash_path_base(e.path)) != ASH_NO_NODE));
                 states[i] = there ? ASH_RPMSTATE_NORMAL : ASH_RPMSTATE_NOTINSTALLED;
         }
 }

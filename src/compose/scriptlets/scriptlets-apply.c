@@ -4,13 +4,15 @@
 /* What no image ships, whoever makes it: the state of a machine that runs; what has to be another one on each host (random seeds, identities, keys: systems make them at their first boot); locks and caches that
  * mean something only where they were made. */
 static const char *const never[] = { "/run/**", "/sys/**", "/proc/**", "/dev/**", "/tmp/**", "/var/tmp/**", "/etc/machine-id", "/var/lib/dbus/machine-id", "/var/lib/systemd/random-seed",
-                                     "/var/lib/systemd/credential.secret", "/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub", "/etc/.pwd.lock", "/var/cache/ldconfig/aux-cache" };
+                                     "/var/lib/systemd/credential.secret", "/etc/ssh/ssh_host_*_key", "/etc/ssh/ssh_host_*_key.pub", "/etc/nvme/hostnqn", "/etc/nvme/hostid", "/etc/iscsi/initiatorname.iscsi",
+                                     "/etc/rndc.key", "/etc/.pwd.lock", "/var/cache/ldconfig/aux-cache" };
 
 typedef struct Taker {
         AshTake *t;
         AshTree *tree;
         AshMap users, groups;        /* number as text -> name */
         AshArena *arena;
+        bool made_key;               /* it generated a private key */
 } Taker;
 
 void ash_since_grow(uint32_t **since, size_t *n, const AshTree *t, uint32_t time) {
@@ -162,8 +164,25 @@ static bool is_never(const AshSandboxChange *c) {
         return false;
 }
 
+/* Keys that a scriptlet generates (postfix, dovecot, ...) would be those of all hosts, and others in each build; the certificates that it makes with them go with them. */
+static bool is_new_pem(const Taker *k, const AshSandboxChange *c, const char *what) {
+        return c->kind == 'F' && ash_slice_find(c->content, ASH_S("-----BEGIN ")) >= 0 && ash_slice_find(c->content, ash_slice_str(what)) >= 0 && ash_tree_lookup(k->tree, c->path, false) == ASH_NO_NODE;
+}
+static bool is_new_key(const Taker *k, const AshSandboxChange *c) { return is_new_pem(k, c, "PRIVATE KEY-----"); }
+
+static void find_keys(Taker *k, AshSlice changes) {
+        AshSandboxChange c;
+        AshSlice rest = changes;
+        const AshOrigin *o = &k->tree->origins.items[k->t->origin];
+        while (ash_sandbox_change_next(&rest, &c) > 0)
+                if (!is_never(&c) && is_new_key(k, &c)) {
+                        ash_warn(k->t->c->diags, ASH_NOWHERE, "%.*s generates the private key %.*s: it is left out of the image, as each host needs one of its own", ASH_F(o->name), ASH_F(c.path));
+                        k->made_key = true;
+                }
+}
+
 static int take_one(Taker *k, const AshSandboxChange *c) {
-        if (is_never(c))
+        if (is_never(c) || (k->made_key && (is_new_key(k, c) || is_new_pem(k, c, "CERTIFICATE-----"))))
                 return 0;
         AshNode dir = ash_tree_lookup(k->tree, ash_path_dir(c->path), false), n = dir;
         if (c->path.len > 1) {
@@ -197,6 +216,7 @@ int ash_take_changes(AshTake *t, AshSlice changes) {
         ash_map_clear(&k.groups);
         read_names(&k, accounts[0], &k.users);
         read_names(&k, accounts[1], &k.groups);
+        find_keys(&k, changes);
         rest = changes;
         while (r >= 0 && (r = ash_sandbox_change_next(&rest, &c)) > 0)
                 r = take_one(&k, &c);

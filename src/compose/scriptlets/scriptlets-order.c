@@ -9,7 +9,9 @@ enum { PRIORITY_BOUND = 10000 /* file triggers from here on run before %post, th
 
 typedef struct Files {
         AshSlice *paths;             /* in the order of the header */
+        bool *ghosts;
         AshSlice *dirs;              /* each with its slash at the end */
+        bool *shared;                /* another package of the transaction makes it: no news for file triggers of its installation; NULL: not looked at */
         uint32_t n, n_dirs;
         bool read;
 } Files;
@@ -50,12 +52,15 @@ static const Files *files_of(Orderer *o, size_t i) {
                 return f;
         AshSlice *names = ash_rpm_strings(&h, ASH_RPMTAG_BASENAMES, o->arena, &n);
         f->dirs = ash_rpm_strings(&h, ASH_RPMTAG_DIRNAMES, o->arena, &f->n_dirs);
-        const AshRpmTag *indices = ash_rpm_tag(&h, ASH_RPMTAG_DIRINDEXES);
+        const AshRpmTag *indices = ash_rpm_tag(&h, ASH_RPMTAG_DIRINDEXES), *flags = ash_rpm_tag(&h, ASH_RPMTAG_FILEFLAGS);
+        f->ghosts = ash_arena_new_items(o->arena, bool, n + 1);
         f->paths = ash_arena_new_items(o->arena, AshSlice, n + 1);
         for (uint32_t k = 0; k < n; k++) {
                 uint64_t dir = ash_rpm_number_at(&h, indices, k);
-                if (dir < f->n_dirs)
-                        f->paths[f->n++] = ash_slice_str(ash_arena_printf(o->arena, "%.*s%.*s", ASH_F(f->dirs[dir]), ASH_F(names[k])));
+                if (dir >= f->n_dirs || (o->in[i].left_out && o->in[i].left_out[k]))
+                        continue;
+                f->ghosts[f->n] = ash_rpm_number_at(&h, flags, k) & ASH_RPMFILE_GHOST;
+                f->paths[f->n++] = ash_slice_str(ash_arena_printf(o->arena, "%.*s%.*s", ASH_F(f->dirs[dir]), ASH_F(names[k])));
         }
         f->read = true;
         ash_rpm_header_done(&h);
@@ -124,10 +129,29 @@ static void add_triggers(Orderer *o, AshHookKind kind, uint32_t place) {
 }
 
 /* ---- file triggers ---- */
-static void matching(Orderer *o, AshSlice prefix, size_t package, AshStr *out) {
+/* Of packages with the same path (a directory, mostly) rpm makes it once and skips the next one, but makes it again for a third: it looks at the package before only (lib/transaction.c, handleOverlappedFiles).
+ * What is skipped is not in the list of the file triggers that the installation of this package sets off. */
+static void find_shared(Orderer *o) {
+        _map_ AshMap made = {};
+        static char yes, no;
+        for (uint32_t place = 0; place < o->n; place++) {
+                uint32_t p = o->out->packages[place];
+                (void) files_of(o, p);
+                Files *f = &o->packages[p].files;
+                f->shared = ash_arena_new_items(o->arena, bool, f->n + 1);
+                for (uint32_t i = 0; i < f->n; i++) {
+                        bool fresh;
+                        AshMapEntry *e = ash_map_ensure(&made, f->paths[i], &fresh);
+                        f->shared[i] = !fresh && e->value == &yes;
+                        e->value = f->shared[i] || f->ghosts[i] ? &no : &yes;
+                }
+        }
+}
+
+static void matching(Orderer *o, AshSlice prefix, size_t package, bool news, AshStr *out) {
         const Files *f = files_of(o, package);
         for (uint32_t i = 0; i < f->n; i++)
-                if (ash_slice_starts(f->paths[i], prefix))
+                if (ash_slice_starts(f->paths[i], prefix) && !(news && f->shared && f->shared[i]))
                         ash_str_appendf(out, "%.*s\n", ASH_F(f->paths[i]));
 }
 
@@ -145,7 +169,7 @@ static void matching_all(Orderer *o, const AshHook *h, uint32_t installed, uint3
                 for (uint32_t i = 0; i < installed; i++) {
                         uint32_t p = o->out->packages[i];
                         if (p != except && has_dir(o, h->targets[t].name, p))
-                                matching(o, h->targets[t].name, p, out);
+                                matching(o, h->targets[t].name, p, false, out);
                 }
 }
 
@@ -190,7 +214,7 @@ static void add_file_triggers(Orderer *o, uint32_t place, bool upper) {
         ash_array_foreach(&all, f) {
                 _str_ AshStr input = {};
                 for (uint32_t t = 0; (f->hook->priority >= PRIORITY_BOUND) == upper && t < f->hook->n_targets; t++)
-                        matching(o, f->hook->targets[t].name, self, &input);
+                        matching(o, f->hook->targets[t].name, self, true, &input);
                 run_with(o, f->hook, place + 1, &input);
         }
         ash_array_foreach(&own, f) {
@@ -244,6 +268,8 @@ int ash_hooks_order(const AshHookPackage *packages, size_t n, const AshHooks *ho
                 return r;
         for (AshHookKind k = 0; k < ASH_HOOK_KIND_MAX_; k++)
                 has[k] = has_kind(hooks, k);
+        if (has[ASH_HOOK_FILETRIGGERIN])
+                find_shared(&o);
         for (uint32_t p = 0; p < n; p++)
                 add_plain(&o, ASH_HOOK_PRETRANS, ret->packages[p], 0);
         for (uint32_t p = 0; p < n; p++) {

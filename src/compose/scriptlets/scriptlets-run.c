@@ -34,6 +34,8 @@ static void runner_done(Runner *r) {
         ash_sandbox_room_free(r->room);
         ash_array_done(&r->runs);
         ash_array_done(&r->order.runs);
+        for (size_t i = 0; r->packages && i < r->c->n_packages; i++)
+                free((void *) r->packages[i].left_out);
         free(r->since);
         ash_arena_free(r->arena);
 }
@@ -43,10 +45,12 @@ static int plan(Runner *r) {
         AshHandlerContext *c = r->c;
         r->packages = ash_arena_new_items(r->arena, AshHookPackage, c->n_packages + 1);
         for (size_t i = 0; i < c->n_packages; i++)
-                r->packages[i] = (AshHookPackage){ c->packages[i].nevra, ash_pack_header(c->packages[i].pack) };
+                r->packages[i] = (AshHookPackage){ .nevra = c->packages[i].nevra, .header = ash_pack_header(c->packages[i].pack) };
         int k = ash_hooks_collect(r->packages, c->n_packages, r->handlers, r->arena, &r->hooks, c->diags);
         if (k < 0 || !r->hooks.count[ASH_WAY_SANDBOX])
                 return k;
+        for (size_t i = 0; i < c->n_packages; i++)
+                r->packages[i].left_out = ash_compose_left_out(c->image, c->packages[i].pack);
         k = ash_hooks_order(r->packages, c->n_packages, &r->hooks, r->arena, &r->order, c->diags);
         if (k < 0)
                 return k;

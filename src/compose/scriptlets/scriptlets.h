@@ -39,6 +39,7 @@ typedef struct AshHook {
 typedef struct AshHookPackage {
         AshSlice nevra;
         AshSlice header;             /* main header blob */
+        const bool *left_out;        /* by file: not installed, and sets off no file trigger; NULL: all are */
 } AshHookPackage;
 typedef struct AshHooks {
         AshHook *items;              /* in the order of packages; of one package in that of AshHookKind */
