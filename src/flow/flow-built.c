@@ -190,6 +190,15 @@ static bool has_upstream(const AshConfig *config) {
         return false;
 }
 
+/* Several builds may end at once: the one that reads ashlar.built last also writes the lock last. */
+static int lock_again(AshFlow *flow, const char *lock, AshFlowLockResult *ret) {
+        _cleanup_(ash_lock_free_p) AshLockFile *turn = NULL;
+        AshSlice all = ash_slice_str(lock), dir = ash_path_dir(all), name = ash_path_base(all);
+        _free_ char *place = ash_asprintf("%.*s/.%.*s.turn", ASH_F(dir), ASH_F(name));
+        int r = ash_lock_acquire(AT_FDCWD, place, true, -1, &turn);
+        return r < 0 ? ash_fail_file(flow->diags, r, place, "cannot lock it: %s", ash_strerror(r)) : ash_flow_lock(flow, &(AshFlowLockOptions){ .path = lock }, ret);
+}
+
 int ash_flow_built_record(AshFlow *flow, const AshBuiltComponent *component, const char *lock, AshFlowLockResult *ret) {
         _free_ char *path = ash_flow_built_path(flow->config);
         *ret = (AshFlowLockResult){};
@@ -198,6 +207,6 @@ int ash_flow_built_record(AshFlow *flow, const AshBuiltComponent *component, con
         if (whole)
                 r = ash_store_root_add(flow->store, whole, flow->diags);
         if (r >= 0 && lock && has_upstream(flow->config) && access(lock, F_OK) == 0)
-                r = ash_flow_lock(flow, &(AshFlowLockOptions){ .path = lock }, ret);
+                r = lock_again(flow, lock, ret);
         return r < 0 ? r : changed;
 }

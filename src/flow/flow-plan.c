@@ -1,5 +1,8 @@
 #include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
+#include "build.h"
+#include "flow-build.h"
 #include "flow-built.h"
 #include "flow-plan.h"
 
@@ -18,13 +21,17 @@ typedef struct Fact {
         AshSlice text;               /* in the cache, or in "own" */
         AshStr own;
         int result;
-        bool fresh;
+        bool fresh, missing;         /* missing: it has to be read */
 } Fact;
 
 struct AshFlowPlanFacts {
-        AshFlow *flow;
+        AshFlow *flow, flow_for_root;
         const AshFlowPlanOptions *options;
-        AshSpecInfoRoot *root;
+        AshFlowBuilder *builder;     /* NULL: the plain reader */
+        AshFlowRoot *buildroot;
+        AshSpecInfoRoot *root;       /* once a spec has to be read */
+        char reader[80];             /* part of every digest */
+        bool reading;                /* the second round: what is not known is read */
         Fact *items;
         size_t n;
         AshBytes cache;
@@ -42,6 +49,8 @@ static void facts_free(struct AshFlowPlanFacts *f) {
         ash_map_done(&f->known);
         ash_bytes_done(&f->cache);
         ash_specinfo_root_free(f->root);
+        ash_flow_root_free(f->buildroot);
+        ash_flow_builder_free(f->builder);
         ash_flow_built_free(f->built);
         ash_arena_free(f->arena);
         free(f);
@@ -120,7 +129,7 @@ static void digest_of(const struct AshFlowPlanFacts *f, const AshSpecInfoInput *
         uint8_t digest[32];
         _str_ AshStr text = {};
         ash_specinfo_digest(in, digest);
-        ash_str_appendf(&text, "%s\n", f->options->layers ? f->options->root_key : "plain");
+        ash_str_appendf(&text, "%s\n", f->reader);
         ash_str_append(&text, ash_slice((const char *) digest, sizeof digest));
         *ret = ash_id_of(ash_str_slice(&text));
 }
@@ -132,6 +141,10 @@ static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoIn
                 fact->text = *known;
                 return 0;
         }
+        if (!f->reading) {
+                fact->missing = true;
+                return 0;
+        }
         fact->fresh = true;
         int r = f->root ? ash_specinfo_rpmspec(f->root, in, &fact->own, diags) : ash_specinfo_plain(in, &fact->own, diags);
         fact->text = ash_str_slice(&fact->own);
@@ -141,6 +154,8 @@ static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoIn
 static int read_component(void *context, size_t i) {
         struct AshFlowPlanFacts *f = context;
         Fact *fact = &f->items[i];
+        if (f->reading && !fact->missing)
+                return 0;
         _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
         _cleanup_(ash_rendered_free_p) AshRendered *rendered = NULL;
         fact->result = ash_render(f->flow->config, fact->component->name.s, &f->options->render, &rendered, diags);
@@ -228,6 +243,15 @@ static int by_ms(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
+static uint64_t bytes_of(AshSlice s) {
+        static const char units[] = "KMGT";
+        const char *unit = s.len ? strchr(units, s.ptr[s.len - 1]) : NULL;
+        uint64_t n;
+        if (!s.len || ash_slice_to_u64(ash_slice_sub(s, 0, s.len - (unit != NULL)), 10, &n) < 0)
+                return 0;
+        return unit ? n << 10 * (unit - units + 1) : n;
+}
+
 /* Who was never built here takes as long as the one in the middle of those that were. */
 static void estimate(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
         ASH_ARRAY(uint64_t) measured = {};
@@ -237,7 +261,7 @@ static void estimate(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
                         continue;
                 p->items[i].measured = true;
                 p->items[i].ms = cost.ms;
-                p->items[i].memory = cost.memory;
+                p->items[i].memory = cost.memory * ash_cpu_count(); /* of one process: as many are at work at once */
                 ash_array_push(&measured, cost.ms);
         }
         if (measured.n)
@@ -245,6 +269,8 @@ static void estimate(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
         uint64_t usual = measured.n ? measured.items[measured.n / 2] : USUAL_MS;
         for (size_t i = 0; i < p->input.n_components; i++) {
                 const AshComponentConfig *c = p->facts->items[i].component->merged;
+                if (!p->items[i].measured && c)
+                        p->items[i].memory = bytes_of(c->build_memory.s);
                 if (!p->items[i].measured)
                         p->items[i].ms = c && c->expensive.value == ASH_YES ? ASH_MAX(usual, (uint64_t) EXPENSIVE_MS) : usual;
                 ((AshGraphComponent *) p->input.components)[i].ms = p->items[i].ms;
@@ -254,6 +280,49 @@ static void estimate(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
 
 /* ---- all together ---- */
 static int by_component(const void *a, const void *b) { return ash_slice_cmp(((const Fact *) a)->component->name.s, ((const Fact *) b)->component->name.s); }
+
+static void read_all(struct AshFlowPlanFacts *f, const char *stage) {
+        ash_progress_begin(f->flow->progress, stage, f->n, ASH_UNIT_ITEMS);
+        ash_parallel_for(f->n, f->flow->threads, true, read_component, f);
+        ash_progress_end(f->flow->progress);
+}
+
+/* Which packages the buildroot would have is known without making it. */
+static int open_builder(struct AshFlowPlanFacts *f, AshFlow *flow) {
+        int r = access(f->options->lock_path, F_OK) < 0 ? ash_fail(flow->diags, -ENOENT, ASH_NOWHERE, "there is no lock") : ash_flow_builder_new(flow, f->options->lock_path, f->options->arch, &f->builder);
+        return r < 0 ? r : ash_flow_builder_root(f->builder, (AshText){}, NULL, 0, true, &f->buildroot);
+}
+
+static int open_root(struct AshFlowPlanFacts *f) {
+        ash_flow_root_free(f->buildroot);
+        f->buildroot = NULL;
+        int r = ash_flow_builder_root(f->builder, (AshText){}, NULL, 0, false, &f->buildroot);
+        return r < 0 ? r : ash_specinfo_root_new(ash_build_root_layers(f->buildroot->root), &f->root, f->flow->diags);
+}
+
+/* Without a buildroot the plain reader does: the plan says so, and why. */
+static int choose_reader(struct AshFlowPlanFacts *f, AshFlowPlan *p) {
+        _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
+        snprintf(f->reader, sizeof f->reader, "plain");
+        p->plain = true;
+        if (!f->options->lock_path)
+                return 0;
+        f->flow_for_root = *f->flow;
+        f->flow_for_root.diags = diags;
+        int r = ash_sandbox_check(diags);
+        if (r >= 0)
+                r = open_builder(f, &f->flow_for_root);
+        if (r >= 0) {
+                f->flow_for_root.diags = f->flow->diags;
+                snprintf(f->reader, sizeof f->reader, "rpmspec %s", f->buildroot->key);
+                p->plain = false;
+                return 0;
+        }
+        p->plain_because = ash_arena_strdup(p->arena, ash_diags_n(diags) ? ash_diags_at(diags, 0)->text : ash_strerror(r));
+        ash_flow_builder_free(f->builder);
+        f->builder = NULL;
+        return 0;
+}
 
 static int collect_facts(AshFlow *flow, const AshFlowPlanOptions *options, AshFlowPlan *p) {
         struct AshFlowPlanFacts *f = p->facts = ash_calloc(1, sizeof *f);
@@ -267,13 +336,18 @@ static int collect_facts(AshFlow *flow, const AshFlowPlanOptions *options, AshFl
                 f->items[i].component = ash_config_component_at(flow->config, i);
         qsort(f->items, f->n, sizeof *f->items, by_component);
         read_cache(f);
-        if (options->layers)
-                r = ash_specinfo_root_new(options->layers, &f->root, flow->diags);
+        r = choose_reader(f, p);
         if (r < 0)
                 return r;
-        ash_progress_begin(flow->progress, "reading specs", f->n, ASH_UNIT_ITEMS);
-        ash_parallel_for(f->n, flow->threads, true, read_component, f);
-        ash_progress_end(flow->progress);
+        read_all(f, "rendering specs");
+        size_t missing = 0;
+        for (size_t i = 0; i < f->n; i++)
+                missing += f->items[i].missing;
+        if (missing && f->builder && (r = open_root(f)) < 0)
+                return r;
+        f->reading = true;
+        if (missing)
+                read_all(f, "reading specs");
         write_cache(f);
         return 0;
 }
@@ -340,7 +414,6 @@ static void make_components(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
 int ash_flow_plan_new(AshFlow *flow, const AshFlowPlanOptions *options, AshFlowPlan **ret) {
         _cleanup_(ash_flow_plan_free_p) AshFlowPlan *p = ash_calloc(1, sizeof *p);
         p->arena = ash_arena_new();
-        p->plain = !options->layers;
         int r = collect_facts(flow, options, p);
         if (r < 0)
                 return r;

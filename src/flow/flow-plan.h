@@ -8,8 +8,7 @@
 typedef struct AshFlowPlanOptions {
         AshRenderOptions render;     /* where specs come from */
         AshSlice arch;
-        const char *const *layers;   /* of a buildroot with rpmspec in which specs are read; NULL: the plain reader */
-        const char *root_key;        /* what is in it */
+        const char *lock_path;       /* pins the buildroot whose rpmspec reads specs; NULL: the plain reader */
 } AshFlowPlanOptions;
 
 typedef enum AshFlowPlanState { ASH_PLAN_NEW, ASH_PLAN_CHANGED, ASH_PLAN_BUILT, ASH_PLAN_UNKNOWN, ASH_PLAN_STATE_MAX_ } AshFlowPlanState;
@@ -27,7 +26,8 @@ typedef struct AshFlowPlan {
         AshGraph *graph;
         AshFlowPlanItem *items;      /* of each */
         size_t n_read, n_cached, n_failed, n_from_builds; /* specs read now, known already, that cannot be read; components whose packages were built: their headers were taken */
-        bool plain;
+        bool plain;                  /* specs were read without running rpm ... */
+        const char *plain_because;   /* ... because of this; NULL: it was asked for */
         struct AshFlowPlanFacts *facts; /* private: what slices point into */
 } AshFlowPlan;
 /* A spec that cannot be read is a diagnostic, counts in n_failed, and does not disturb the others. */

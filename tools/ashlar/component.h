@@ -29,4 +29,5 @@ int ash_component_fingerprint(AshCli *cli);
 int ash_component_why(AshCli *cli);
 int ash_component_rebase(AshCli *cli);
 int ash_component_build(AshCli *cli);
+int ash_component_builds(AshCli *cli); /* several: verb-component-builds.c */
 int ash_component_rebuild(AshCli *cli);

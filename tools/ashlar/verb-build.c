@@ -33,6 +33,8 @@ static int make_plan(AshCli *cli, View *v) {
         v->cli = cli;
         v->arena = ash_arena_new();
         v->jobs = cli->jobs ? cli->jobs : ash_cpu_count();
+        _free_ char *lock = ash_cli_lock_path(cli);
+        options.lock_path = ash_cli_flag(cli, "plain") ? NULL : lock;
         int r = ash_cli_know_built(cli, &options.render);
         if (r >= 0)
                 r = ash_flow_plan_new(&flow, &options, &v->plan);
@@ -134,7 +136,8 @@ static void print_sums(View *v) {
                 ash_cli_printf(cli, "%s %.*s", i ? " ->" : "", ASH_F(name_of(v, v->critical[i])));
         ash_cli_printf(cli, "\n%zu component%s, %.*s with %u at once\n", v->n_order, v->n_order == 1 ? "" : "s", ASH_F(cell_time(v, v->ms, true)), v->jobs);
         if (v->plan->plain)
-                ash_cli_print(cli, "specs were read without running rpm: what only its macros know is left out\n");
+                ash_cli_printf(cli, "specs were read without running rpm%s%s%s: what only its macros know is left out\n", v->plan->plain_because ? " (" : "", v->plan->plain_because ? v->plan->plain_because : "",
+                               v->plan->plain_because ? ")" : "");
 }
 
 static bool touches(const View *v, const AshGraphCycle *c) {
@@ -365,7 +368,7 @@ static int run_impact(AshCli *cli) {
 
 #define PLAN_OPTIONS                                                                                                      \
         ASH_UPSTREAM_OPTIONS, ASH_FLOW_OPTIONS,                                                                           \
-        { "arch", "ARCH", "plan for this architecture (default: this machine's)" }, { "dot", .doc = "write the graph as Graphviz takes it: what each component's build requires directly" }
+        { "plain", .doc = "read specs without running rpm, in no buildroot" }, { "arch", "ARCH", "plan for this architecture (default: this machine's)" }, { "dot", .doc = "write the graph as Graphviz takes it: what each component's build requires directly" }
 
 const AshCliVerb ash_verbs_build[] = {
         { "plan", "show in which order components are built",

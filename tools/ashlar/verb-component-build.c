@@ -1,10 +1,12 @@
 /* component: build, rebuild. */
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "cli-flow.h"
 #include "component.h"
 #include "flow-build.h"
 #include "flow-built.h"
+#include "flow-plan.h"
 
 /* ---- options ---- */
 typedef struct Given {
@@ -141,6 +143,13 @@ static int record(AshCli *cli, AshFlow *flow, const Given *g, const AshFlowBuild
         return r < 0 ? r : 0;
 }
 
+/* For the next plan. The largest process that has run below us: builds one after the other in one process are not told apart. */
+static void note_cost(AshFlow *flow, const AshFlowBuild *b) {
+        struct rusage used;
+        if (!b->cached && getrusage(RUSAGE_CHILDREN, &used) == 0)
+                ash_flow_cost_put(flow, b->built.name, b->built.arch, &(AshFlowCost){ b->ns / 1000000, (uint64_t) used.ru_maxrss << 10 });
+}
+
 /* ---- the verbs ---- */
 typedef struct Output {
         AshCli *cli;
@@ -156,6 +165,7 @@ static int build_one(Output *out, AshFlow *flow, AshFlowBuilder *builder, const 
         if (r < 0)
                 return ash_cli_upstream_failed(out->cli, r);
         say(out->cli, b);
+        note_cost(flow, b);
         r = record(out->cli, flow, g, b);
         if (r >= 0 && copy)
                 r = copy_packages(out->cli, b, copy);
@@ -202,7 +212,14 @@ static int run_builds(AshCli *cli, Given *g, bool verify) {
 
 int ash_component_build(AshCli *cli) {
         Given g __attribute__((__cleanup__(given_done))) = {};
+        bool all = ash_cli_flag(cli, "all"), several = all || cli->n_args > 1;
+        if (all == (cli->n_args > 0))
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "names of components, or --all");
         int r = read_options(cli, &g);
+        if (r >= 0 && several && ash_cli_flag(cli, "shell"))
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--shell is for one component");
+        if (r >= 0 && several)
+                return ash_component_builds(cli);
         g.options.shell = ash_cli_flag(cli, "shell");
         g.options.keep = ash_cli_flag(cli, "keep");
         return r < 0 ? r : run_builds(cli, &g, false);

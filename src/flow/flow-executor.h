@@ -1,0 +1,64 @@
+/* Where builds run. Nothing outside of an executor knows where that is: a job is data, and what comes back is data. */
+#pragma once
+#include "flow-plan.h"
+
+typedef struct AshJob {
+        AshSlice component, stage, arch;
+        uint64_t memory, ms;         /* what it will probably need; bytes */
+} AshJob;
+
+typedef enum AshJobState { ASH_JOB_BUILT, ASH_JOB_CACHED, ASH_JOB_FAILED, ASH_JOB_SKIPPED, ASH_JOB_CANCELLED, ASH_JOB_STATE_MAX_ } AshJobState;
+const char *ash_job_state_name(AshJobState state); /* "built", "cached", "failed", "skipped", "cancelled" */
+
+typedef struct AshJobEnd {
+        uint32_t id;                 /* as given to start() */
+        AshJobState state;
+        int code;                    /* of a failed one: as functions return it */
+        uint64_t ms;
+        size_t packages;
+        AshDiags *diags;             /* what it said; the caller's now */
+} AshJobEnd;
+void ash_job_end_done(AshJobEnd *end);
+
+typedef struct AshExecutor AshExecutor;
+typedef struct AshExecutorOps {
+        /* 1: it runs; 0: no room for it now, ask again when a job has ended (never when none runs); negative: it cannot be started here at all, with a diagnostic. */
+        int (*start)(AshExecutor *e, uint32_t id, const AshJob *job, AshDiags *diags);
+        /* Waits for the end of any job: 1 with *ret; 0: none runs; -EINTR: the user wants to end. */
+        int (*wait_any)(AshExecutor *e, AshJobEnd *ret);
+        /* Ends what runs; wait_any() then gives each as cancelled. */
+        void (*cancel)(AshExecutor *e);
+        void (*free)(AshExecutor *e);
+} AshExecutorOps;
+struct AshExecutor {
+        const AshExecutorOps *ops;
+};
+static inline void ash_executor_free(AshExecutor *e) { if (e) e->ops->free(e); }
+ASH_DEFINE_CLEANUP(AshExecutor *, ash_executor_free)
+
+/* Children of this process, each in a process group of its own. argv: the program and its options up to where the name of a component is added ("ashlar", "--json", ..., "component", "build"), NULL-terminated; it
+ * writes JSON as "component build --json" does. memory: bytes that all jobs together may be expected to need; 0: what the machine has free. One job runs in any case. SIGINT, SIGTERM and SIGHUP end it. */
+typedef struct AshLocalExecutorOptions {
+        const char *const *argv;
+        unsigned jobs;
+        uint64_t memory;
+} AshLocalExecutorOptions;
+int ash_executor_new_local(const AshLocalExecutorOptions *options, AshExecutor **ret, AshDiags *diags);
+
+/* ---- builds of many components ---- */
+typedef struct AshFlowBuildsItem {
+        uint32_t component;          /* in the plan */
+        AshJobState state;
+        int code;
+        uint64_t ms;
+        size_t packages;
+        uint32_t because;            /* of a skipped one: the component that failed */
+} AshFlowBuildsItem;
+typedef struct AshFlowBuilds {
+        ASH_ARRAY(AshFlowBuildsItem) items; /* in the order in which they ended; skipped ones behind the failed one */
+        size_t n[ASH_JOB_STATE_MAX_];
+        uint64_t ms;                 /* of all */
+} AshFlowBuilds;
+void ash_flow_builds_done(AshFlowBuilds *b);
+/* Builds what is wanted (flags by component), each as soon as everything that it needs is built. One that fails stops only those that need it. Returns the code of the first failure, -EINTR when it was ended, or 0. */
+int ash_flow_builds_run(AshFlow *flow, const AshFlowPlan *plan, const bool *wanted, AshExecutor *e, AshFlowBuilds *ret);
