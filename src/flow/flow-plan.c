@@ -24,13 +24,20 @@ typedef struct Fact {
         bool fresh, missing;         /* missing: it has to be read */
 } Fact;
 
+/* The rpmspec of a stage's buildroot. */
+typedef struct Reader {
+        AshFlowRoot *buildroot;      /* NULL: it cannot be made: the one of "instead" reads */
+        size_t instead;
+        AshSpecInfoRoot *root;       /* once a spec has to be read */
+} Reader;
+
 struct AshFlowPlanFacts {
         AshFlow *flow, flow_for_root;
         const AshFlowPlanOptions *options;
-        AshFlowBuilder *builder;     /* NULL: the plain reader */
-        AshFlowRoot *buildroot;
-        AshSpecInfoRoot *root;       /* once a spec has to be read */
-        char reader[80];             /* part of every digest */
+        AshFlowBuilder *builder;
+        Reader *readers;             /* of each base: NULL: the plain reader for all */
+        size_t n_readers;
+        const AshFlowPlan *plan;
         bool reading;                /* the second round: what is not known is read */
         Fact *items;
         size_t n;
@@ -48,8 +55,11 @@ static void facts_free(struct AshFlowPlanFacts *f) {
         free(f->items);
         ash_map_done(&f->known);
         ash_bytes_done(&f->cache);
-        ash_specinfo_root_free(f->root);
-        ash_flow_root_free(f->buildroot);
+        for (size_t i = 0; f->readers && i < f->n_readers; i++) {
+                ash_specinfo_root_free(f->readers[i].root);
+                ash_flow_root_free(f->readers[i].buildroot);
+        }
+        free(f->readers);
         ash_flow_builder_free(f->builder);
         ash_flow_built_free(f->built);
         ash_arena_free(f->arena);
@@ -125,17 +135,30 @@ static void write_cache(struct AshFlowPlanFacts *f) {
 }
 
 /* ---- one spec ---- */
-static void digest_of(const struct AshFlowPlanFacts *f, const AshSpecInfoInput *in, AshId *ret) {
+static uint32_t base_of(const AshFlowPlan *p, const AshComponent *component) {
+        for (size_t i = 1; component->merged && ash_text_set(component->merged->build_stage) && i < p->input.n_bases; i++)
+                if (ash_slice_eq(p->input.bases[i].stage, component->merged->build_stage.s))
+                        return (uint32_t) i;
+        return 0;
+}
+
+/* NULL: the plain one. */
+static Reader *reader_of(const struct AshFlowPlanFacts *f, const AshComponent *component) {
+        return f->readers ? &f->readers[f->readers[base_of(f->plan, component)].instead] : NULL;
+}
+
+static void digest_of(const AshSpecInfoInput *in, const Reader *reader, AshId *ret) {
         uint8_t digest[32];
         _str_ AshStr text = {};
         ash_specinfo_digest(in, digest);
-        ash_str_appendf(&text, "%s\n", f->reader);
+        ash_str_appendf(&text, "%s\n", reader ? reader->buildroot->key : "plain");
         ash_str_append(&text, ash_slice((const char *) digest, sizeof digest));
         *ret = ash_id_of(ash_str_slice(&text));
 }
 
 static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoInput *in, AshDiags *diags) {
-        digest_of(f, in, &fact->digest);
+        const Reader *reader = reader_of(f, fact->component);
+        digest_of(in, reader, &fact->digest);
         const AshSlice *known = ash_map_get(&f->known, ash_slice((const char *) fact->digest.sha256, sizeof(AshId)));
         if (known) {
                 fact->text = *known;
@@ -146,7 +169,7 @@ static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoIn
                 return 0;
         }
         fact->fresh = true;
-        int r = f->root ? ash_specinfo_rpmspec(f->root, in, &fact->own, diags) : ash_specinfo_plain(in, &fact->own, diags);
+        int r = reader ? ash_specinfo_rpmspec(reader->root, in, &fact->own, diags) : ash_specinfo_plain(in, &fact->own, diags);
         fact->text = ash_str_slice(&fact->own);
         return r;
 }
@@ -203,13 +226,6 @@ static void make_bases(AshFlow *flow, AshFlowPlan *p) {
                 add_base(flow, p, &bases[i + 1], build->stages.items[i].name.s, &build->stages.items[i].base, &build->base);
         p->input.bases = bases;
         p->input.n_bases = build->stages.n + 1;
-}
-
-static uint32_t base_of(const AshFlowPlan *p, const AshComponent *component) {
-        for (size_t i = 1; component->merged && ash_text_set(component->merged->build_stage) && i < p->input.n_bases; i++)
-                if (ash_slice_eq(p->input.bases[i].stage, component->merged->build_stage.s))
-                        return (uint32_t) i;
-        return 0;
 }
 
 /* ---- what builds took ---- */
@@ -287,40 +303,64 @@ static void read_all(struct AshFlowPlanFacts *f, const char *stage) {
         ash_progress_end(f->flow->progress);
 }
 
-/* Which packages the buildroot would have is known without making it. */
-static int open_builder(struct AshFlowPlanFacts *f, AshFlow *flow) {
-        int r = access(f->options->lock_path, F_OK) < 0 ? ash_fail(flow->diags, -ENOENT, ASH_NOWHERE, "there is no lock") : ash_flow_builder_new(flow, f->options->lock_path, f->options->arch, &f->builder);
-        return r < 0 ? r : ash_flow_builder_root(f->builder, (AshText){}, NULL, 0, true, &f->buildroot);
+/* Which packages a buildroot would have is known without making it. */
+static int open_builder(struct AshFlowPlanFacts *f) {
+        AshFlow *flow = &f->flow_for_root;
+        int r = ash_sandbox_check(flow->diags);
+        if (r >= 0 && access(f->options->lock_path, F_OK) < 0)
+                r = ash_fail(flow->diags, -ENOENT, ASH_NOWHERE, "there is no lock");
+        return r < 0 ? r : ash_flow_builder_new(flow, f->options->lock_path, f->options->arch, &f->builder);
 }
 
-static int open_root(struct AshFlowPlanFacts *f) {
-        ash_flow_root_free(f->buildroot);
-        f->buildroot = NULL;
-        int r = ash_flow_builder_root(f->builder, (AshText){}, NULL, 0, false, &f->buildroot);
-        return r < 0 ? r : ash_specinfo_root_new(ash_build_root_layers(f->buildroot->root), &f->root, f->flow->diags);
+/* The stage of a base, as a builder wants it. */
+static AshText stage_text(const AshFlowPlan *p, size_t base) { return base ? (AshText){ .s = p->input.bases[base].stage } : (AshText){}; }
+
+/* Where a stage's buildroot cannot be made yet (it may need what is built only now), that of the next one that can is used. */
+static bool open_readers(struct AshFlowPlanFacts *f) {
+        size_t n = f->plan->input.n_bases, good = SIZE_MAX;
+        f->readers = ash_calloc(n, sizeof *f->readers);
+        f->n_readers = n;
+        for (size_t i = 0; i < n; i++)
+                if (ash_flow_builder_root(f->builder, stage_text(f->plan, i), NULL, 0, true, &f->readers[i].buildroot) >= 0 && good == SIZE_MAX)
+                        good = i;
+        for (size_t i = 0; i < n; i++)
+                f->readers[i].instead = f->readers[i].buildroot ? i : good;
+        return good != SIZE_MAX;
 }
 
 /* Without a buildroot the plain reader does: the plan says so, and why. */
-static int choose_reader(struct AshFlowPlanFacts *f, AshFlowPlan *p) {
+static void choose_reader(struct AshFlowPlanFacts *f, AshFlowPlan *p) {
         _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
-        snprintf(f->reader, sizeof f->reader, "plain");
         p->plain = true;
         if (!f->options->lock_path)
-                return 0;
+                return;
         f->flow_for_root = *f->flow;
         f->flow_for_root.diags = diags;
-        int r = ash_sandbox_check(diags);
-        if (r >= 0)
-                r = open_builder(f, &f->flow_for_root);
-        if (r >= 0) {
-                f->flow_for_root.diags = f->flow->diags;
-                snprintf(f->reader, sizeof f->reader, "rpmspec %s", f->buildroot->key);
-                p->plain = false;
-                return 0;
+        int r = open_builder(f);
+        p->plain = r < 0 || !open_readers(f);
+        if (ash_diags_n(diags))
+                p->plain_because = ash_arena_strdup(p->arena, ash_diags_at(diags, 0)->text);
+        f->flow_for_root.diags = f->flow->diags;
+        if (p->plain) {
+                free(f->readers);
+                f->readers = NULL;
         }
-        p->plain_because = ash_arena_strdup(p->arena, ash_diags_n(diags) ? ash_diags_at(diags, 0)->text : ash_strerror(r));
-        ash_flow_builder_free(f->builder);
-        f->builder = NULL;
+}
+
+static int open_roots(struct AshFlowPlanFacts *f) {
+        int r = 0;
+        for (size_t i = 0; f->readers && i < f->n; i++) {
+                Reader *reader = f->items[i].missing ? reader_of(f, f->items[i].component) : NULL;
+                if (!reader || reader->root)
+                        continue;
+                ash_flow_root_free(reader->buildroot);
+                reader->buildroot = NULL;
+                r = ash_flow_builder_root(f->builder, stage_text(f->plan, (size_t) (reader - f->readers)), NULL, 0, false, &reader->buildroot);
+                if (r >= 0)
+                        r = ash_specinfo_root_new(ash_build_root_layers(reader->buildroot->root), &reader->root, f->flow->diags);
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
@@ -336,14 +376,13 @@ static int collect_facts(AshFlow *flow, const AshFlowPlanOptions *options, AshFl
                 f->items[i].component = ash_config_component_at(flow->config, i);
         qsort(f->items, f->n, sizeof *f->items, by_component);
         read_cache(f);
-        r = choose_reader(f, p);
-        if (r < 0)
-                return r;
+        f->plan = p;
+        choose_reader(f, p);
         read_all(f, "rendering specs");
         size_t missing = 0;
         for (size_t i = 0; i < f->n; i++)
                 missing += f->items[i].missing;
-        if (missing && f->builder && (r = open_root(f)) < 0)
+        if (missing && (r = open_roots(f)) < 0)
                 return r;
         f->reading = true;
         if (missing)
@@ -414,10 +453,10 @@ static void make_components(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
 int ash_flow_plan_new(AshFlow *flow, const AshFlowPlanOptions *options, AshFlowPlan **ret) {
         _cleanup_(ash_flow_plan_free_p) AshFlowPlan *p = ash_calloc(1, sizeof *p);
         p->arena = ash_arena_new();
+        make_bases(flow, p);
         int r = collect_facts(flow, options, p);
         if (r < 0)
                 return r;
-        make_bases(flow, p);
         make_components(flow, p, options->arch);
         estimate(flow, p, options->arch);
         p->input.arch = ash_arena_slice(p->arena, options->arch).ptr;

@@ -27,7 +27,7 @@ typedef struct AshFlowPlan {
         AshFlowPlanItem *items;      /* of each */
         size_t n_read, n_cached, n_failed, n_from_builds; /* specs read now, known already, that cannot be read; components whose packages were built: their headers were taken */
         bool plain;                  /* specs were read without running rpm ... */
-        const char *plain_because;   /* ... because of this; NULL: it was asked for */
+        const char *plain_because;   /* ... because of this; or why another stage's buildroot read some of them; NULL: neither */
         struct AshFlowPlanFacts *facts; /* private: what slices point into */
 } AshFlowPlan;
 /* A spec that cannot be read is a diagnostic, counts in n_failed, and does not disturb the others. */

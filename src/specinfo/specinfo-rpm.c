@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include "specinfo-private.h"
 
-#define TOP "/builddir/build"
+#define TOP "/tmp/build"
 enum { WALL_MS = 120000, OUTPUT_MAX = 16 << 20 };
 
 struct AshSpecInfoRoot {
@@ -35,7 +35,7 @@ static int reach_layer(AshSpecInfoRoot *root, const char *path, AshDiags *diags)
 int ash_specinfo_root_new(const char *const *layers, AshSpecInfoRoot **ret, AshDiags *diags) {
         _cleanup_(ash_specinfo_root_free_p) AshSpecInfoRoot *root = ash_calloc(1, sizeof *root);
         root->arena = ash_arena_new();
-        int r = ash_sandbox_room_new(NULL, &root->room, diags);
+        int r = ash_sandbox_room_new(&(AshSandboxRoomOptions){}, &root->room, diags);
         for (; r >= 0 && *layers; layers++)
                 r = reach_layer(root, *layers, diags);
         if (r < 0)
@@ -190,7 +190,7 @@ int ash_specinfo_rpmspec(AshSpecInfoRoot *root, const AshSpecInfoInput *in, AshS
                 ash_array_push(&argv, *o);
         ash_array_push(&argv, NULL);
         const AshSandboxBind bind = { dir->path, TOP "/SOURCES", false };
-        static const char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/builddir", "LANG=C.UTF-8", "TZ=UTC0", NULL };
+        static const char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/tmp", "LANG=C.UTF-8", "TZ=UTC0", NULL };
         AshSandbox s = { .room = root->room, .argv = argv.items, .env = env, .layers = root->layers.items, .fresh = true, .uid = 1000, .gid = 1000, .binds = &bind, .n_binds = 1,
                          .limits = { .wall_ms = WALL_MS, .output = OUTPUT_MAX, .disk = 64 << 20, .processes = 256 } };
         r = ash_sandbox_run(&s, &result, diags);

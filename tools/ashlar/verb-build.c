@@ -135,9 +135,11 @@ static void print_sums(View *v) {
         for (size_t i = 0; i < v->n_critical; i++)
                 ash_cli_printf(cli, "%s %.*s", i ? " ->" : "", ASH_F(name_of(v, v->critical[i])));
         ash_cli_printf(cli, "\n%zu component%s, %.*s with %u at once\n", v->n_order, v->n_order == 1 ? "" : "s", ASH_F(cell_time(v, v->ms, true)), v->jobs);
+        const char *because = v->plan->plain_because;
         if (v->plan->plain)
-                ash_cli_printf(cli, "specs were read without running rpm%s%s%s: what only its macros know is left out\n", v->plan->plain_because ? " (" : "", v->plan->plain_because ? v->plan->plain_because : "",
-                               v->plan->plain_because ? ")" : "");
+                ash_cli_printf(cli, "specs were read without running rpm%s%s%s: what only its macros know is left out\n", because ? " (" : "", because ? because : "", because ? ")" : "");
+        else if (because)
+                ash_cli_printf(cli, "not every stage's buildroot can be made yet (%s): specs of those were read in another stage's\n", because);
 }
 
 static bool touches(const View *v, const AshGraphCycle *c) {
