@@ -13,7 +13,18 @@ typedef struct Run {
         bool ended;
 } Run;
 
-void ash_flow_builds_done(AshFlowBuilds *b) { ash_array_done(&b->items); }
+void ash_flow_builds_done(AshFlowBuilds *b) {
+        ash_array_foreach(&b->items, item)
+                free(item->reason);
+        ash_array_done(&b->items);
+}
+
+static char *first_error(const AshDiags *diags) {
+        for (size_t i = 0; i < ash_diags_n(diags); i++)
+                if (ash_diags_at(diags, i)->severity == ASH_ERROR)
+                        return ash_strdup(ash_diags_at(diags, i)->text);
+        return NULL;
+}
 
 static AshSlice name_of(const Run *run, uint32_t component) { return run->plan->input.components[component].name; }
 
@@ -52,7 +63,7 @@ static void hand_on(Run *run, uint32_t component, AshDiags *diags) {
 }
 
 static void take_end(Run *run, AshJobEnd *end) {
-        add_item(run, (AshFlowBuildsItem){ .component = end->id, .state = end->state, .code = end->code, .ms = end->ms, .packages = end->packages });
+        add_item(run, (AshFlowBuildsItem){ .component = end->id, .state = end->state, .code = end->code, .ms = end->ms, .packages = end->packages, .reason = end->state == ASH_JOB_FAILED ? first_error(end->diags) : NULL });
         hand_on(run, end->id, end->diags);
         if (end->state == ASH_JOB_BUILT || end->state == ASH_JOB_CACHED)
                 ash_graph_run_done(run->walk, end->id);

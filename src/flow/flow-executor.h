@@ -53,6 +53,7 @@ typedef struct AshFlowBuildsItem {
         uint64_t ms;
         size_t packages;
         uint32_t because;            /* of a skipped one: the component that failed */
+        char *reason;                /* of a failed one: the first thing that was said */
 } AshFlowBuildsItem;
 typedef struct AshFlowBuilds {
         ASH_ARRAY(AshFlowBuildsItem) items; /* in the order in which they ended; skipped ones behind the failed one */

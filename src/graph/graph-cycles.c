@@ -16,8 +16,8 @@ static size_t components_in(const AshGraph *g, const uint32_t *nodes, size_t n) 
         return k;
 }
 
-/* Components never need themselves directly: a cycle has a package and its component at least. */
-static bool is_cycle(const AshGraph *g, const uint32_t *nodes, size_t n) { return n > 1 && components_in(g, nodes, n) > 0; }
+/* A component alone is none: what it gave is never in its own buildroot. */
+static bool is_cycle(const AshGraph *g, const uint32_t *nodes, size_t n) { return components_in(g, nodes, n) > 1; }
 
 static int by_number(const void *a, const void *b) {
         uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;

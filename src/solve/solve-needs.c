@@ -18,6 +18,8 @@ static void tell(Walk *w, Id dep) {
         for (unsigned i = 0; i < w->n; i++)
                 pool_whatprovides(w->pool, w->conditions[i].dep);
         need.by = pool_whatprovides_ptr(w->pool, dep);
+        if (need.by[0] == SYSTEMSOLVABLE) /* features of rpm itself */
+                return;
         for (unsigned i = 0; i < w->n; i++) {
                 need.conditions[i].by = pool_whatprovides_ptr(w->pool, w->conditions[i].dep);
                 need.conditions[i].unless = w->conditions[i].unless;
@@ -73,6 +75,12 @@ static void walk(Walk *w, Id dep) {
         w->depth--;
 }
 
+static Id name_of(Pool *pool, Id dep) {
+        while (ISRELDEP(dep))
+                dep = GETRELDEP(pool, dep)->name;
+        return dep;
+}
+
 void ash_universe_needs(AshUniverse *u, uint32_t id, AshNeedFn fn, void *context) {
         ash_universe_prepare(u);
         Solvable *s = pool_id2solvable(u->pool, (Id) id);
@@ -81,7 +89,7 @@ void ash_universe_needs(AshUniverse *u, uint32_t id, AshNeedFn fn, void *context
         for (Offset at = s->requires; s->repo->idarraydata[at]; at++) {
                 Id dep = s->repo->idarraydata[at];
                 Walk w = { .pool = u->pool, .fn = fn, .context = context };
-                if (dep != SOLVABLE_PREREQMARKER && (ISRELDEP(dep) || strncmp(pool_id2str(u->pool, dep), "rpmlib(", 7) != 0))
+                if (dep != SOLVABLE_PREREQMARKER && strncmp(pool_id2str(u->pool, name_of(u->pool, dep)), "rpmlib(", 7) != 0)
                         walk(&w, dep);
         }
 }

@@ -136,11 +136,12 @@ class Plan(Case):
                          {"and": ["a", "b"], "or": ["b"], "if-no": [], "if-yes": ["a", "c"], "unless-yes": ["a"], "unless-no": ["c"], "else": ["b"], "with": ["a"], "deep": ["middle"], "deep-c": ["b", "c", "middle"]})
 
     def test_cycles(self):
+        # What needs itself is no cycle: what it gave is never in its own buildroot.
         self.project({"base-tools": "BuildRequires: base-tools", "x": "BuildRequires: y-devel", "y": "BuildRequires: x", "self": "BuildRequires: self"}, staged=["base-tools"])
         self.write("specs/y/y.spec", "Name: y\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildRequires: x\n%description\nx\n%package devel\nSummary: x\n%description devel\nx\n%files\n%files devel\n")
         plan = self.plan("plan", "--all")
-        self.assertEqual([(c["components"], c["broken"]) for c in plan["cycles"]], [(["base-tools"], True), (["self"], False), (["x", "y"], False)])
-        self.assertEqual(len(plan["cycles"][2]["would-break"]), 1)
+        self.assertEqual([(c["components"], c["broken"]) for c in plan["cycles"]], [(["x", "y"], False)])
+        self.assertEqual(len(plan["cycles"][0]["would-break"]), 1)
         text = self.run_ashlar("build", "plan", "--all").stdout
         self.assertIn("cycle of 2 components, which no stage breaks: x y", text)
         self.assertIn("x needs for its build y-devel", text)

@@ -171,8 +171,8 @@ class Judge:
         return inside
 
     def edges(self, core=CORE, stages=True):
-        """Component -> the components whose packages its buildroot has."""
-        return {n: set() if c.stage and stages else {self.owner[p] for p in self.root([*c.needs, *core])} for n, c in self.components.items()}
+        """Component -> the components whose packages its buildroot has; its own are never there."""
+        return {n: set() if c.stage and stages else {self.owner[p] for p in self.root([*c.needs, *core])} - {n} for n, c in self.components.items()}
 
 
 def reachable(edges, start):
@@ -186,6 +186,6 @@ def reachable(edges, start):
 
 
 def cycles(edges):
-    """Sets of components that need each other or themselves: by mutual reachability, without any cleverness."""
+    """Sets of components that need each other: by mutual reachability, without any cleverness."""
     far = {n: reachable(edges, n) for n in edges}
     return sorted({tuple(sorted(m for m in far[n] if n in far[m])) for n in edges if n in far[n]})

@@ -117,7 +117,7 @@ static AshSlice number(Builds *b, size_t n) { return ash_slice_str(ash_arena_pri
 static AshSlice why(Builds *b, const AshFlowBuildsItem *item) {
         if (item->state == ASH_JOB_SKIPPED)
                 return ash_slice_str(ash_arena_printf(b->arena, "needs %.*s", ASH_F(name_of(b, item->because))));
-        return item->state == ASH_JOB_FAILED ? ash_slice_str(ash_strerror(item->code)) : ASH_NOSLICE;
+        return item->state == ASH_JOB_FAILED ? ash_slice_str(item->reason ? item->reason : ash_strerror(item->code)) : ASH_NOSLICE;
 }
 
 static void print_items(Builds *b) {
@@ -157,6 +157,8 @@ static void json_items(Builds *b) {
                 ash_json_double(&j, "seconds", (double) item->ms / 1000);
                 if (item->state == ASH_JOB_SKIPPED)
                         ash_json_text(&j, "needs", name_of(b, item->because));
+                if (item->state == ASH_JOB_FAILED)
+                        ash_json_text(&j, "reason", why(b, item));
                 ash_json_end(&j, '}');
         }
         ash_json_end(&j, ']');
