@@ -63,6 +63,23 @@ io.open("/opt/l/before", "w"):close() error("on purpose")
         nodes, judge = self.as_rpm(["shell", "luaful"])
         self.assertIn("/opt/l/before", nodes)
 
+    def test_lua_of_newer_rpm(self):
+        """rpm.spawn (4.20; here rpm is 4.18): what packages of Fedora 43 call instead of posix.fork."""
+        self.kit.package("spawns", tags="Requires: shell", scripts="""%post -p <lua>
+assert(rpm.spawn({"mkdir", "-p", "/opt/made here"}) == 0)
+assert(rpm.spawn({"/bin/sh", "-c", "cat; echo $0 $1; echo bad >&2", "a b", "it's"}, {stdin = "/etc/group", stdout = "/opt/it's out", stderr = "/dev/null"}) == 0)
+assert(rpm.spawn({"/bin/sh", "-c", "echo more"}, {stdout = "/opt/it's out"}) == 0)
+local status, text, code = rpm.spawn({"/bin/sh", "-c", "exit 3"}, {stderr = "/dev/null"})
+assert(status == nil and type(text) == "string" and code == 3)
+status, text, code = rpm.spawn({"false-or-not-there"})
+assert(status == nil and code ~= 0)
+io.open("/opt/reached", "w"):close()
+""")
+        nodes = self.kit.project(self.dir / "p", ["shell", "spawns"]).dump()
+        self.assertTrue("/opt/reached" in nodes)
+        self.assertEqual(nodes["/opt/made here"]["type"], "dir")
+        self.assertEqual(nodes["/opt/it's out"]["sha256"], hashlib.sha256(b"root:x:0:\ndaemon:x:2:\nmail:x:8:\na b it's\nmore\n").hexdigest())
+
     def test_taking(self):
         """A hook sees the files of what is installed by then, and no others; a package's file stays the package's; hard links, capabilities, attributes of directories."""
         self.kit.package("early", tags="Requires: shell", install="mkdir -p %{buildroot}/opt/early; echo e > %{buildroot}/opt/early/e; echo one > %{buildroot}/opt/early/one; ln %{buildroot}/opt/early/one %{buildroot}/opt/early/two", files="/opt/early", scripts="""%post

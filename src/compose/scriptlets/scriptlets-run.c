@@ -4,7 +4,7 @@
 #include "rpm-run.h"
 #include "scriptlets-private.h"
 
-#define VERSION 3                    /* counts up when the same hook over the same tree gives another result */
+#define VERSION 4                    /* counts up when the same hook over the same tree gives another result */
 #define CACHE "scriptlet"
 #define OUTPUT_LINES 20              /* of a hook that failed, shown */
 enum { TIMEOUT = 300, TIMEOUT_MAX = 86400 }; /* seconds */
