@@ -1,5 +1,6 @@
 /* By which packages of its buildroot what a built package requires was met. */
 #include "flow-build.h"
+#include "flow-capability.h"
 #include "flow-package.h"
 
 typedef struct Needs {
@@ -17,9 +18,6 @@ static void needs_done(Needs *n) {
         ash_map_done(&n->providers);
         ash_arena_free(n->arena);
 }
-
-/* A name that a generator of rpm wrote, or a path: what upstreams' indices may not know. */
-static bool is_generated(AshSlice dep) { return !ash_slice_starts(dep, ASH_S("(")) && !ash_slice_starts(dep, ASH_S("rpmlib(")) && (ash_slice_starts(dep, ASH_S("/")) || ash_slice_find(dep, ASH_S("(")) > 0); }
 
 static int read_package(Needs *n, AshSlice sha256, AshSlice label, AshBytes *bytes, AshPackage *ret) {
         _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
@@ -50,7 +48,7 @@ static int read_root(Needs *n, const AshFlowRoot *root) {
                 AshPackage p;
                 r = read_package(n, root->packages[i].sha256, root->packages[i].nevra, &n->blobs[i], &p);
                 for (size_t k = 0; r >= 0 && k < p.deps[ASH_DEP_PROVIDES].n; k++)
-                        if (is_generated(p.deps[ASH_DEP_PROVIDES].items[k].name))
+                        if (ash_flow_is_capability(p.deps[ASH_DEP_PROVIDES].items[k].name))
                                 provide(n, p.deps[ASH_DEP_PROVIDES].items[k].name, p.name);
                 for (size_t k = 0; r >= 0 && k < p.n_files; k++)
                         provide(n, p.files[k], p.name);
@@ -84,7 +82,7 @@ static int find_needs(Needs *n, AshBuiltPackage *p, AshArena *arena) {
         p->needs = ash_arena_new_items(arena, AshBuiltNeed, requires->n + 1);
         p->n_needs = 0;
         for (size_t i = 0; i < requires->n; i++) {
-                const AshSlice *provider = is_generated(requires->items[i].name) ? ash_map_get(&n->providers, requires->items[i].name) : NULL;
+                const AshSlice *provider = ash_flow_is_capability(requires->items[i].name) ? ash_map_get(&n->providers, requires->items[i].name) : NULL;
                 if (provider)
                         add_need(p, *provider, requires->items[i].name, requires->n, arena);
         }

@@ -1,6 +1,7 @@
 /* Buildroots: what a stage has in each, solved over the states that the lock pins. */
 #include "build.h"
 #include "flow-build.h"
+#include "flow-capability.h"
 #include "flow-choice.h"
 #include "handlers.h"
 #include "scriptlets.h"
@@ -245,6 +246,26 @@ static void stage_requests(const Stage *stage, Requests *ret) {
                 ash_array_push(ret, ((AshRequest){ .what = stage->essential[i], .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_DEPENDENCY }));
 }
 
+/* What an index does not name is asked for by the packages that would have it; what was built here, and other repositories, may have it as well. */
+static int ask_by_package(AshFlowBuilder *b, const Stage *stage, AshRequest *request, AshArena *arena) {
+        AshDep dep;
+        _str_ AshStr any = {};
+        if (ash_dep_parse(request->what, &dep) < 0 || !ash_flow_is_capability(dep.name))
+                return 0;
+        ash_array_foreach(&stage->sources, s) {
+                AshSlice *names;
+                size_t n;
+                int r = ash_flow_capability(&b->flow, s->upstream, dep.name, arena, &names, &n);
+                if (r < 0)
+                        return r;
+                for (size_t i = 0; i < n; i++)
+                        ash_str_appendf(&any, " or %.*s", ASH_F(names[i]));
+        }
+        if (any.len)
+                request->what = ash_slice_str(ash_arena_printf(arena, "(%.*s%s)", ASH_F(request->what), any.ptr));
+        return 0;
+}
+
 static int solve(AshFlowBuilder *b, const Stage *stage, const Requests *requests, AshPkgSet **ret) {
         _cleanup_(ash_flow_choice_free_p) AshFlowChoice *choice = NULL;
         ASH_ARRAY(AshFlowLabelled) labelled = {};
@@ -302,7 +323,11 @@ static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, si
         stage_requests(stage, &requests);
         for (size_t i = 0; i < n_more; i++)
                 ash_array_push(&requests, more[i]);
-        int r = solve(b, stage, &requests, &set);
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < requests.n; i++)
+                r = ask_by_package(b, stage, &requests.items[i], root->arena);
+        if (r >= 0)
+                r = solve(b, stage, &requests, &set);
         ash_array_done(&requests);
         if (r < 0)
                 return r;

@@ -12,11 +12,13 @@ static AshId state_key(const AshUpstream *u, AshSlice arch, AshSlice snapshot) {
         return ash_id_of(ash_str_slice(&text));
 }
 
-/* Lines: snapshot, date, key, then the indices. */
+/* Lines: snapshot, date, key, then the indices, and behind them lists of files with their paths. */
 static void format_state(const AshLockUpstream *state, AshStr *out) {
         ash_str_appendf(out, "%.*s\n%.*s\n%.*s\n", ASH_F(state->snapshot), ASH_F(state->date), ASH_F(state->key));
         for (size_t i = 0; i < state->n_indices; i++)
                 ash_str_appendf(out, "%.*s\n", ASH_F(state->indices[i]));
+        for (size_t i = 0; i < state->n_contents; i++)
+                ash_str_appendf(out, "%.*s\n", ASH_F(state->contents[i]));
 }
 
 static bool parse_state(AshSlice text, AshArena *arena, AshLockUpstream *ret) {
@@ -27,8 +29,12 @@ static bool parse_state(AshSlice text, AshArena *arena, AshLockUpstream *ret) {
                 *heads[i] = ash_arena_slice(arena, line);
         }
         ret->indices = ash_arena_new_items(arena, AshSlice, text.len / 64 + 1);
+        ret->contents = ash_arena_new_items(arena, AshSlice, text.len / 64 + 1);
         while (ash_slice_next_line(&text, &line))
-                ret->indices[ret->n_indices++] = ash_arena_slice(arena, line);
+                if (line.len == 64)
+                        ret->indices[ret->n_indices++] = ash_arena_slice(arena, line);
+                else if (line.len > 64)
+                        ret->contents[ret->n_contents++] = ash_arena_slice(arena, line);
         return ret->snapshot.len == 64;
 }
 

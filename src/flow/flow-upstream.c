@@ -642,6 +642,9 @@ static AshLockUpstream *copy_state(const AshLockUpstream *from, AshArena *arena)
         to->indices = ash_arena_new_items(arena, AshSlice, from->n_indices + 1);
         for (; to->n_indices < from->n_indices; to->n_indices++)
                 to->indices[to->n_indices] = ash_arena_slice(arena, from->indices[to->n_indices]);
+        to->contents = ash_arena_new_items(arena, AshSlice, from->n_contents + 1);
+        for (; to->n_contents < from->n_contents; to->n_contents++)
+                to->contents[to->n_contents] = ash_arena_slice(arena, from->contents[to->n_contents]);
         return to;
 }
 
@@ -652,6 +655,8 @@ static void lock_apt_pinned(const AshFlowUpstream *u, AshArena *arena, AshLockUp
         ret->key = p->key;
         ret->indices = p->indices;
         ret->n_indices = p->n_indices;
+        ret->contents = p->contents;
+        ret->n_contents = p->n_contents;
 }
 
 static void lock_apt(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret) {
@@ -672,12 +677,47 @@ static void lock_apt(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream 
                         ash_hex(i->sha256, 32, hex);
                         ret->indices[ret->n_indices++] = ash_arena_slice(arena, ash_slice_str(hex));
                 }
+        ret->contents = ash_arena_new_items(arena, AshSlice, u->snapshot->contents.n);
+        ash_array_foreach(&u->snapshot->contents, c) {
+                ash_hex(c->sha256, 32, hex);
+                ret->contents[ret->n_contents++] = ash_slice_str(ash_arena_printf(arena, "%s %s", c->path, hex));
+        }
 }
 
 void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUpstream *ret) {
         *ret = (AshLockUpstream){ .name = ash_arena_slice(arena, u->name), .arch = ash_arena_slice(arena, u->arch), .type = ash_arena_slice(arena, u->type) };
         u->ops->lock(u, arena, ret);
 }
+
+/* "main/Contents-amd64.gz HEX" to where it is: by its digest for as long as the mirror keeps it (wiki.debian.org "RepositoryFormat", Acquire-By-Hash), else by its name. */
+static bool contents_of(AshFlowUpstream *u, const char *mirror, AshSlice text, AshArena *arena, AshFlowContents *ret) {
+        AshSlice path, hex;
+        if (!ash_slice_next_word(&text, &path) || !ash_slice_next_word(&text, &hex) || ash_id_parse(hex, &ret->id) < 0)
+                return false;
+        AshSlice dir = ash_path_dir(path);
+        const char *by_hash = ash_arena_printf(arena, "dists/%s/%.*s/by-hash/SHA256/%.*s", u->archive.suite, ASH_F(dir), ASH_F(hex)), *by_name = ash_arena_printf(arena, "dists/%s/%.*s", u->archive.suite, ASH_F(path));
+        ret->urls = ash_arena_new_items(arena, const char *, 3);
+        ret->urls[0] = ash_apt_url(mirror, ash_slice_str(by_hash), arena);
+        ret->urls[1] = ash_apt_url(mirror, ash_slice_str(by_name), arena);
+        ret->label = ash_arena_strndup(arena, path.ptr, path.len);
+        return ret->urls[0] != NULL;
+}
+
+int ash_flow_upstream_contents(AshFlowUpstream *u, AshArena *arena, AshFlowContents **ret, size_t *ret_n) {
+        AshLockUpstream state;
+        _free_ char *mirror = NULL, *keyring = NULL;
+        *ret_n = 0;
+        if (u->ops->open != open_apt)
+                return 0;
+        ash_flow_upstream_lock(u, arena, &state);
+        int r = ash_apt_find_mirror(&u->archive, "/", &mirror, &keyring, u->flow->diags);
+        *ret = ash_arena_new_items(arena, AshFlowContents, state.n_contents + 1);
+        for (size_t i = 0; r >= 0 && i < state.n_contents; i++)
+                *ret_n += contents_of(u, mirror, state.contents[i], arena, &(*ret)[*ret_n]);
+        return r;
+}
+
+AshSlice ash_flow_upstream_lib(const AshFlowUpstream *u) { return ash_slice_eqs(u->arch, "aarch64") ? ASH_S("aarch64-linux-gnu") : ASH_S("x86_64-linux-gnu"); }
 
 static int count_apt(AshFlowUpstream *u, size_t *ret) {
         int r = need_universe(u);

@@ -51,6 +51,15 @@ int ash_flow_upstream_essential(AshFlowUpstream *u, AshArena *arena, AshSlice **
 /* Brings packages (as the solver gave them) into the store; ret has n places. What was brought before is not fetched again. */
 int ash_flow_upstream_realize(AshFlowUpstream *u, const AshPackage *const *packages, size_t n, AshArena *arena, AshLockPackage *ret);
 
+/* Lists of files of an apt upstream, each by digest and where it can be had; none for other kinds, and for states that were locked before locks named them. In the arena. */
+typedef struct AshFlowContents {
+        AshId id;
+        const char **urls;           /* NULL-terminated */
+        const char *label;
+} AshFlowContents;
+int ash_flow_upstream_contents(AshFlowUpstream *u, AshArena *arena, AshFlowContents **ret, size_t *ret_n);
+AshSlice ash_flow_upstream_lib(const AshFlowUpstream *u); /* the directory of its architecture's libraries, as Debian names it */
+
 /* ---- what an upstream has: its packages in its own order, with what its metadata says (relations only where it costs nothing); texts live as long as the upstream or the arena ---- */
 AshSlice ash_flow_upstream_revision(const AshFlowUpstream *u);                   /* rpm-md: as repomd.xml says; else empty */
 int ash_flow_upstream_count(AshFlowUpstream *u, size_t *ret);

@@ -15,8 +15,11 @@ static void read_upstreams(Reader *r, const AshTomlValue *root) {
         for (size_t i = 0; list && i < list->array.n; i++) {
                 const AshTomlValue *t = list->array.items[i];
                 AshLockUpstream *u = &l->upstreams[l->n_upstreams++];
-                *u = (AshLockUpstream){ ash_state_text(&r->state, t, "name", true), ash_state_text(&r->state, t, "arch", true), ash_state_text(&r->state, t, "type", true), ash_state_digest(&r->state, t, "snapshot", true), ash_state_text(&r->state, t, "date", false), ash_state_text(&r->state, t, "key", false), NULL, 0, ash_state_digest(&r->state, t, "importer", false) };
+                *u = (AshLockUpstream){ .name = ash_state_text(&r->state, t, "name", true), .arch = ash_state_text(&r->state, t, "arch", true), .type = ash_state_text(&r->state, t, "type", true),
+                                        .snapshot = ash_state_digest(&r->state, t, "snapshot", true), .date = ash_state_text(&r->state, t, "date", false), .key = ash_state_text(&r->state, t, "key", false),
+                                        .importer = ash_state_digest(&r->state, t, "importer", false) };
                 u->indices = ash_state_texts(&r->state, t, "indices", &u->n_indices);
+                u->contents = ash_state_texts(&r->state, t, "contents", &u->n_contents);
         }
 }
 

@@ -16,6 +16,8 @@ static AshTomlValue *upstreams(AshArena *a, const AshLock *l) {
                 ash_state_member_text(&t, "key", u->key);
                 ash_state_member_text(&t, "importer", u->importer);
                 ash_state_member(&t, "indices", ash_state_put_texts(a, u->indices, u->n_indices));
+                if (u->n_contents)
+                        ash_state_member(&t, "contents", ash_state_put_texts(a, u->contents, u->n_contents));
                 items[i] = ash_state_table(&t, true);
         }
         return ash_state_put(a, ash_toml_array(items, l->n_upstreams));

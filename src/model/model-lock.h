@@ -10,6 +10,8 @@ typedef struct AshLockUpstream {
         AshSlice key;                /* fingerprint of the key that signed it; empty: none known */
         AshSlice *indices;           /* SHA-256 (hex) of the index files */
         size_t n_indices;
+        AshSlice *contents;          /* apt: its lists of files, "PATH SHA256" (hex) each, the path below the suite's directory: fetched when a build asks for what only they tell */
+        size_t n_contents;
         AshSlice importer;           /* apt: digest (hex) of the importer's version and of the tables that it works by; empty for others */
 } AshLockUpstream;
 

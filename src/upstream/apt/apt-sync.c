@@ -11,6 +11,9 @@ void ash_apt_snapshot_free(AshAptSnapshot *s) {
                 free(i->component);
         }
         ash_array_done(&s->indices);
+        ash_array_foreach(&s->contents, c)
+                free(c->path);
+        ash_array_done(&s->contents);
         free(s->mirror);
         free(s->date);
         free(s);
@@ -291,6 +294,29 @@ static void find_signer(const char *path, const char *keyring, AshAptSnapshot *s
         }
 }
 
+/* " DIGEST SIZE PATH" below "SHA256:" (wiki.debian.org "RepositoryFormat", MD5Sum, SHA1, SHA256). */
+static void find_contents(const AshAptArchive *a, AshSlice release, AshAptSnapshot *s) {
+        bool inside = false;
+        AshSlice line, digest, size, path, component;
+        while (ash_slice_next_line(&release, &line)) {
+                if (!line.len || line.ptr[0] != ' ') {
+                        inside = ash_slice_starts(line, ASH_S("SHA256:"));
+                        continue;
+                }
+                AshAptContents one = {};
+                if (!inside || !ash_slice_next_word(&line, &digest) || !ash_slice_next_word(&line, &size) || !ash_slice_next_word(&line, &path) || digest.len != 64 || ash_unhex(digest, one.sha256, 32) < 0)
+                        continue;
+                AshSlice words = ash_slice_str(a->components);
+                while (ash_slice_next_word(&words, &component)) {
+                        _free_ char *own = ash_asprintf("%.*s/Contents-%s.gz", ASH_F(component), a->arch), *all = ash_asprintf("%.*s/Contents-all.gz", ASH_F(component));
+                        if (!ash_slice_eqs(path, own) && !ash_slice_eqs(path, all))
+                                continue;
+                        one.path = ash_slice_dup(path);
+                        ash_array_push(&s->contents, one);
+                }
+        }
+}
+
 static int read_release(const AshAptArchive *a, int fd, const char *keyring, AshAptSnapshot *s, AshDiags *diags) {
         _dirlist_ AshDirList list = {};
         int r = ash_dir_list(fd, "lists", &list);
@@ -305,6 +331,7 @@ static int read_release(const AshAptArchive *a, int fd, const char *keyring, Ash
                 ash_digest_of(ASH_SHA256, ash_bytes_slice(&bytes), s->release_sha256);
                 _free_ char *whole = ash_asprintf("%s/%s", a->state_dir, path);
                 find_signer(whole, keyring, s);
+                find_contents(a, ash_bytes_slice(&bytes), s);
                 for (rest = ash_bytes_slice(&bytes); ash_slice_next_line(&rest, &line);)
                         if (ash_slice_starts(line, ASH_S("Date: "))) {
                                 s->date = ash_slice_dup(ash_slice_trim(ash_slice_from(line, 6)));

@@ -19,12 +19,18 @@ typedef struct AshAptIndex {
         uint8_t sha256[32];
         bool is_sources;
 } AshAptIndex;
+/* A list of files that the Release file names; it is not fetched with the indices. */
+typedef struct AshAptContents {
+        char *path;                /* below "dists/SUITE/": "main/Contents-amd64.gz" */
+        uint8_t sha256[32];
+} AshAptContents;
 typedef struct AshAptSnapshot {
         char *mirror;              /* base URL, ending in '/'; a package's file name follows it. Never to be written into a project */
         char *date;                /* of the Release file, as it says: "Sat, 06 Sep 2025 ..." */
         uint8_t release_sha256[32]; /* of InRelease */
         char key[65];              /* fingerprint of the key that signed it; "" when gpgv cannot be asked (apt has checked it all the same) */
         ASH_ARRAY(AshAptIndex) indices;
+        ASH_ARRAY(AshAptContents) contents; /* of the components, for the architecture and for all */
 } AshAptSnapshot;
 void ash_apt_snapshot_free(AshAptSnapshot *s);
 ASH_DEFINE_CLEANUP(AshAptSnapshot *, ash_apt_snapshot_free)

@@ -1,0 +1,260 @@
+#include "apt-contents.h"
+
+/* ---- a path to what its package provides ---- */
+static bool cut_prefix(AshSlice *s, AshSlice prefix) {
+        if (!ash_slice_starts(*s, prefix))
+                return false;
+        *s = ash_slice_from(*s, prefix.len);
+        return true;
+}
+
+static bool cut_suffix(AshSlice *s, AshSlice suffix) {
+        if (!ash_slice_ends(*s, suffix))
+                return false;
+        *s = ash_slice(s->ptr, s->len - suffix.len);
+        return true;
+}
+
+/* "40" of "5.40/x", the directory of a version. */
+static bool cut_version(AshSlice *s) {
+        size_t n = 0;
+        while (n < s->len && (s->ptr[n] == '.' || (s->ptr[n] >= '0' && s->ptr[n] <= '9')))
+                n++;
+        if (!n || n >= s->len || s->ptr[n] != '/')
+                return false;
+        *s = ash_slice_from(*s, n + 1);
+        return true;
+}
+
+static bool has_slash(AshSlice s) { return ash_slice_find(s, ASH_S("/")) >= 0; }
+
+static bool is_name(AshSlice s) {
+        for (size_t i = 0; i < s.len; i++)
+                if (strchr(" \t()<>=,", s.ptr[i]))
+                        return false;
+        return s.len > 0;
+}
+
+static bool wrap(AshStr *out, const char *kind, AshSlice name) {
+        if (!is_name(name))
+                return false;
+        ash_str_appendf(out, "%s(%.*s)", kind, ASH_F(name));
+        return true;
+}
+
+static bool perl_module(AshSlice rest, AshStr *out) {
+        if (!cut_suffix(&rest, ASH_S(".pm")) || !is_name(rest))
+                return false;
+        ash_str_append_str(out, "perl(");
+        for (size_t i = 0; i < rest.len; i++)
+                if (rest.ptr[i] == '/')
+                        ash_str_append_str(out, "::");
+                else
+                        ash_str_append(out, ash_slice(rest.ptr + i, 1));
+        ash_str_append_str(out, ")");
+        return true;
+}
+
+/* PEP 503: lower case, runs of "-_." are one "-". */
+static bool python_distribution(AshSlice rest, AshStr *out) {
+        AshSlice dir = rest;
+        ptrdiff_t slash = ash_slice_find(rest, ASH_S("/"));
+        if (slash >= 0)
+                dir = ash_slice(rest.ptr, (size_t) slash);
+        if (!cut_suffix(&dir, ASH_S(".dist-info")) && !cut_suffix(&dir, ASH_S(".egg-info")))
+                return false;
+        ptrdiff_t dash = ash_slice_find(dir, ASH_S("-"));
+        if (dash > 0)
+                dir = ash_slice(dir.ptr, (size_t) dash);
+        if (!is_name(dir))
+                return false;
+        ash_str_append_str(out, "python3dist(");
+        for (size_t i = 0; i < dir.len; i++) {
+                char c = dir.ptr[i];
+                bool mark = c == '-' || c == '_' || c == '.';
+                if (mark && i && strchr("-_.", dir.ptr[i - 1]))
+                        continue;
+                c = mark ? '-' : c >= 'A' && c <= 'Z' ? (char) (c | 32) : c;
+                ash_str_append(out, ash_slice(&c, 1));
+        }
+        ash_str_append_str(out, ")");
+        return true;
+}
+
+static bool cmake_config(AshSlice rest, AshStr *out) {
+        AshSlice base = ash_path_base(rest);
+        return (cut_suffix(&base, ASH_S("Config.cmake")) || cut_suffix(&base, ASH_S("-config.cmake"))) && wrap(out, "cmake", base);
+}
+
+static bool pkgconfig_file(AshSlice rest, AshStr *out) { return !has_slash(rest) && cut_suffix(&rest, ASH_S(".pc")) && wrap(out, "pkgconfig", rest); }
+
+/* "libz.so.1" is what programs name; "libz.so" and "libz.so.1.3.1" are not. */
+static bool library(AshSlice rest, AshStr *out) {
+        ptrdiff_t so = ash_slice_find(rest, ASH_S(".so."));
+        if (so <= 0 || !is_name(rest))
+                return false;
+        for (size_t i = (size_t) so + 4; i < rest.len; i++)
+                if (rest.ptr[i] < '0' || rest.ptr[i] > '9')
+                        return false;
+        ash_str_appendf(out, "%.*s()(64bit)", ASH_F(rest));
+        return true;
+}
+
+/* Below usr/lib/ARCH/. */
+static bool arch_dependent(AshSlice rest, AshStr *out) {
+        if (!has_slash(rest))
+                return library(rest, out);
+        if (cut_prefix(&rest, ASH_S("pkgconfig/")))
+                return pkgconfig_file(rest, out);
+        if (cut_prefix(&rest, ASH_S("perl-base/")))
+                return perl_module(rest, out);
+        if (cut_prefix(&rest, ASH_S("perl5/")) || cut_prefix(&rest, ASH_S("perl/")))
+                return cut_version(&rest) && perl_module(rest, out);
+        return cut_prefix(&rest, ASH_S("cmake/")) && cmake_config(rest, out);
+}
+
+static bool shared(AshSlice rest, AshStr *out) {
+        if (cut_prefix(&rest, ASH_S("pkgconfig/")))
+                return pkgconfig_file(rest, out);
+        if (cut_prefix(&rest, ASH_S("perl5/")))
+                return perl_module(rest, out);
+        if (cut_prefix(&rest, ASH_S("perl/")))
+                return cut_version(&rest) && perl_module(rest, out);
+        return cut_prefix(&rest, ASH_S("cmake/")) && cmake_config(rest, out);
+}
+
+static bool capability_of(AshSlice path, AshSlice lib, AshStr *out) {
+        AshSlice rest = path;
+        if (!cut_prefix(&rest, ASH_S("usr/")))
+                return false;
+        if (ash_slice_starts(rest, ASH_S("bin/")) || ash_slice_starts(rest, ASH_S("sbin/"))) {
+                bool good = is_name(path) && !has_slash(ash_slice_from(rest, (size_t) ash_slice_find(rest, ASH_S("/")) + 1));
+                if (good)
+                        ash_str_appendf(out, "/%.*s", ASH_F(path));
+                return good;
+        }
+        if (cut_prefix(&rest, ASH_S("share/")))
+                return shared(rest, out);
+        if (!cut_prefix(&rest, ASH_S("lib/")))
+                return false;
+        if (cut_prefix(&rest, ASH_S("python3/dist-packages/")))
+                return python_distribution(rest, out);
+        if (cut_prefix(&rest, ASH_S("pkgconfig/")))
+                return pkgconfig_file(rest, out);
+        if (cut_prefix(&rest, ASH_S("cmake/")))
+                return cmake_config(rest, out);
+        return cut_prefix(&rest, lib) && cut_prefix(&rest, ASH_S("/")) && arch_dependent(rest, out);
+}
+
+/* "usr/bin/x   section/one,area/section/two": a path may have blanks, the list of packages has none. */
+static void scan_line(AshSlice line, AshSlice lib, AshStr *out) {
+        size_t end = line.len;
+        while (end && line.ptr[end - 1] != ' ' && line.ptr[end - 1] != '\t')
+                end--;
+        AshSlice packages = ash_slice_from(line, end), path = ash_slice(line.ptr, end), one;
+        char capability[512];
+        size_t start = out->len;
+        while (path.len && (path.ptr[path.len - 1] == ' ' || path.ptr[path.len - 1] == '\t'))
+                path.len--;
+        bool good = path.len && capability_of(path, lib, out);
+        size_t n = out->len - start;
+        out->len = start;
+        if (!good || n > sizeof capability)
+                return;
+        memcpy(capability, out->ptr + start, n);
+        while (packages.len && ash_slice_split(&packages, ',', &one))
+                ash_str_appendf(out, "%.*s\t%.*s\n", (int) n, capability, ASH_F(ash_path_base(one)));
+}
+
+int ash_apt_contents_scan(AshReader *contents, AshSlice lib, AshStr *out) {
+        enum { CHUNK = 1 << 20 };
+        _free_ char *buffer = ash_malloc(CHUNK);
+        size_t held = 0;
+        for (;;) {
+                ssize_t got = ash_reader_read(contents, buffer + held, CHUNK - held);
+                if (got < 0)
+                        return (int) got;
+                held += (size_t) got;
+                const char *at = buffer, *end = buffer + held, *stop;
+                while ((stop = memchr(at, '\n', (size_t) (end - at)))) {
+                        if (end - at > 4 && at[0] == 'u' && (at[4] == 'b' || at[4] == 's' || at[4] == 'l')) /* usr/bin, usr/sbin, usr/share, usr/lib */
+                                scan_line(ash_slice(at, (size_t) (stop - at)), lib, out);
+                        at = stop + 1;
+                }
+                held = (size_t) (end - at);
+                memmove(buffer, at, held);
+                if (!got)
+                        break;
+                if (held == CHUNK)
+                        return -ASH_ERR_LIMIT;
+        }
+        if (held)
+                scan_line(ash_slice(buffer, held), lib, out);
+        return 0;
+}
+
+/* ---- the table ---- */
+static int by_text(const void *a, const void *b) { return ash_slice_cmp(*(const AshSlice *) a, *(const AshSlice *) b); }
+
+void ash_apt_contents_sort(AshSlice lines, AshStr *out) {
+        ASH_ARRAY(AshSlice) all = {};
+        AshSlice line;
+        while (ash_slice_next_line(&lines, &line))
+                if (line.len)
+                        ash_array_push(&all, line);
+        if (all.n)
+                qsort(all.items, all.n, sizeof *all.items, by_text);
+        for (size_t i = 0; i < all.n; i++)
+                if (!i || !ash_slice_eq(all.items[i - 1], all.items[i]))
+                        ash_str_appendf(out, "%.*s\n", ASH_F(all.items[i]));
+        ash_array_done(&all);
+}
+
+static AshSlice line_at(AshSlice table, size_t at, size_t *ret_start) {
+        while (at && table.ptr[at - 1] != '\n')
+                at--;
+        *ret_start = at;
+        AshSlice rest = ash_slice_from(table, at);
+        const char *end = memchr(rest.ptr, '\n', rest.len);
+        return ash_slice(rest.ptr, end ? (size_t) (end - rest.ptr) : rest.len);
+}
+
+/* "wanted TAB" against a line: the tab sorts before whatever a longer name goes on with. */
+static int compare(AshSlice line, AshSlice wanted) {
+        int c = memcmp(line.ptr, wanted.ptr, ASH_MIN(line.len, wanted.len));
+        return c ? c : line.len < wanted.len ? -1 : 0;
+}
+
+static void find(AshSlice table, AshSlice wanted, AshArena *arena, AshSlice **ret, size_t *ret_n) {
+        size_t low = 0, high = table.len, start;
+        while (low < high) {
+                AshSlice line = line_at(table, low + (high - low) / 2, &start);
+                if (compare(line, wanted) < 0)
+                        low = start + line.len + 1;
+                else
+                        high = start;
+        }
+        ASH_ARRAY(AshSlice) found = {};
+        AshSlice rest = ash_slice_from(table, ASH_MIN(low, table.len)), line;
+        while (ash_slice_next_line(&rest, &line) && ash_slice_starts(line, wanted))
+                ash_array_push(&found, ash_slice_from(line, wanted.len));
+        *ret = ash_arena_new_items(arena, AshSlice, found.n + 1);
+        for (*ret_n = 0; *ret_n < found.n; ++*ret_n)
+                (*ret)[*ret_n] = ash_arena_slice(arena, found.items[*ret_n]);
+        ash_array_done(&found);
+}
+
+void ash_apt_contents_find(AshSlice table, AshSlice capability, AshArena *arena, AshSlice **ret, size_t *ret_n) {
+        AshSlice name = capability;
+        const char *before = "";
+        if (ash_slice_starts(name, ASH_S("/bin/")) || ash_slice_starts(name, ASH_S("/sbin/")))
+                before = "/usr";
+        else if (cut_prefix(&name, ASH_S("python3."))) {
+                ptrdiff_t dist = ash_slice_find(name, ASH_S("dist("));
+                name = dist > 0 ? ash_slice_from(name, (size_t) dist) : capability;
+                before = dist > 0 ? "python3" : "";
+        }
+        find(table, ash_slice_str(ash_arena_printf(arena, "%s%.*s\t", before, ASH_F(name))), arena, ret, ret_n);
+        if (!*ret_n && ash_slice_starts(name, ASH_S("/usr/sbin/"))) /* the two are one directory elsewhere */
+                find(table, ash_slice_str(ash_arena_printf(arena, "/usr/bin/%.*s\t", ASH_F(ash_slice_from(name, 10)))), arena, ret, ret_n);
+}
