@@ -4,9 +4,9 @@ import calendar, hashlib, json, os, pathlib, re, shutil, struct, subprocess, sys
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import rpmkit  # noqa: E402
 from ashcli import ASHLAR  # noqa: E402
+from diskjudge import MIB, Ext4, Judges, sfdisk, sha  # noqa: E402
 from test_image import FS, PROJECT  # noqa: E402
 
-MIB = 1 << 20
 def long(text):
     """"@x9@" is nine times x."""
     return re.sub(r"@(.)(\d+)@", lambda m: m[1] * int(m[2]), text)
@@ -28,44 +28,7 @@ SMALL = TWO.replace('"esp"', '"esp", size = "40M"')
 KIT = dict(name="kit", install=rpmkit.FULL_INSTALL, files=rpmkit.FULL_FILES)
 
 
-def sha(data):
-    return hashlib.sha256(data).hexdigest()
-
-
-def sfdisk(path):
-    table = json.loads(subprocess.run(["sfdisk", "--json", path], check=True, capture_output=True, text=True).stdout)["partitiontable"]
-    return table, table["partitions"]
-
-
-class Ext4:
-    """An ext4 file system, read by debugfs."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def run(self, *commands):
-        script = self.path.with_suffix(".debugfs")
-        script.write_text("".join(c + "\n" for c in commands))
-        p = subprocess.run(["debugfs", "-f", script, self.path], check=True, capture_output=True, text=True, errors="surrogateescape")
-        bad = [x for x in p.stderr.splitlines() if not x.startswith("debugfs 1.")]
-        assert not bad, bad[:5]
-        return re.split(r"(?m)^debugfs: .*\n", p.stdout)[1:]
-
-    def stats(self, paths):
-        out = {}
-        for path, text in zip(paths, self.run(*(f'stat "{p}"' for p in paths))):
-            head = re.match(r"Inode: (\d+)\s+Type: (.*?)\s+Mode:\s+(\d+)\s+Flags: (0x\w+)", text)
-            d = dict(ino=int(head[1]), type=head[2], mode=int(head[3], 8), flags=int(head[4], 16), text=text)
-            d["uid"], d["gid"] = map(int, re.search(r"User:\s+(\d+)\s+Group:\s+(\d+)", text).groups())
-            d["links"] = int(re.search(r"Links: (\d+)", text)[1])
-            d["mtime"] = int(re.search(r"mtime: 0x(\w+)", text)[1], 16)
-            d["size"] = int((re.search(r"Size: (\d+)", text) or [0, 0])[1])
-            d["blocks"] = int(re.search(r"Blockcount: (\d+)", text)[1])
-            out[path] = d
-        return out
-
-
-class Disk(unittest.TestCase):
+class Disk(Judges, unittest.TestCase):
     maxDiff = 6000
 
     @classmethod
@@ -106,88 +69,6 @@ class Disk(unittest.TestCase):
         self.configure(**kw)
         self.ashlar("lock")
         return self.ashlar("image", "build", "disk", *args, status=status)
-
-    def dump(self):
-        nodes = {}
-        for line in self.ashlar("image", "dump", "disk").stdout.splitlines()[1:]:
-            f = line.split(" ")
-            path = re.sub(rb"\\x(..)", lambda m: bytes([int(m[1], 16)]), f[0].encode()).decode()
-            nodes[path] = dict(type=f[1], mode=int(f[2], 8), ids=f[3], mtime=int(f[5]), **dict(x.split("=", 1) for x in f[7:]))
-        return nodes
-
-    def cut(self, raw, part, name):
-        out = self.dir / name
-        subprocess.run(["dd", "status=none", "bs=1M", "conv=sparse", f"if={raw}", f"of={out}", f"skip={part['start'] * 512 // MIB}", f"count={part['size'] * 512 // MIB}"], check=True)
-        return out
-
-    def check_ext4(self, path, nodes, mount="/"):
-        """Everything that debugfs sees against the dump."""
-        p = subprocess.run(["e2fsck", "-fn", path], capture_output=True, text=True)
-        self.assertEqual((p.returncode, len(p.stdout.splitlines())), (0, 6), p.stdout + p.stderr)
-        fs, back = Ext4(path), self.dir / "back"
-        shutil.rmtree(back, ignore_errors=True)
-        back.mkdir()
-        inside = {("/" + k[len(mount):].lstrip("/")): v for k, v in nodes.items() if k == mount or mount == "/" or k.startswith(mount + "/")}
-        stats = fs.stats(list(inside))
-        types = {"file": "regular", "dir": "directory", "link": "symlink", "char": "character special", "block": "block special", "fifo": "FIFO"}
-        first, files = {}, []
-        for i, (k, v) in enumerate(inside.items()):
-            s = stats[k]
-            body = nodes[v["hard"]] if "hard" in v else v
-            self.assertEqual((s["type"], s["mode"], f"{s['uid']}:{s['gid']}", s["mtime"]), (types[v["type"]], v["mode"], body["ids"], body["mtime"]), k)
-            if v["type"] == "file":
-                self.assertEqual(s["size"], int(body.get("size", 0)), k)
-                files.append((k, body))
-            if "hard" in v:
-                self.assertEqual(s["ino"], stats["/" + v["hard"][len(mount):].lstrip("/")]["ino"], k)
-            if v["type"] == "link" and len(v["to"]) < 60:
-                self.assertIn(f'Fast link dest: "{v["to"]}"', s["text"], k)
-            if v["type"] in ("char", "block"):
-                major, minor = os.major(int(v["rdev"])), os.minor(int(v["rdev"]))
-                self.assertIn(f"Device major/minor number: {major:02}:{minor:02}", s["text"], k)
-            for name in (x for x in v if x.startswith("xattr.")):
-                value = fs.run(f'ea_get -x "{k}" {name[6:]}')[0]
-                self.assertEqual("".join(value.split("=", 1)[1].split()), v[name], k)
-        fs.run(*(f'dump "{k}" {back}/{i}' for i, (k, _) in enumerate(files)))
-        for i, (k, body) in enumerate(files):
-            self.assertEqual(sha((back / str(i)).read_bytes()), body.get("sha256", sha(b"")), k)
-        names = set()
-        for d, text in zip([k for k, v in inside.items() if v["type"] == "dir"], fs.run(*(f'ls -p "{k}"' for k, v in inside.items() if v["type"] == "dir"))):
-            names |= {(d.rstrip("/") + "/" + line.split("/")[5]) for line in text.splitlines() if line.count("/") >= 6} - {d.rstrip("/") + "/.", d.rstrip("/") + "/.."}
-        self.assertEqual(names - {"/lost+found"}, set(inside) - {"/"} - {x for x in inside if self.hidden(x, mount)})
-        return fs, stats
-
-    def hidden(self, path, mount):
-        return False
-
-    def check_fat(self, path, nodes, mount):
-        p = subprocess.run(["fsck.fat", "-n", "-v", path], capture_output=True, text=True)
-        self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
-        self.assertNotRegex(p.stdout, r"(?i)differ|corrupt|wrong|dirty|fixed", p.stdout)
-        back = self.dir / "fat"
-        shutil.rmtree(back, ignore_errors=True)
-        back.mkdir()
-        env = {**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"}
-        if any(k.startswith(mount + "/") for k in nodes):
-            subprocess.run(["mcopy", "-s", "-Q", "-m", "-i", path, "::*", back], check=True, env=env, capture_output=True)
-        found = {mount + "/" + str(f.relative_to(back)): f for f in back.rglob("*")}
-        want = {k: v for k, v in nodes.items() if k.startswith(mount + "/")}
-        self.assertEqual(set(found), set(want))
-        for k, v in want.items():
-            self.assertEqual(found[k].is_dir(), v["type"] == "dir", k)
-            if v["type"] == "file":
-                self.assertEqual(sha(found[k].read_bytes()), v.get("sha256", sha(b"")), k)
-                self.assertEqual(int(found[k].stat().st_mtime), v["mtime"] // 2 * 2, k)
-        return p.stdout
-
-    def check_table(self, raw):
-        p = subprocess.run(["sfdisk", "--verify", raw], capture_output=True, text=True)
-        self.assertEqual((p.returncode, p.stdout.splitlines()[1]), (0, "No errors detected."), p.stdout + p.stderr)
-        table, parts = sfdisk(raw)
-        self.assertEqual((table["label"], table["firstlba"], table["lastlba"]), ("gpt", 34, raw.stat().st_size // 512 - 34))
-        self.assertTrue(all(p["start"] % 2048 == 0 and p["size"] % 2048 == 0 for p in parts), parts)
-        self.assertEqual(raw.stat().st_size % MIB, 0)
-        return table, parts
 
     # ---- the tests ----
     def test_default_disk(self):
@@ -369,6 +250,30 @@ class Disk(unittest.TestCase):
             self.assertNotIn("up to date", self.ashlar("image", "build", "disk").stdout)
         out = json.loads(self.ashlar("--json", "image", "build", "disk", "--force").stdout)[0]["outputs"]
         self.assertEqual([(o["format"], o["size"], o["written"]) for o in out], [("raw", raw.stat().st_size, True), ("qcow2", qcow2.stat().st_size, True)])
+
+    def test_host_is_full(self):
+        """The disk of the host has room for the image that is there, and none for a second one beside it: the first one stays."""
+        if os.geteuid() or not shutil.which("unshare"):
+            self.skipTest("needs a mount namespace")
+        self.build(keys=SMALL + '\nformats = ["raw", "qcow2"]')
+        kept = self.dir / "kept"
+        shutil.copytree(self.out, kept, copy_function=lambda a, b: subprocess.run(["cp", "--sparse=always", "-p", a, b], check=True))
+        (kept / "build.json").unlink()  # it knows the times of the files
+        used = sum(f.stat().st_blocks * 512 for f in kept.iterdir())
+        script = """set -e
+mount -t tmpfs -o size=$SIZE none "$OUT"
+cp --sparse=always -p "$KEPT"/* "$OUT"
+status=0; "$ASHLAR" -C "$PROJECT" image build disk --force || status=$?
+ls -A "$OUT"; for f in "$KEPT"/*; do cmp "$f" "$OUT/${f##*/}"; done
+mount -o remount,size=1G "$OUT"
+"$ASHLAR" -C "$PROJECT" -q image build disk --force
+for f in "$KEPT"/*; do cmp "$f" "$OUT/${f##*/}"; done
+exit $status"""
+        env = {**self.env, "OUT": str(self.out), "KEPT": str(kept), "PROJECT": str(self.project), "ASHLAR": ASHLAR, "SIZE": str(used + 2 * MIB)}
+        p = subprocess.run(["unshare", "-m", "sh", "-c", script], env=env, capture_output=True, text=True)
+        self.assertEqual(p.returncode, 1, p.stdout + p.stderr)
+        self.assertIn("No space left on device", p.stderr)
+        self.assertEqual(p.stdout.split(), sorted(f.name for f in kept.iterdir()))
 
 
 if __name__ == "__main__":
