@@ -165,6 +165,7 @@ typedef struct Build {
         ASH_ARRAY(AshDisk *) disks;  /* of kind "disk": by tree */
         AshStr old, record;          /* what the last build said of itself, and what this one will */
         ASH_ARRAY(Pending) pending;
+        ASH_ARRAY(AshLockFile *) machines; /* locks on disks: no machine begins to write to one that is being replaced */
         char *dir, *record_path;
         _Alignas(8) int dirfd;
         char inputs[65];             /* digest of what the build follows from; empty: not known */
@@ -189,6 +190,9 @@ static void build_done(Build *b) {
                 free(p->name);
         }
         ash_array_done(&b->pending);
+        ash_array_foreach(&b->machines, l)
+                ash_lock_free(*l);
+        ash_array_done(&b->machines);
         free(b->dir);
         free(b->record_path);
         if (b->dirfd >= 0)
@@ -602,6 +606,23 @@ static int stage_disks(Build *b) {
         return r;
 }
 
+/* A machine that runs on an overlay keeps the file that it opened; what one writes to the disk itself would be lost (src/machine, DISK.lock). */
+static int lock_disk(Build *b, const AshFlowOutput *o) {
+        _free_ char *name = ash_asprintf("%s.lock", strrchr(o->path, '/') + 1);
+        AshLockFile *lock = NULL;
+        if (!ash_disk_format(ash_slice_str(o->format->name)) || faccessat(b->dirfd, name, F_OK, 0) < 0)
+                return 0;
+        int r = ash_lock_acquire(b->dirfd, name, false, 0, &lock);
+        if (r == -EAGAIN) {
+                ash_fail(b->flow->diags, -EBUSY, ASH_NOWHERE, "%s is booted by another process that writes to it", o->path);
+                ash_hint(b->flow->diags, "end that machine first");
+                return -EBUSY;
+        }
+        if (lock)
+                ash_array_push(&b->machines, lock);
+        return r == -EACCES || r == -EROFS ? 0 : r < 0 ? failed(b, r, name) : 0;
+}
+
 static int stage_write(Build *b) {
         int r = 0;
         if (b->fresh)
@@ -614,6 +635,11 @@ static int stage_write(Build *b) {
         if (b->dirfd < 0)
                 return failed(b, -errno, b->dir);
         sweep(b);
+        ash_array_foreach(&b->done->outputs, o) {
+                r = lock_disk(b, o);
+                if (r < 0)
+                        return r;
+        }
         ash_array_foreach(&b->done->outputs, o) {
                 const AshFlowTree *t = o->arch.len ? tree_for(b, o->arch) : NULL;
                 const char *name = strrchr(o->path, '/') + 1;

@@ -1,5 +1,5 @@
 """Disk images: file systems against e2fsck, debugfs, fsck.fat and mtools; partition tables against sfdisk; formats against qemu-img and their specifications."""
-import calendar, hashlib, json, os, pathlib, re, shutil, struct, subprocess, sys, time, unittest, uuid
+import calendar, fcntl, hashlib, json, os, pathlib, re, shutil, struct, subprocess, sys, time, unittest, uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import rpmkit  # noqa: E402
@@ -250,6 +250,19 @@ class Disk(Judges, unittest.TestCase):
             self.assertNotIn("up to date", self.ashlar("image", "build", "disk").stdout)
         out = json.loads(self.ashlar("--json", "image", "build", "disk", "--force").stdout)[0]["outputs"]
         self.assertEqual([(o["format"], o["size"], o["written"]) for o in out], [("raw", raw.stat().st_size, True), ("qcow2", qcow2.stat().st_size, True)])
+
+    def test_booted(self):
+        """A machine that writes to the disk keeps it; those that run on overlays do not mind."""
+        self.build(keys=SMALL + '\nformats = ["raw", "qcow2"]')
+        before = sha((self.out / "disk-x86_64.raw").read_bytes())
+        with (self.out / "disk-x86_64.raw.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.configure(keys=SMALL + '\nformats = ["raw", "qcow2"]\nhostname = "other"')
+            self.assertIn("disk-x86_64.raw is booted by another process that writes to it", self.ashlar("image", "build", "disk", status=1).stderr)
+            self.assertEqual(sha((self.out / "disk-x86_64.raw").read_bytes()), before)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+            self.ashlar("image", "build", "disk")
+        self.assertNotEqual(sha((self.out / "disk-x86_64.raw").read_bytes()), before)
 
     def test_host_is_full(self):
         """The disk of the host has room for the image that is there, and none for a second one beside it: the first one stays."""

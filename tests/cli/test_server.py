@@ -143,9 +143,8 @@ class Server(Judges, unittest.TestCase):
 
         def end():
             p.send_signal(signal.SIGTERM)
-            p.wait(60)
-            p.stderr.close()
-            self.assertEqual(p.returncode, 0)
+            said = p.communicate(timeout=60)[1]
+            self.assertEqual(p.returncode, 0, said + (self.dir / "console").read_text(errors="replace")[-3000:])
         self.addCleanup(end)
         for line in p.stderr:
             if m := re.search(r"port (\d+) of 127.0.0.1", line):
