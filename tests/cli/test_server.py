@@ -175,7 +175,7 @@ class Server(Judges, unittest.TestCase):
                         f"    ssh_authorized_keys: [\"{(self.dir / 'key.pub').read_text().strip()}\"]\nwrite_files:\n  - path: /etc/seeded\n    content: was here\nruncmd:\n  - [touch, /var/lib/ran]\n")
         project, kernels = self.held()
         httpd = self.serve(self.dir / "repos")
-        port = self.boot(project, "--seed", seed, "--disk-size", 4)
+        port = self.boot(project, "--seed", seed, "--disk-size", 4, "--memory", 800)
         self.assertIn("status: done", self.wait_for_ssh(port))
         self.assertEqual(self.ssh(port, "hostname; cat /etc/seeded; echo; ls /var/lib/ran").stdout.split(), ["seeded", "was", "here", "/var/lib/ran"])
         self.check_logins(port)
@@ -243,8 +243,8 @@ class Server(Judges, unittest.TestCase):
         ours, repo = kit.key("ours", "rsa2048"), self.dir / "repos/foreign"
         kit.key("stranger", "rsa2048")
         repo.mkdir()
-        for name, signer in (("honest", "ours"), ("strange", "stranger"), ("altered", "ours"), ("bare", None)):
-            rpm = kit.build(name, install=f"mkdir -p %{{buildroot}}/usr/share/{name}; echo {name} > %{{buildroot}}/usr/share/{name}/file", files=f"/usr/share/{name}/file")
+        for name, version, signer in (("honest", "1", "ours"), ("honest", "2", "ours"), ("strange", "1", "stranger"), ("altered", "1", "ours"), ("bare", "1", None)):
+            rpm = kit.build(name, version, tags="Provides: kernel", install=f"mkdir -p %{{buildroot}}/usr/share/{name}; echo {version} > %{{buildroot}}/usr/share/{name}/file", files=f"/usr/share/{name}/file")
             if signer:
                 kit.sign(rpm, signer)
             if name == "altered":  # a word of the header: its digest and signature are of another one
@@ -257,9 +257,12 @@ class Server(Judges, unittest.TestCase):
         shutil.copy2(ours, repo / "key")
         self.add_repository(port, "foreign", f"http://10.0.2.2:{http_port}/foreign", f"http://10.0.2.2:{http_port}/foreign/key")
         for name, good in (("strange", False), ("altered", False), ("bare", False), ("honest", True)):
-            p = self.ssh(port, f"sudo dnf -y --disablerepo='*' --enablerepo=foreign install {name}", check=False, timeout=900)
+            p = self.ssh(port, f"sudo dnf -y --disablerepo='*' --enablerepo=foreign install {name}-1", check=False, timeout=900)
             self.assertEqual(p.returncode == 0, good, p.stdout + p.stderr)
             self.assertEqual(self.ssh(port, f"test -e /usr/share/{name}", check=False).returncode == 0, good)
+        # What provides "kernel" is upgraded as all else: it follows the kernels, and is none.
+        self.ssh(port, "sudo dnf -y --disablerepo='*' --enablerepo=foreign upgrade", timeout=900)
+        self.assertEqual(self.ssh(port, "rpm -q honest; cat /usr/share/honest/file").stdout.split(), ["honest-2-1.noarch", "2"])
         self.ssh(port, "sudo rpm -e honest && sudo rm /etc/yum.repos.d/foreign.repo")
 
     def entries(self, port):
