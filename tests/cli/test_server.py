@@ -43,6 +43,8 @@ class Server(Judges, unittest.TestCase):
         cls.env = {**os.environ, "HOME": str(cls.dir), "ASHLAR_STORE": os.environ.get("ASHLAR_TEST_STORE", str(cls.dir / "store")), "XDG_DATA_HOME": str(cls.dir / "data"), "LC_ALL": "C.UTF-8", "TMPDIR": str(cls.dir)}
         cls.project = cls.copy("plain")
         lock = cls.ashlar("-q", "lock", check=False)
+        if lock.returncode < 0:
+            raise AssertionError(f"signal {-lock.returncode}")
         if lock.returncode:
             raise unittest.SkipTest("no archive to be had: " + lock.stderr.strip()[-200:])
 
