@@ -1,0 +1,132 @@
+"""component build of several: real builds in the order of the graph, failures isolated, resumed, ended by hand; specs read by rpm in the sandbox."""
+import json, os, pathlib, signal, subprocess, sys, time, unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+import buildkit  # noqa: E402
+from ashcli import ASHLAR  # noqa: E402
+
+NOARCH = "BuildArch: noarch\n"
+
+
+def setUpModule():
+    global KIT
+    KIT = buildkit.BuildKit()
+
+
+def tearDownModule():
+    KIT.close()
+
+
+class Builds(unittest.TestCase):
+    maxDiff = 4000
+    number = 0
+
+    def project(self):
+        Builds.number += 1
+        return KIT.project(f"p{Builds.number}")
+
+    def states(self, result):
+        return {c["component"]: c["state"] for c in result["components"]}
+
+    def family(self):
+        """app needs lib's package for its build; broken fails; after and last need it; odd cannot be parsed."""
+        p = self.project()
+        p.component("lib", build=f"echo {self.id()}", tags=NOARCH + "Provides: pkgconfig(lib) = 3\nProvides: %{expand:from-macro} = 1\n%{lua:print('Provides: from-lua = 2')}")
+        p.component("app", tags=NOARCH + "BuildRequires: pkgconfig(lib) >= 3\nBuildRequires: from-lua\nBuildRequires: from-macro", build="cat /usr/share/lib")
+        p.component("broken", build="echo this goes wrong; exit 7")
+        p.component("after", tags=NOARCH + "BuildRequires: broken")
+        p.component("last", tags=NOARCH + "BuildRequires: after\nBuildRequires: lib")
+        p.component("odd", tags=NOARCH + "Strange: tag")
+        p.lock()
+        return p
+
+    def test_all(self):
+        p = self.family()
+        done = p.built("--all", "-j", "2", status=1)
+        self.assertEqual(self.states(done), {"lib": "built", "app": "built", "broken": "failed", "after": "skipped", "last": "skipped", "odd": "failed"})
+        names = [c["component"] for c in done["components"]]
+        self.assertLess(names.index("lib"), names.index("app"))
+        self.assertEqual({c["component"]: c.get("needs") for c in done["components"] if c["state"] == "skipped"}, {"after": "broken", "last": "broken"})
+        self.assertEqual([done[k] for k in ("built", "cached", "failed", "skipped")], [2, 0, 2, 2])
+        self.assertIn("lib-1.0-1.noarch", json.loads(p.blob(p.built("app")[0]["provenance"]).read_text())["buildroot"]["packages"][0]["nevra"])
+        built = (p.path / "ashlar.built").read_text()
+        lock = (p.path / "ashlar.lock").read_text()
+        for name in ("lib-1.0-1.noarch", "app-1.0-1.noarch"):
+            self.assertIn(name, built)
+            self.assertIn(name, lock)
+        # It goes on: what is built is not built again; what is mended is, and then what waited for it.
+        p.component("broken")
+        p.component("odd")
+        again = p.built("--all", "-j", "2")
+        self.assertEqual(self.states(again), {"lib": "cached", "app": "cached", "broken": "built", "after": "built", "last": "built", "odd": "built"})
+        self.assertEqual(set(self.states(p.built("--all")).values()), {"cached"})
+        # Times are measured now, and the built packages' headers are what the plan goes by.
+        plan = json.loads(p.ashlar("--json", "build", "plan", "--all").stdout)
+        self.assertTrue(all(c["measured"] and c["state"] == "built" for c in plan["components"]), plan["components"])
+        self.assertEqual(plan["counts"]["from-built-packages"], 6)
+
+    def test_text(self):
+        p = self.family()
+        done = p.build("last", "broken", "after", "app", "lib", "-j", "2", status=1)
+        rows = {line.split("\t")[0]: line.split("\t")[1:] for line in done.stdout.splitlines()}
+        self.assertEqual({k: v[0] for k, v in rows.items()}, {"lib": "built", "app": "built", "broken": "failed", "after": "skipped", "last": "skipped"})
+        self.assertEqual(rows["after"][-1], "needs broken")
+        self.assertIn("'broken': building 'broken' failed in %build", done.stderr)
+        self.assertIn("this goes wrong", done.stderr)
+        self.assertIn("2 built, 1 failed, 2 skipped", done.stderr)
+
+    def test_usage(self):
+        p = self.family()
+        p.build(status=2)
+        p.build("--all", "lib", status=2)
+        p.build("lib", "app", "--shell", status=2)
+        self.assertIn("lib", p.build("libb", "app", status=1).stderr)
+
+    def test_specs_are_read_by_rpm(self):
+        p = self.family()
+        made = p.path / "made"
+        p.component("sly", tags=NOARCH + f"%{{lua:os.execute('echo x > {made}; echo x > /usr/made')}}\n%(cat {p.path}/ashlar.toml > /tmp/x; ls {KIT.store} > /tmp/y; sleep 0.1)")
+        plan = p.ashlar("--json", "build", "plan", "--all", status=1)
+        said, found = plan.stderr, json.loads(plan.stdout)
+        self.assertEqual(found["reader"], "rpmspec")
+        self.assertEqual({c["name"]: c["needs"] for c in found["components"]}["app"], ["lib"])  # only macros know that
+        self.assertEqual({c["name"]: c["state"] for c in found["components"]}["odd"], "unknown")
+        diag = [d for line in said.splitlines() for d in json.loads(line).get("diagnostics", []) if d["severity"] == "error"]
+        line = (p.path / "specs/odd/odd.spec").read_text().splitlines().index("Strange: tag") + 1
+        self.assertEqual([(d["file"].endswith("odd.spec"), d["line"]) for d in diag], [(True, line)])
+        self.assertFalse(made.exists())
+        self.assertEqual(found["counts"]["specs-read"], 6)
+        again = json.loads(p.ashlar("--json", "build", "plan", "--all", status=1).stdout)
+        self.assertEqual((again["counts"]["specs-read"], again["counts"]["specs-known"]), (0, 6))
+        plain = json.loads(p.ashlar("--json", "build", "plan", "--all", "--plain").stdout)
+        self.assertEqual(plain["reader"], "plain")
+        # What rpm says on the host of the same spec.
+        host = KIT.kit.run("rpmspec", "-q", "--srpm", "--qf", "[%{REQUIRENEVRS}\n]", p.path / "specs/app/app.spec").stdout.split("\n")
+        self.assertEqual(sorted(filter(None, host)), ["from-lua", "from-macro", "pkgconfig(lib) >= 3"])
+
+    def test_ended_by_hand(self):
+        p = self.project()
+        p.component("slow", build="touch /tmp/here; sleep 1000")
+        p.component("fast")
+        p.component("waits", tags=NOARCH + "BuildRequires: slow")
+        p.lock()
+        child = subprocess.Popen([ASHLAR, "-C", str(p.path), "--json", "component", "build", "--all", "-j", "2"], env=p.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        log = p.path / "out/logs/slow.log"
+        for _ in range(600):
+            if log.exists() and "sleep 1000" in log.read_text() and "fast" in (p.path / "ashlar.built").read_text() if (p.path / "ashlar.built").exists() else False:
+                break
+            time.sleep(0.1)
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=60)
+        self.assertNotEqual(child.returncode, 0, err)
+        self.assertEqual(self.states(json.loads(out)), {"slow": "cancelled", "fast": "built", "waits": "skipped"})
+        time.sleep(0.5)
+        left = subprocess.run(["pgrep", "-f", "^sleep 1000$"], capture_output=True, text=True).stdout.split()
+        mine = [pid for pid in left if str(p.path) in pathlib.Path(f"/proc/{pid}/environ").read_text(errors="replace")] if left else []
+        self.assertEqual(mine, [])
+        p.component("slow")
+        self.assertEqual(self.states(p.built("--all")), {"slow": "built", "fast": "cached", "waits": "built"})
+
+
+if __name__ == "__main__":
+    unittest.main()
