@@ -43,6 +43,8 @@ AshSlice ash_flow_builder_arch(const AshFlowBuilder *b);
 /* A stage's packages, and what else is required ("name >= version"; at: where it is asked for, may be nowhere). -ASH_ERR_UNSOLVABLE: who asks for what nobody provides, and what is near.
  * only_packages: nothing is composed or written. */
 int ash_flow_builder_root(AshFlowBuilder *b, AshText stage, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret);
+/* Everything that a stage could take from upstreams other than what was built here (ret may be NULL), and what of their states the answer depends on. */
+int ash_flow_builder_imports(AshFlowBuilder *b, AshText stage, AshId *ret_state, AshUniverse **ret);
 
 /* ---- a build ---- */
 typedef struct AshFlowBuildOptions {

@@ -361,3 +361,31 @@ int ash_flow_builder_root(AshFlowBuilder *b, AshText stage_name, const AshReques
         }
         return r < 0 ? r : make_root(b, stage, more, n_more, only_packages, ret);
 }
+
+/* ---- what a stage could take that was not built here ---- */
+int ash_flow_builder_imports(AshFlowBuilder *b, AshText stage, AshId *ret_state, AshUniverse **ret) {
+        Stage *s;
+        _str_ AshStr text = {};
+        _cleanup_(ash_universe_free_p) AshUniverse *u = NULL;
+        int r = open_stage(b, stage, &s);
+        if (r >= 0 && ret) {
+                _free_ char *arch = ash_slice_dup(b->arch);
+                u = ash_universe_new(arch);
+        }
+        for (size_t i = 0; r >= 0 && i < s->sources.n; i++) {
+                AshFlowUpstream *source = s->sources.items[i].upstream;
+                const AshUpstream *said = ash_config_upstream(b->flow.config, ash_flow_upstream_name(source));
+                if (said && ash_slice_eqs(said->repo.type.s, "components"))
+                        continue;
+                AshId state = ash_flow_upstream_solver_key(source);
+                ash_str_append(&text, ash_slice((const char *) state.sha256, sizeof state.sha256));
+                if (u)
+                        r = ash_flow_upstream_add(source, s->sources.items[i].label, u);
+        }
+        if (r < 0)
+                return r;
+        *ret_state = ash_id_of(ash_str_slice(&text));
+        if (ret)
+                *ret = ASH_TAKE(u);
+        return 0;
+}

@@ -104,6 +104,17 @@ class Builds(unittest.TestCase):
         host = KIT.kit.run("rpmspec", "-q", "--srpm", "--qf", "[%{REQUIRENEVRS}\n]", p.path / "specs/app/app.spec").stdout.split("\n")
         self.assertEqual(sorted(filter(None, host)), ["from-lua", "from-macro", "pkgconfig(lib) >= 3"])
 
+    def test_imported_counterparts(self):
+        """What rpm's generators will find in a package is not known before it is built; the imported one of the same name tells."""
+        p = self.project()
+        p.component("extra-devel")
+        p.component("user", tags=NOARCH + "BuildRequires: pkgconfig(extra) >= 1")
+        p.component("picky", tags=NOARCH + "BuildRequires: pkgconfig(extra) >= 9")
+        p.lock()
+        for _ in range(2):
+            plan = json.loads(p.ashlar("--json", "build", "plan", "--all").stdout)
+            self.assertEqual({c["name"]: c["needs"] for c in plan["components"]}, {"extra-devel": [], "picky": [], "user": ["extra-devel"]})
+
     def test_ended_by_hand(self):
         p = self.project()
         p.component("slow", build="touch /tmp/here; sleep 1000")
