@@ -319,7 +319,7 @@ static bool is_complete(Place *p) {
         if (!ash_slice_eqs(where, boot))
                 return false;
         (void) utimensat(fd, p->state, NULL, 0); /* it is used */
-        return true;
+        return faccessat(fd, p->dir, F_OK, 0) == 0;
 }
 
 static int mark_complete(const Place *p) {

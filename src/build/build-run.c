@@ -32,15 +32,15 @@ static void keep_tail(AshStr *tail, AshSlice bytes) {
 /* "Executing(%build): /bin/sh -e ..." */
 static void see_phase(AshBuild *b, AshSlice bytes) {
         static const AshSlice mark = { "Executing(", 10 };
-        ptrdiff_t at = ash_slice_find(bytes, mark);
-        if (at < 0)
-                return;
-        AshSlice rest = ash_slice_from(bytes, (size_t) at + mark.len);
-        ptrdiff_t end = ash_slice_find_char(rest, ')');
-        if (end <= 0 || (size_t) end >= sizeof b->phase)
-                return;
-        snprintf(b->phase, sizeof b->phase, "%.*s", (int) end, rest.ptr);
-        ash_progress_message(b->in.progress, b->phase);
+        ptrdiff_t at, end;
+        while ((at = ash_slice_find(bytes, mark)) >= 0) {
+                bytes = ash_slice_from(bytes, (size_t) at + mark.len);
+                end = ash_slice_find_char(bytes, ')');
+                if (end <= 0 || (size_t) end >= sizeof b->phase)
+                        continue;
+                snprintf(b->phase, sizeof b->phase, "%.*s", (int) end, bytes.ptr);
+                ash_progress_message(b->in.progress, b->phase);
+        }
 }
 
 static int sink(void *data, AshSlice bytes) {
@@ -97,7 +97,7 @@ typedef ASH_ARRAY(const char *) Words;
 
 /* What follows from nothing but the source: times from the changelog, no host, one place. */
 static const char *const macros[] = {
-        "_topdir " ASH_BUILD_TOP, "_buildhost localhost", "use_source_date_epoch_as_buildtime 1", "clamp_mtime_to_source_date_epoch 1", "build_mtime_policy clamp_to_source_date_epoch",
+        "_topdir /builddir/build", "_buildhost localhost", "use_source_date_epoch_as_buildtime 1", "clamp_mtime_to_source_date_epoch 1", "build_mtime_policy clamp_to_source_date_epoch",
 };
 
 static void command(AshBuild *b, AshBuildStep step, Words *argv) {

@@ -551,6 +551,8 @@ static void keep_build(Job *j) {
 static int finish(Job *j, int r) {
         if (j->build && j->o->keep && !j->o->aside)
                 keep_build(j);
+        if (r < 0 && j->config && j->config->failure_expected.value == ASH_YES)
+                ash_note(j->flow->diags, j->config->failure_expected.at, "it is expected to fail: %.*s", ASH_F(j->config->failure_reason.s));
         if (r < 0 && j->build && j->o->shell)
                 (void) ash_build_shell(j->build, j->flow->diags);
         return r;

@@ -202,6 +202,10 @@ static int lock_again(AshFlow *flow, const char *lock, AshFlowLockResult *ret) {
 int ash_flow_built_record(AshFlow *flow, const AshBuiltComponent *component, const char *lock, AshFlowLockResult *ret) {
         _free_ char *path = ash_flow_built_path(flow->config);
         *ret = (AshFlowLockResult){};
+        _cleanup_(ash_lock_free_p) AshLockFile *alone = NULL; /* several builds may end at once: the last one to write the lock must have seen what the others built */
+        int e = ash_lock_acquire(ash_store_fd(flow->store), "built.lock", true, -1, &alone);
+        if (e < 0)
+                return ash_fail(flow->diags, e, ASH_NOWHERE, "%s/built.lock: %s", ash_store_path(flow->store), ash_strerror(e));
         int changed = ash_built_record(path, component, flow->diags), r = changed;
         _free_ char *whole = r < 0 ? NULL : realpath(path, NULL);
         if (whole)

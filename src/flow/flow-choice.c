@@ -54,6 +54,14 @@ static int make_index(AshFlowChoice *c, const AshId *key) {
         return r;
 }
 
+/* What changes with every build is not worth an index, which is tens of megabytes. */
+static bool is_lasting(const AshFlowChoice *c) {
+        ash_array_foreach(&c->sources, s)
+                if (ash_flow_upstream_is_built(s->upstream))
+                        return false;
+        return true;
+}
+
 int ash_flow_choice_new(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sources, size_t n, const AshRequest *requests, size_t n_requests, AshFlowChoice **ret) {
         _cleanup_(ash_flow_choice_free_p) AshFlowChoice *c = ash_calloc(1, sizeof *c);
         int r = 0;
@@ -62,7 +70,9 @@ int ash_flow_choice_new(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sou
         for (size_t i = 0; i < n; i++)
                 ash_array_push(&c->sources, sources[i]);
         AshId key = index_key(c);
-        if (ash_store_cache_get(flow->store, "universe", &key, &c->bytes) < 0 || ash_index_open(ash_bytes_slice(&c->bytes), &c->index) < 0)
+        if (!is_lasting(c))
+                r = need_whole(c);
+        else if (ash_store_cache_get(flow->store, "universe", &key, &c->bytes) < 0 || ash_index_open(ash_bytes_slice(&c->bytes), &c->index) < 0)
                 r = make_index(c, &key);
         else
                 ash_index_part(c->index, c->arch, requests, n_requests, &c->part); /* what it cannot answer is asked of the whole */

@@ -18,6 +18,7 @@ typedef struct Stage {
         ASH_ARRAY(Source) sources;
         AshSlice *essential;
         size_t n_essential;
+        AshFlowChoice *whole;        /* over everything: where there is no index */
         AshFlowRoot *root;           /* of its packages alone; NULL until something is built in it */
         AshId *ids;
         bool has_built;              /* it takes from what was built here */
@@ -38,6 +39,7 @@ static void stage_free(Stage *s) {
         }
         ash_array_done(&s->sources);
         ash_flow_root_free(s->root);
+        ash_flow_choice_free(s->whole);
         free(s);
 }
 
@@ -266,16 +268,67 @@ static int ask_by_package(AshFlowBuilder *b, const Stage *stage, AshRequest *req
         return 0;
 }
 
-static int solve(AshFlowBuilder *b, const Stage *stage, const Requests *requests, AshPkgSet **ret) {
+static int solve(AshFlowBuilder *b, Stage *stage, const Requests *requests, AshPkgSet **ret) {
         _cleanup_(ash_flow_choice_free_p) AshFlowChoice *choice = NULL;
         ASH_ARRAY(AshFlowLabelled) labelled = {};
+        if (stage->whole)
+                return ash_flow_choice_solve(stage->whole, requests->items, requests->n, &(AshSolveOptions){}, ret);
         ash_array_foreach(&stage->sources, s)
                 ash_array_push(&labelled, ((AshFlowLabelled){ s->upstream, s->label }));
         int r = ash_flow_choice_new(&b->flow, b->arch, labelled.items, labelled.n, requests->items, requests->n, &choice);
         if (r >= 0)
                 r = ash_flow_choice_solve(choice, requests->items, requests->n, &(AshSolveOptions){}, ret);
         ash_array_done(&labelled);
+        if (stage->has_built)
+                stage->whole = ASH_TAKE(choice);
         return r;
+}
+
+/* ---- what was chosen before for the same question ---- */
+#define CACHE "buildroot-set"
+
+static AshId question(AshFlowBuilder *b, const Stage *stage, const Requests *requests) {
+        _str_ AshStr text = {};
+        ash_str_appendf(&text, "%s %.*s %s\n", CACHE, ASH_F(b->arch), ash_solv_version());
+        ash_array_foreach(&stage->sources, s) {
+                AshId key = ash_flow_upstream_solver_key(s->upstream);
+                ash_str_appendf(&text, "%s %d ", s->label, ash_flow_upstream_priority(s->upstream));
+                ash_str_append(&text, ash_slice((const char *) key.sha256, sizeof key.sha256));
+        }
+        ash_array_foreach(requests, r)
+                ash_str_appendf(&text, "%d %zu:%.*s\n", (int) r->job, r->what.len, ASH_F(r->what));
+        return ash_id_of(ash_str_slice(&text));
+}
+
+/* Only when the store still has every package. */
+static bool recall(AshFlowBuilder *b, const AshId *key, AshFlowRoot *root) {
+        _bytes_ AshBytes bytes = {};
+        ASH_ARRAY(AshFlowRootPackage) packages = {};
+        bool good = ash_store_cache_get(b->flow.store, CACHE, key, &bytes) >= 0;
+        AshSlice rest = ash_bytes_slice(&bytes), line;
+        while (good && ash_slice_next_line(&rest, &line)) {
+                AshFlowRootPackage p;
+                AshId id;
+                good = ash_slice_next_word(&line, &p.nevra) && ash_slice_next_word(&line, &p.sha256) && ash_slice_next_word(&line, &p.upstream) && ash_id_parse(p.sha256, &id) >= 0 &&
+                       ash_store_has_blob(b->flow.store, &id);
+                if (good)
+                        ash_array_push(&packages, ((AshFlowRootPackage){ ash_arena_slice(root->arena, p.nevra), ash_arena_slice(root->arena, p.sha256), ash_arena_slice(root->arena, p.upstream) }));
+        }
+        good = good && packages.n;
+        if (good) {
+                root->n_packages = packages.n;
+                root->packages = ash_arena_new_items(root->arena, AshFlowRootPackage, packages.n + 1);
+                memcpy(root->packages, packages.items, packages.n * sizeof *packages.items);
+        }
+        ash_array_done(&packages);
+        return good;
+}
+
+static void remember(AshFlowBuilder *b, const AshId *key, const AshFlowRoot *root) {
+        _str_ AshStr text = {};
+        for (size_t i = 0; i < root->n_packages; i++)
+                ash_str_appendf(&text, "%.*s %.*s %.*s\n", ASH_F(root->packages[i].nevra), ASH_F(root->packages[i].sha256), ASH_F(root->packages[i].upstream));
+        (void) ash_store_cache_put(b->flow.store, CACHE, key, ash_str_slice(&text)); /* only a loss of time */
 }
 
 /* Brings what was chosen into the store; ret has a place for each. */
@@ -315,20 +368,16 @@ static AshId *ids_of(const AshFlowRoot *root, AshArena *arena) {
         return ids;
 }
 
-static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret) {
-        _cleanup_(ash_flow_root_free_p) AshFlowRoot *root = ash_calloc(1, sizeof *root);
+static int choose(AshFlowBuilder *b, Stage *stage, Requests *requests, AshFlowRoot *root) {
         _cleanup_(ash_pkgset_free_p) AshPkgSet *set = NULL;
-        Requests requests = {};
-        root->arena = ash_arena_new();
-        stage_requests(stage, &requests);
-        for (size_t i = 0; i < n_more; i++)
-                ash_array_push(&requests, more[i]);
+        AshId key = question(b, stage, requests);
+        if (recall(b, &key, root))
+                return 0;
         int r = 0;
-        for (size_t i = 0; r >= 0 && i < requests.n; i++)
-                r = ask_by_package(b, stage, &requests.items[i], root->arena);
+        for (size_t i = 0; r >= 0 && i < requests->n; i++)
+                r = ask_by_package(b, stage, &requests->items[i], root->arena);
         if (r >= 0)
-                r = solve(b, stage, &requests, &set);
-        ash_array_done(&requests);
+                r = solve(b, stage, requests, &set);
         if (r < 0)
                 return r;
         root->n_packages = set->n;
@@ -337,6 +386,21 @@ static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, si
         if (r < 0)
                 return r;
         qsort(root->packages, root->n_packages, sizeof *root->packages, by_nevra);
+        remember(b, &key, root);
+        return 0;
+}
+
+static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret) {
+        _cleanup_(ash_flow_root_free_p) AshFlowRoot *root = ash_calloc(1, sizeof *root);
+        Requests requests = {};
+        root->arena = ash_arena_new();
+        stage_requests(stage, &requests);
+        for (size_t i = 0; i < n_more; i++)
+                ash_array_push(&requests, more[i]);
+        int r = choose(b, stage, &requests, root);
+        ash_array_done(&requests);
+        if (r < 0)
+                return r;
         AshId *ids = ids_of(root, root->arena);
         AshBuildRootInput in = input_of(b, ids, root->n_packages), base = {};
         AshId key = ash_build_root_key(&in);

@@ -519,6 +519,7 @@ static int open_rpmmd(AshFlowUpstream *u, const AshLockUpstream *pinned) {
 
 /* Of several repositories the lowest number wins in the configuration, the highest in libsolv. */
 /* What the project builds itself stands before what it takes from others, unless it says otherwise. */
+bool ash_flow_upstream_is_built(const AshFlowUpstream *u) { return u->built != NULL; }
 int ash_flow_upstream_priority(const AshFlowUpstream *u) { return u->config->repo.priority.set ? 99 - (int) u->config->repo.priority.value : u->built ? 49 : 0; }
 
 static int add_rpmmd(AshFlowUpstream *u, const char *label, AshUniverse *universe) {

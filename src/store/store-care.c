@@ -158,11 +158,45 @@ static int walk_upstreams(AshStore *s, int (*fn)(void *context, const Object *o)
         return r;
 }
 
+/* ---- buildroots ---- */
+static uint64_t bytes_below(AshStore *s, const char *dir) {
+        _free_ char *pattern = ash_asprintf("%s/**", dir);
+        _paths_ AshPaths paths = {};
+        uint64_t bytes = 0;
+        if (ash_glob_files(s->fd, pattern, false, &paths) < 0)
+                return 0;
+        ash_array_foreach(&paths.paths, p) {
+                struct stat st;
+                if (fstatat(s->fd, *p, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                        bytes += (uint64_t) st.st_blocks * 512 / ASH_MAX((uint64_t) st.st_nlink, (uint64_t) 1);
+        }
+        return bytes;
+}
+
+typedef int (*RootVisit)(void *context, const char *dir, const char *state, const struct stat *st); /* st: of the state; NULL: it has none, as it was never finished */
+
+static int walk_buildroots(AshStore *s, RootVisit visit, void *context) {
+        _dirlist_ AshDirList list = {};
+        int r = ash_dir_list(s->fd, "buildroots", &list);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        ash_array_foreach(&list.entries, e) {
+                _free_ char *dir = ash_asprintf("buildroots/%s", e->name), *state = ash_asprintf("%s.state", dir);
+                struct stat st;
+                bool there = fstatat(s->fd, state, &st, AT_SYMLINK_NOFOLLOW) == 0;
+                r = e->type == DT_DIR ? visit(context, dir, state, there ? &st : NULL) : 0;
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* ---- use of space: what is allocated, not what files pretend ---- */
 typedef struct Count {
         uint64_t *n, *bytes;
         AshStoreUsage *usage;
         const Roots *roots;
+        AshStore *store;
 } Count;
 
 static int count_object(void *context, const Object *o) {
@@ -175,6 +209,13 @@ static int count_object(void *context, const Object *o) {
         return 0;
 }
 
+static int count_buildroot(void *context, const char *dir, const char *state _unused_, const struct stat *st _unused_) {
+        Count *c = context;
+        ++*c->n;
+        *c->bytes += bytes_below(c->store, dir);
+        return 0;
+}
+
 int ash_store_du(AshStore *s, AshStoreUsage *ret, AshDiags *diags) {
         AshStoreUsage u = {};
         _cleanup_(roots_done) Roots roots;
@@ -182,13 +223,15 @@ int ash_store_du(AshStore *s, AshStoreUsage *ret, AshDiags *diags) {
         if (r < 0)
                 return r;
         u.roots = roots.n;
-        r = walk(s, "blobs/sha256", count_object, &(Count){ &u.blobs, &u.blob_bytes, &u, &roots });
+        r = walk(s, "blobs/sha256", count_object, &(Count){ &u.blobs, &u.blob_bytes, &u, &roots, NULL });
         if (r >= 0)
-                r = walk(s, "packs", count_object, &(Count){ &u.packs, &u.pack_bytes, &u, &roots });
+                r = walk(s, "packs", count_object, &(Count){ &u.packs, &u.pack_bytes, &u, &roots, NULL });
         if (r >= 0)
-                r = walk_cache(s, count_object, &(Count){ &u.cached, &u.cache_bytes, &u, &roots });
+                r = walk_cache(s, count_object, &(Count){ &u.cached, &u.cache_bytes, &u, &roots, NULL });
         if (r >= 0)
-                r = walk_upstreams(s, count_object, &(Count){ &u.upstream, &u.upstream_bytes, &u, &roots });
+                r = walk_upstreams(s, count_object, &(Count){ &u.upstream, &u.upstream_bytes, &u, &roots, NULL });
+        if (r >= 0)
+                r = walk_buildroots(s, count_buildroot, &(Count){ &u.buildroots, &u.buildroot_bytes, &u, &roots, s });
         if (r < 0)
                 return ash_fail_file(diags, r, s->path, "cannot read the store: %s", ash_strerror(r));
         *ret = u;
@@ -321,6 +364,21 @@ static int collect_upstream(void *context, const Object *o) {
         return 0;
 }
 
+/* Composed again when it is needed. */
+static int collect_buildroot(void *context, const char *dir, const char *state, const struct stat *st) {
+        Collect *c = context;
+        uint64_t age = st && c->now > st->st_mtime ? (uint64_t) (c->now - st->st_mtime) : 0, bytes = bytes_below(c->store, dir);
+        c->care.checked++;
+        c->care.checked_bytes += bytes;
+        if (st && age < c->max_age)
+                return 0;
+        if (!c->dry_run && ((unlinkat(c->store->fd, state, 0) < 0 && errno != ENOENT) || ash_remove_all(c->store->fd, dir) < 0))
+                return -EIO;
+        c->care.removed++;
+        c->care.removed_bytes += bytes;
+        return 0;
+}
+
 static int collect_all(AshStore *s, uint64_t max_age_s, bool dry_run, AshStoreCare *ret, AshDiags *diags) {
         _cleanup_(roots_done) Roots roots;
         int r = read_roots(s, !dry_run, &roots, diags);
@@ -334,6 +392,8 @@ static int collect_all(AshStore *s, uint64_t max_age_s, bool dry_run, AshStoreCa
                 r = walk_cache(s, collect, &c);
         if (r >= 0)
                 r = walk_upstreams(s, collect_upstream, &c);
+        if (r >= 0)
+                r = walk_buildroots(s, collect_buildroot, &c);
         if (r < 0)
                 return ash_fail_file(diags, r, s->path, "cannot clean the store: %s", ash_strerror(r));
         *ret = c.care;

@@ -89,6 +89,7 @@ int ash_store_cache_put(AshStore *s, const char *kind, const AshId *key, AshSlic
 int ash_store_root_add(AshStore *s, const char *lock_path, AshDiags *diags);
 typedef struct AshStoreUsage {
         uint64_t blobs, blob_bytes, packs, pack_bytes, cached, cache_bytes, roots, rooted_bytes;
+        uint64_t buildroots, buildroot_bytes; /* directories that builds have as lower layers (buildroots/KEY with KEY.state beside it, whose time says when it was last used) */
         uint64_t upstream, upstream_bytes; /* what upstreams keep for themselves: apt's state, git mirrors */
 } AshStoreUsage;
 int ash_store_du(AshStore *s, AshStoreUsage *ret, AshDiags *diags);

@@ -141,9 +141,12 @@ class Build(Case):
             out = child.communicate(timeout=120)[0]
             self.assertEqual(child.returncode, 0, out)
         built = (p.path / "ashlar.built").read_text()
+        lock = (p.path / "ashlar.lock").read_text()
         for name in ("a", "b", "c"):
             self.assertIn(f"{name}-1.0-1.noarch", built)
+            self.assertIn(f"{name}-1.0-1.noarch", lock)
         p.build("a", "b", "c")
+        p.ashlar("lock", "--check")
 
     def test_stage(self):
         p = self.one('build.stage = "other"', tags="BuildArch: noarch", build="cat /usr/share/extra/here", more='[build.stages.other]\npackages = ["toolbox", "extra-devel"]\n')
@@ -311,7 +314,13 @@ class Bad(Case):
 
     def test_forks(self):
         p = self.one(timeout=8, build="bomb() { bomb | bomb & }; bomb; wait; sleep 20")
-        self.assertRegex(self.fails(p), "limit on processes|longer than 8 s")
+        q = self.one()
+        bomb = subprocess.Popen([ASHLAR, "-C", p.path, "component", "build", "one"], env=p.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        time.sleep(2)
+        q.build("one")  # another build goes on beside it
+        out = bomb.communicate(timeout=100)[0]
+        self.assertNotEqual(bomb.returncode, 0)
+        self.assertRegex(out, "limit on processes|longer than 8 s")
         p.component("one")
         p.build("one")
 
@@ -345,6 +354,19 @@ class Bad(Case):
         self.assertIn("failed", self.fails(p))
         p = self.one(tags="", install="mkdir -p /builddir/build/RPMS; echo x > /builddir/build/RPMS/evil.rpm; echo x > %{buildroot}/usr/share/one", files="/usr/share/one")
         self.assertIn("evil.rpm", self.fails(p, status=None))
+
+
+class Store(Case):
+    def test_care(self):
+        p = self.one()
+        own = {**p.env, "ASHLAR_STORE": str(p.path / "store")}
+        p.build("one", env=own)
+        rows = {r["what"]: r for r in json.loads(p.ashlar("--json", "store", "du", env=own).stdout)}
+        self.assertEqual(rows["buildroots"]["objects"], 1)
+        p.ashlar("store", "gc", "--days", "0", env=own)
+        self.assertEqual([f.name for f in (p.path / "store/buildroots").iterdir() if not f.name.endswith(".lock")], [])
+        for package in json.loads(p.ashlar("--json", "component", "build", "one", env=own).stdout)[0]["packages"]:
+            self.assertTrue((p.path / "store/blobs/sha256" / package["sha256"][:2] / package["sha256"]).exists())  # ashlar.built keeps them
 
 
 class Ordinary(Case):

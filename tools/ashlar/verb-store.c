@@ -30,8 +30,8 @@ static int run_du(AshCli *cli) {
         if (r < 0)
                 return r;
         const struct { const char *what; uint64_t n, bytes; } rows[] = {
-                { "blobs", u.blobs, u.blob_bytes }, { "packs", u.packs, u.pack_bytes }, { "derived", u.cached, u.cache_bytes }, { "upstreams' own", u.upstream, u.upstream_bytes },
-                { "kept by lock files", u.roots, u.rooted_bytes }, { "all", u.blobs + u.packs + u.cached + u.upstream, u.blob_bytes + u.pack_bytes + u.cache_bytes + u.upstream_bytes },
+                { "blobs", u.blobs, u.blob_bytes }, { "packs", u.packs, u.pack_bytes }, { "derived", u.cached, u.cache_bytes }, { "buildroots", u.buildroots, u.buildroot_bytes }, { "upstreams' own", u.upstream, u.upstream_bytes },
+                { "kept by lock files", u.roots, u.rooted_bytes }, { "all", u.blobs + u.packs + u.cached + u.buildroots + u.upstream, u.blob_bytes + u.pack_bytes + u.cache_bytes + u.buildroot_bytes + u.upstream_bytes },
         };
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         _cleanup_(ash_cli_list_free_p) AshCliList *list = ash_cli_list_new(cli, columns, ASH_N(columns));
