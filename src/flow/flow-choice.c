@@ -21,16 +21,25 @@ void ash_flow_choice_free(AshFlowChoice *c) {
         free(c);
 }
 
-/* Everything that the index depends on: states, in their order, with labels and priorities. */
+/* Everything that the index depends on: states, in their order, with labels and priorities. What was built here is beside it: it changes with each build. */
 static AshId index_key(const AshFlowChoice *c) {
         _str_ AshStr text = {};
         ash_str_appendf(&text, "universe %s %s", c->arch, ash_solv_version());
         ash_array_foreach(&c->sources, s) {
+                if (ash_flow_upstream_built(s->upstream, NULL))
+                        continue;
                 AshId state = ash_flow_upstream_solver_key(s->upstream);
                 ash_str_appendf(&text, "\n%s\n%d ", s->label, ash_flow_upstream_priority(s->upstream));
                 ash_str_append(&text, ash_slice((const char *) state.sha256, sizeof state.sha256));
         }
         return ash_id_of(ash_str_slice(&text));
+}
+
+static bool has_built(const AshFlowChoice *c) {
+        ash_array_foreach(&c->sources, s)
+                if (ash_flow_upstream_built(s->upstream, NULL))
+                        return true;
+        return false;
 }
 
 static int need_whole(AshFlowChoice *c) {
@@ -47,19 +56,35 @@ static int need_whole(AshFlowChoice *c) {
 }
 
 static int make_index(AshFlowChoice *c, const AshId *key) {
+        _cleanup_(ash_universe_free_p) AshUniverse *indexed = ash_universe_new(c->arch);
         _str_ AshStr out = {};
-        int r = need_whole(c);
-        if (r >= 0 && ash_universe_write_index(c->whole, &out) >= 0)
+        int r = 0;
+        ash_array_foreach(&c->sources, s)
+                if (r >= 0 && !ash_flow_upstream_built(s->upstream, NULL))
+                        r = ash_flow_upstream_add(s->upstream, s->label, indexed);
+        if (r >= 0 && ash_universe_write_index(indexed, &out) >= 0)
                 ash_store_cache_put(c->flow->store, "universe", key, ash_str_slice(&out)); /* only a cache: a failure costs time */
+        if (r >= 0 && !has_built(c))
+                c->whole = ASH_TAKE(indexed);
         return r;
 }
 
-/* What changes with every build is not worth an index, which is tens of megabytes. */
-static bool is_lasting(const AshFlowChoice *c) {
-        ash_array_foreach(&c->sources, s)
-                if (ash_flow_upstream_is_built(s->upstream))
-                        return false;
-        return true;
+/* What it cannot answer is asked of the whole. */
+static int make_part(AshFlowChoice *c, const AshRequest *requests, size_t n) {
+        AshIndexOwn own = {};
+        ash_array_foreach(&c->sources, s) {
+                if (!ash_flow_upstream_built(s->upstream, NULL))
+                        continue;
+                if (own.name) /* of two only the whole knows */
+                        return 0;
+                int r = ash_flow_upstream_built(s->upstream, &own);
+                if (r < 0)
+                        return r;
+                own.name = s->label;
+                own.priority = ash_flow_upstream_priority(s->upstream);
+        }
+        (void) ash_index_part(c->index, c->arch, requests, n, own.name ? &own : NULL, &c->part);
+        return 0;
 }
 
 int ash_flow_choice_new(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sources, size_t n, const AshRequest *requests, size_t n_requests, AshFlowChoice **ret) {
@@ -70,12 +95,10 @@ int ash_flow_choice_new(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sou
         for (size_t i = 0; i < n; i++)
                 ash_array_push(&c->sources, sources[i]);
         AshId key = index_key(c);
-        if (!is_lasting(c))
-                r = need_whole(c);
-        else if (ash_store_cache_get(flow->store, "universe", &key, &c->bytes) < 0 || ash_index_open(ash_bytes_slice(&c->bytes), &c->index) < 0)
+        if (ash_store_cache_get(flow->store, "universe", &key, &c->bytes) < 0 || ash_index_open(ash_bytes_slice(&c->bytes), &c->index) < 0)
                 r = make_index(c, &key);
         else
-                ash_index_part(c->index, c->arch, requests, n_requests, &c->part); /* what it cannot answer is asked of the whole */
+                r = make_part(c, requests, n_requests);
         if (r >= 0)
                 *ret = ASH_TAKE(c);
         return r;

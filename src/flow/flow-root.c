@@ -252,6 +252,7 @@ static void stage_requests(const Stage *stage, Requests *ret) {
 static int ask_by_package(AshFlowBuilder *b, const Stage *stage, AshRequest *request, AshArena *arena) {
         AshDep dep;
         _str_ AshStr any = {};
+        size_t n_names = 0;
         if (ash_dep_parse(request->what, &dep) < 0 || !ash_flow_is_capability(dep.name))
                 return 0;
         ash_array_foreach(&stage->sources, s) {
@@ -262,8 +263,13 @@ static int ask_by_package(AshFlowBuilder *b, const Stage *stage, AshRequest *req
                         return r;
                 for (size_t i = 0; i < n; i++)
                         ash_str_appendf(&any, " or %.*s", ASH_F(names[i]));
+                n_names += n;
         }
-        if (any.len)
+        if (!any.len)
+                return 0;
+        if (dep.name.ptr[0] == '/' && !stage->has_built) /* no index lists files */
+                request->what = ash_slice_str(ash_arena_printf(arena, n_names > 1 ? "(%s)" : "%s", any.ptr + strlen(" or ")));
+        else
                 request->what = ash_slice_str(ash_arena_printf(arena, "(%.*s%s)", ASH_F(request->what), any.ptr));
         return 0;
 }

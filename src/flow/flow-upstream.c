@@ -519,7 +519,6 @@ static int open_rpmmd(AshFlowUpstream *u, const AshLockUpstream *pinned) {
 
 /* Of several repositories the lowest number wins in the configuration, the highest in libsolv. */
 /* What the project builds itself stands before what it takes from others, unless it says otherwise. */
-bool ash_flow_upstream_is_built(const AshFlowUpstream *u) { return u->built != NULL; }
 int ash_flow_upstream_priority(const AshFlowUpstream *u) { return u->config->repo.priority.set ? 99 - (int) u->config->repo.priority.value : u->built ? 49 : 0; }
 
 static int add_rpmmd(AshFlowUpstream *u, const char *label, AshUniverse *universe) {
@@ -955,6 +954,15 @@ static int add_built(AshFlowUpstream *u, const char *label, AshUniverse *univers
         for (size_t i = 0; r >= 0 && i < u->built->items.n; i++)
                 ash_universe_add_package(universe, &u->built->packages[i]);
         return r;
+}
+
+int ash_flow_upstream_built(AshFlowUpstream *u, AshIndexOwn *own) {
+        if (!u->built || !own)
+                return u->built != NULL;
+        int r = ash_flow_built_load(u->built, u->flow->store, u->flow->diags);
+        own->packages = u->built->packages;
+        own->n = u->built->items.n;
+        return r < 0 ? r : 1;
 }
 
 static bool has_built(AshFlowUpstream *u, const AshPackage *package) { return ash_flow_built_at(u->built, package->location) != NULL; }

@@ -13,6 +13,7 @@ struct AshUniverse {
         bool prepared;      /* file provides and the whatprovides index are up to date */
         const AshIndex *index; /* a part of this one: what the solver does not look at stays there, or NULL */
         uint32_t *rows;     /* solvable id -> row in the index */
+        uint32_t n_rows;    /* ids from here on are not of the index */
 };
 
 /* The row of a package in the index, as far as the solver's own data do not have it; arena may keep borrowed slices only as long as the index lives, so they are copied. */

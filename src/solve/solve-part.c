@@ -16,6 +16,8 @@ typedef struct Part {
         uint8_t *name_state;    /* of each string: what was done with its providers */
         ASH_ARRAY(uint32_t) queue; /* followed rows */
         size_t done;
+        const AshIndexOwn *own;
+        AshMap own_names;       /* what its packages are called and provide */
         AshUniverse *u;
         Id *strings, *rels;     /* index's ids -> the new pool's */
 } Part;
@@ -26,6 +28,7 @@ static void part_done(Part *p) {
         free(p->strings);
         free(p->rels);
         ash_array_done(&p->queue);
+        ash_map_done(&p->own_names);
         ash_universe_free(p->u);
 }
 
@@ -68,6 +71,8 @@ static bool visit_follow(Part *p, uint32_t id) {
 }
 
 static bool visit_is_reached(Part *p, uint32_t id) {
+        if (ash_map_get(&p->own_names, ash_slice_str(ash_index_str(p->x, id))))
+                return true;
         for (uint32_t i = p->x->providers_at[id]; i < p->x->providers_at[id + 1]; i++)
                 if (p->state[p->x->providers[i]] == FOLLOWED)
                         return true;
@@ -203,6 +208,7 @@ static bool seed(Part *p, AshSlice what, uint8_t state) {
         AshSlice plain = ash_slice(what.ptr, name);
         if (name < what.len)
                 any |= seed_text(p, plain, state);
+        any |= ash_map_get(&p->own_names, plain) != NULL;
         bool known = any; /* libsolv splits a version off only from what is no name */
         ptrdiff_t dot = ash_slice_rfind_char(plain, '.');
         if (dot > 0)
@@ -235,6 +241,47 @@ static bool seed_request(Part *p, const AshRequest *request) {
                 return false;
         _cleanup_(ash_universe_free_p) AshUniverse *scratch = ash_universe_new("noarch");
         return !memchr(what.ptr, '/', what.len) && seed_rich(p, scratch->pool, ash_universe_dep_id(scratch, &dep), 0);
+}
+
+/* ---- packages beside the index: all of them are candidates, so what they name is followed ---- */
+static void know_own(Part *p) {
+        for (size_t i = 0; p->own && i < p->own->n; i++) {
+                const AshPackage *package = &p->own->packages[i];
+                ash_map_put(&p->own_names, package->name, p, NULL);
+                for (size_t d = 0; d < package->deps[ASH_DEP_PROVIDES].n; d++)
+                        ash_map_put(&p->own_names, package->deps[ASH_DEP_PROVIDES].items[d].name, p, NULL);
+        }
+}
+
+static void seed_dep(Part *p, const AshDep *dep, bool conflict) {
+        bool rich = dep->name.len && dep->name.ptr[0] == '(';
+        if (!rich) {
+                bool known = conflict || seed_text(p, dep->name, FOLLOWED);
+                p->beyond |= !known && dep->name.len && dep->name.ptr[0] == '/'; /* a path that nothing else requires is not in the index */
+                return;
+        }
+        _cleanup_(ash_universe_free_p) AshUniverse *scratch = ash_universe_new("noarch");
+        if (conflict || memchr(dep->name.ptr, '/', dep->name.len) || !seed_rich(p, scratch->pool, ash_universe_dep_id(scratch, dep), 0))
+                p->beyond = true;
+}
+
+static void seed_own(Part *p) {
+        static const AshDepKind kinds[] = { ASH_DEP_REQUIRES, ASH_DEP_RECOMMENDS, ASH_DEP_SUGGESTS, ASH_DEP_CONFLICTS };
+        for (size_t i = 0; p->own && i < p->own->n; i++) {
+                const AshPackage *package = &p->own->packages[i];
+                seed_named(p, package->name, INCLUDED);
+                for (size_t k = 0; k < ASH_N(kinds); k++)
+                        for (size_t d = 0; d < package->deps[kinds[k]].n; d++)
+                                seed_dep(p, &package->deps[kinds[k]].items[d], kinds[k] == ASH_DEP_CONFLICTS);
+        }
+}
+
+static void add_own(Part *p) {
+        if (!p->own)
+                return;
+        ash_universe_add_repo(p->u, p->own->name, p->own->priority);
+        for (size_t i = 0; i < p->own->n; i++)
+                ash_universe_add_package(p->u, &p->own->packages[i]);
 }
 
 /* ---- the universe ---- */
@@ -304,15 +351,21 @@ static void fill(Part *p, const char *arch) {
                 if (p->state[i] != OUTSIDE)
                         copy_row(p, repo, i);
         }
+        p->u->n_rows = (uint32_t) p->u->pool->nsolvables;
+        add_own(p);
+        if (p->own && p->own->n) /* files of theirs may be what others require */
+                return;
         pool_createwhatprovides(p->u->pool); /* provided files are among what was copied */
         p->u->prepared = true;
 }
 
-int ash_index_part(const AshIndex *x, const char *arch, const AshRequest *requests, size_t n, AshUniverse **ret) {
-        Part p __attribute__((__cleanup__(part_done))) = { .x = x, .state = ash_calloc(x->n_rows + 1, 1), .name_state = ash_calloc(x->n_strings, 1) };
+int ash_index_part(const AshIndex *x, const char *arch, const AshRequest *requests, size_t n, const AshIndexOwn *own, AshUniverse **ret) {
+        Part p __attribute__((__cleanup__(part_done))) = { .x = x, .own = own, .state = ash_calloc(x->n_rows + 1, 1), .name_state = ash_calloc(x->n_strings, 1) };
+        know_own(&p);
         for (size_t i = 0; i < n; i++)
                 if (!seed_request(&p, &requests[i]))
                         return -ENODATA;
+        seed_own(&p);
         follow_all(&p);
         if (p.beyond)
                 return -ENODATA;

@@ -74,7 +74,7 @@ const AshPackage *ash_universe_package(AshUniverse *u, uint32_t id, AshArena *ar
         p->vendor = s->vendor ? ash_arena_slice(arena, ash_universe_str(u, s->vendor)) : ASH_NOSLICE;
         for (int kind = 0; kind < ASH_DEP_MAX_; kind++)
                 package_deps(u, s, kind, dep_keys[kind], p, arena);
-        if (u->index) {
+        if (u->index && id < u->n_rows) {
                 ash_index_package(u, (Id) id, p, arena);
                 return p;
         }

@@ -45,9 +45,16 @@ int ash_universe_write_index(AshUniverse *u, AshStr *out);
 int ash_index_open(AshSlice bytes, AshIndex **ret);
 void ash_index_free(AshIndex *x);
 ASH_DEFINE_CLEANUP(AshIndex *, ash_index_free)
-/* A universe of only those packages that can matter for any of the requests: ash_solve() gives the same answer over it as over the whole, when there is one. (When there is none the whole
- * universe explains better.) It borrows the index. -ENODATA: a request can only be answered by the whole universe (a path, a name that nothing has). */
-int ash_index_part(const AshIndex *x, const char *arch, const AshRequest *requests, size_t n, AshUniverse **ret);
+/* A further repository that is not in the index, because it changes more often: what was built here. */
+typedef struct AshIndexOwn {
+        const char *name;
+        int priority;
+        const AshPackage *packages;
+        size_t n;
+} AshIndexOwn;
+/* A universe of only those packages that can matter for any of the requests, and of all packages of own (may be NULL): ash_solve() gives the same answer over it as over the whole, when there is one. (When there is
+ * none the whole universe explains better.) It borrows the index. -ENODATA: a request can only be answered by the whole universe (a path, a name that nothing has). */
+int ash_index_part(const AshIndex *x, const char *arch, const AshRequest *requests, size_t n, const AshIndexOwn *own, AshUniverse **ret);
 
 /* ---- queries: each gives indices into the universe, sorted by name and EVR ---- */
 typedef struct AshPkgIds {

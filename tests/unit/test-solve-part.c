@@ -24,14 +24,17 @@ static bool one_in(unsigned n) { return random_below(n) == 0; }
 /* ---- comparing ---- */
 typedef struct World {
         AshArena *arena;
-        AshUniverse *u;
+        AshUniverse *u, *indexed;    /* all; and without what stands beside the index */
+        ASH_ARRAY(AshPackage) own;
+        const char *own_name;        /* NULL: nothing does */
+        int own_priority;
         AshStr bytes;
         AshIndex *index;
         AshPkgIds all;
 } World;
 
 static void world_index(World *w) {
-        assert_int_equal(ash_universe_write_index(w->u, &w->bytes), 0);
+        assert_int_equal(ash_universe_write_index(w->indexed ? w->indexed : w->u, &w->bytes), 0);
         assert_int_equal(ash_index_open(ash_str_slice(&w->bytes), &w->index), 0);
         ash_universe_by_name(w->u, ASH_S("*"), &w->all);
 }
@@ -41,6 +44,8 @@ static void world_done(World *w) {
         ash_str_done(&w->bytes);
         ash_pkgids_done(&w->all);
         ash_universe_free(w->u);
+        ash_universe_free(w->indexed);
+        ash_array_done(&w->own);
         ash_arena_free(w->arena);
 }
 
@@ -66,7 +71,8 @@ static void compare(World *w, const AshRequest *requests, size_t n, const AshSol
         _cleanup_(ash_universe_free_p) AshUniverse *part = NULL;
         _cleanup_(ash_pkgset_free_p) AshPkgSet *a = NULL, *b = NULL;
         _str_ AshStr want = {}, got = {};
-        int r = ash_index_part(w->index, "x86_64", requests, n, &part);
+        AshIndexOwn own = { w->own_name, w->own_priority, w->own.items, w->own.n };
+        int r = ash_index_part(w->index, "x86_64", requests, n, w->own_name ? &own : NULL, &part);
         int whole = ash_solve(w->u, requests, n, options, &a, NULL);
         if (r < 0) {
                 assert_int_equal(r, -ENODATA);
@@ -157,7 +163,8 @@ static AshSlice virtual_name(AshArena *arena) {
         return ash_slice_str(one_in(2) ? ash_arena_printf(arena, "v%u = %u", random_below(12), random_below(4)) : ash_arena_printf(arena, "v%u", random_below(12)));
 }
 
-static void random_package(AshUniverse *u, unsigned name, AshArena *arena) {
+static void random_package(World *w, bool own, unsigned name) {
+        AshArena *arena = w->arena;
         static const char *const arches[] = { "x86_64", "x86_64", "x86_64", "noarch", "i686", "aarch64" };
         AshPackage p = { .name = ash_slice_str(ash_arena_printf(arena, "p%u", name)), .version = ash_slice_str(ash_arena_printf(arena, "%u", 1 + random_below(4))), .release = ASH_S("1"),
                          .arch = ash_slice_str(arches[random_below(ASH_N(arches))]), .size = random_below(1000), .location = ash_slice_str(ash_arena_printf(arena, "l/%u", random_below(1000))) };
@@ -169,22 +176,33 @@ static void random_package(AshUniverse *u, unsigned name, AshArena *arena) {
         add_deps(&p, ASH_DEP_SUPPLEMENTS, one_in(8), dependency, arena);
         add_deps(&p, ASH_DEP_SUGGESTS, one_in(6), simple, arena);
         add_deps(&p, ASH_DEP_ENHANCES, one_in(8), simple, arena);
-        AshSlice files[2];
+        AshSlice *files = ash_arena_new_items(arena, AshSlice, 2);
         p.files = files;
         for (; p.n_files < 2 && one_in(2); p.n_files++)
                 files[p.n_files] = ash_slice_str(ash_arena_printf(arena, "/usr/bin/f%u", random_below(30)));
-        ash_universe_add_package(u, &p);
+        ash_universe_add_package(w->u, &p);
+        if (own)
+                ash_array_push(&w->own, p);
+        else
+                ash_universe_add_package(w->indexed, &p);
 }
 
 static void random_world(uint64_t seed, World *w) {
         state = seed * 0x9e3779b97f4a7c15u + 1;
-        *w = (World){ .arena = ash_arena_new(), .u = ash_universe_new("x86_64") };
+        *w = (World){ .arena = ash_arena_new(), .u = ash_universe_new("x86_64"), .indexed = ash_universe_new("x86_64") };
         unsigned repos = 1 + random_below(3), per_name = 1 + random_below(3);
         for (unsigned repo = 0; repo < repos; repo++) {
-                ash_universe_add_repo(w->u, ash_arena_printf(w->arena, "repo%u", repo), one_in(2) ? 0 : (int) random_below(3));
+                const char *called = ash_arena_printf(w->arena, "repo%u", repo);
+                int priority = one_in(2) ? 0 : (int) random_below(3);
+                bool own = repo && repo + 1 == repos && one_in(2);
+                ash_universe_add_repo(w->u, called, priority);
+                if (own)
+                        w->own_name = called, w->own_priority = priority;
+                else
+                        ash_universe_add_repo(w->indexed, called, priority);
                 for (unsigned name = 0; name < NAMES; name++)
                         for (unsigned k = random_below(per_name + 1); k > 0; k--)
-                                random_package(w->u, name, w->arena);
+                                random_package(w, own, name);
         }
         world_index(w);
 }
@@ -192,7 +210,7 @@ static void random_world(uint64_t seed, World *w) {
 static void test_random(void **unused) {
         (void) unused;
         Count count = {};
-        for (uint64_t seed = 0; seed < 120; seed++) {
+        for (uint64_t seed = 0; seed < 240; seed++) {
                 World w __attribute__((__cleanup__(world_done)));
                 random_world(seed, &w);
                 for (unsigned i = 0; i < 40 && w.all.ids.n; i++)
@@ -225,7 +243,7 @@ static void test_deep(void **unused) {
                 world_index(&w);
                 _cleanup_(ash_universe_free_p) AshUniverse *part = NULL;
                 AshRequest request = { .what = ASH_S("top"), .job = ASH_REQUEST_INSTALL };
-                assert_int_equal(ash_index_part(w.index, "x86_64", &request, 1, &part), depth > 200 ? -ENODATA : 0);
+                assert_int_equal(ash_index_part(w.index, "x86_64", &request, 1, NULL, &part), depth > 200 ? -ENODATA : 0);
         }
 }
 

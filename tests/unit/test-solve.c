@@ -105,7 +105,7 @@ static int solve_part(Case *c, AshPkgSet **ret) {
         _str_ AshStr bytes = {};
         assert_int_equal(ash_universe_write_index(c->u, &bytes), 0);
         assert_int_equal(ash_index_open(ash_str_slice(&bytes), &index), 0);
-        int r = ash_index_part(index, "x86_64", c->requests.items, c->requests.n, &part);
+        int r = ash_index_part(index, "x86_64", c->requests.items, c->requests.n, NULL, &part);
         return r < 0 ? r : ash_solve(part, c->requests.items, c->requests.n, &c->options, ret, NULL);
 }
 
