@@ -4,7 +4,7 @@
 
 typedef struct Part {
         char *name;
-        bool has_files;
+        bool has_files, noarch;
         AshStr text;                 /* lines of it */
 } Part;
 
@@ -15,6 +15,7 @@ typedef struct Plain {
         AshMap macros;               /* name -> AshSlice, in the arena */
         ASH_ARRAY(Part) parts;
         ASH_ARRAY(uint8_t) taken;    /* of each open %if: TAKE, LEAVE, or LEFT: an earlier branch was taken */
+        bool noarch;                 /* all of it */
         AshStr *out;
 } Plain;
 enum { TAKE, LEAVE, LEFT };
@@ -238,6 +239,10 @@ static void see_tag(Plain *p, const AshSpecSection *section, AshSlice line) {
         if (!ash_spec_tag(line, &tag))
                 return;
         bool main = section == p->view->sections.items;
+        if (ash_slice_eq_nocase(tag.name, ASH_S("BuildArch")) && ash_slice_eqs(tag.value, "noarch")) {
+                Part *part = main ? NULL : part_of_section(p, section);
+                *(part ? &part->noarch : &p->noarch) = true;
+        }
         for (size_t i = 0; main && i < ASH_N(values); i++)
                 if (ash_slice_eq_nocase(tag.name, ash_slice_str(values[i]))) {
                         _str_ AshStr lower = {};
@@ -321,8 +326,9 @@ static void write_parts(Plain *p) {
         release = release.len ? release : ASH_S("0");
         ash_array_foreach(&p->parts, part) {
                 if (part->has_files) {
-                        ash_str_appendf(p->out, "P %s %.*s %.*s %.*s %.*s\n", part->name, ASH_F(epoch.len ? epoch : ASH_S("0")), ASH_F(version), ASH_F(release), ASH_F(p->in->arch));
-                        if (isa.len)
+                        bool noarch = p->noarch || part->noarch;
+                        ash_str_appendf(p->out, "P %s %.*s %.*s %.*s %.*s\n", part->name, ASH_F(epoch.len ? epoch : ASH_S("0")), ASH_F(version), ASH_F(release), ASH_F(noarch ? ASH_S("noarch") : p->in->arch));
+                        if (isa.len && !noarch)
                                 ash_str_appendf(p->out, "p %s%.*s = %.*s%s%.*s-%.*s\n", part->name, ASH_F(isa), ASH_F(epoch), epoch.len ? ":" : "", ASH_F(version), ASH_F(release));
                         ash_str_append(p->out, ash_str_slice(&part->text));
                 }

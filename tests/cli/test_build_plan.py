@@ -1,5 +1,5 @@
 """ashlar build plan, build impact: made-up distributions, judged by what tests/lib/spectree.py works out by the plainest means and by python's graphlib."""
-import graphlib, json, pathlib, sys, unittest
+import graphlib, json, os, pathlib, subprocess, sys, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import spectree  # noqa: E402
@@ -153,15 +153,30 @@ class Plan(Case):
         self.assertEqual([c["name"] for c in plan["components"]], ["base-tools", "x", "y"])
 
     def test_corpus(self):
-        """The twelve specs: those among them that need each other do so in the plan."""
+        """The twelve specs are read by the plain reader, all of them."""
         names = sorted(p.name for p in (SHARED / "corpus/specs").iterdir() if p.is_dir())
         self.project({n: (SHARED / f"corpus/specs/{n}/{n}.spec").read_text() for n in names})
         plan = self.plan("plan", "--all")
         self.assertEqual(sorted(c["name"] for c in plan["components"]), names)
-        self.assertEqual(plan["counts"]["specs-failed"], 0)
-        needs = self.needs(plan)
-        self.assertIn("lz4", [n for v in needs.values() for n in v] + ["lz4"])
+        self.assertEqual((plan["counts"]["specs-failed"], plan["reader"]), (0, "plain"))
         self.assertGreater(plan["counts"]["packages"], 25)
+
+    def test_plain_reader(self):
+        """Beside rpmspec: what it says of the twelve specs. More where a condition cannot be decided without rpm, never less."""
+        exact = 0
+        for spec in sorted((SHARED / "corpus/specs").glob("*/*.spec")):
+            def ask(*args):
+                p = subprocess.run(["rpmspec", "-q", *args, "--define", f"_sourcedir {spec.parent}", "--define", "dist %{nil}", spec], capture_output=True, text=True, env=self.env)
+                return p.stdout.splitlines() if p.returncode == 0 else None
+            needs, packages = ask("--srpm", "--qf", "[B %{REQUIRENEVRS}\n]"), ask("--qf", "P %{NAME} %{EPOCHNUM} %{VERSION} %{RELEASE} %{ARCH}\n[p %{PROVIDENEVRS}\n][r %{REQUIRENEVRS}\n]")
+            if not needs or not packages:
+                continue   # macros that this host's rpm does not have
+            mine = subprocess.run([os.environ["ASHLAR_SPECINFO_TOOL"], spec], capture_output=True, text=True, check=True).stdout.splitlines()
+            own = {f"p {w[1]} = {w[2] + ':' if w[2] != '0' else ''}{w[3]}-{w[4]}" for w in (line.split() for line in packages) if w[0] == "P"}
+            theirs = {line for line in needs + packages if not line.startswith("r rpmlib(")} - own
+            self.assertEqual(theirs - set(mine), set(), spec.name)
+            exact += theirs == {line for line in mine if line[0] != "f"}
+        self.assertGreaterEqual(exact, 8)
 
     def test_dot_and_usage(self):
         self.project({"base-tools": "", "a": "BuildRequires: b", "b": ""}, staged=["base-tools"])

@@ -1,8 +1,8 @@
 """component build of several: real builds in the order of the graph, failures isolated, resumed, ended by hand; specs read by rpm in the sandbox."""
-import json, os, pathlib, signal, subprocess, sys, time, unittest
+import json, pathlib, shutil, signal, subprocess, sys, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
-import buildkit  # noqa: E402
+import buildkit, dnfjudge  # noqa: E402
 from ashcli import ASHLAR  # noqa: E402
 
 NOARCH = "BuildArch: noarch\n"
@@ -114,6 +114,35 @@ class Builds(unittest.TestCase):
         for _ in range(2):
             plan = json.loads(p.ashlar("--json", "build", "plan", "--all").stdout)
             self.assertEqual({c["name"]: c["needs"] for c in plan["components"]}, {"extra-devel": [], "picky": [], "user": ["extra-devel"]})
+
+    def test_rich_beside_dnf(self):
+        """Rich and versioned requirements: what dnf installs for a package that requires them is what a component waits for that needs them."""
+        givers = {"ga": "Provides: cap(x) = 2", "gb": "Provides: cap(x) = 1\nProvides: other", "gc": "", "middle": "Requires: (gb if gc)"}
+        asked = {"q-and": "(ga and gc)", "q-or": "(nothing-has-it or gb)", "q-if-no": "(ga if gc)", "q-if-yes": "(ga if gc)|gc", "q-else": "(ga if gc else gb)", "q-else-yes": "(ga if gc else gb)|gc",
+                 "q-with": "(cap(x) with other)", "q-version": "cap(x) >= 2", "q-old": "cap(x) < 2", "q-middle": "middle", "q-middle-c": "middle|gc", "q-nested": "((ga and gb) if (gc or middle))|gc", "q-without": "(cap(x) without other)"}
+        repo = KIT.kit.dir / "rich"
+        repo.mkdir()
+        p = self.project()
+        for name, tags in givers.items():
+            shutil.copy2(KIT.kit.build(name, tags=tags), repo)
+            p.component(name, tags=NOARCH + tags)
+        for name, deps in asked.items():
+            shutil.copy2(KIT.kit.build(name, tags="\n".join(f"Requires: {d}" for d in deps.split("|"))), repo)
+            p.component(name, tags=NOARCH + "\n".join(f"BuildRequires: {d}" for d in deps.split("|")))
+        KIT.kit.run("createrepo_c", "-q", "--no-database", repo)
+        p.lock()
+        plan = {c["name"]: c for c in json.loads(p.ashlar("--json", "build", "plan", "--all").stdout)["components"]}
+        wait = {}   # everything in the buildroot, not only what is asked for directly: levels above would hide what packages require
+        for name in asked:
+            needed = json.loads(p.ashlar("--json", "build", "plan", name).stdout)["components"]
+            wait[name] = {c["name"] for c in needed} - {name}
+        self.assertEqual(len(plan), len(givers) + len(asked))
+        dnf = dnfjudge.Dnf(KIT.kit.dir / "dnf", KIT.kit.env, {"rich": {"baseurl": f"file://{repo}"}})
+        for name in asked:
+            shutil.rmtree(KIT.kit.dir / "dnf/root", ignore_errors=True)
+            dnf.run("install", name)
+            there = KIT.kit.run("rpm", "--root", KIT.kit.dir / "dnf/root", "-qa", "--qf", "%{NAME}\n").stdout.split()
+            self.assertEqual(wait[name], set(there) - {name}, f"{name}: {asked[name]}")
 
     def test_ended_by_hand(self):
         p = self.project()
