@@ -80,6 +80,7 @@ class Builds(unittest.TestCase):
         p.build(status=2)
         p.build("--all", "lib", status=2)
         p.build("lib", "app", "--shell", status=2)
+        p.build("--all", "--log", "x.log", status=2)
         self.assertIn("lib", p.build("libb", "app", status=1).stderr)
 
     def test_specs_are_read_by_rpm(self):

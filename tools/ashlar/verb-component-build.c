@@ -216,8 +216,8 @@ int ash_component_build(AshCli *cli) {
         if (all == (cli->n_args > 0))
                 return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "names of components, or --all");
         int r = read_options(cli, &g);
-        if (r >= 0 && several && ash_cli_flag(cli, "shell"))
-                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--shell is for one component");
+        if (r >= 0 && several && (ash_cli_flag(cli, "shell") || ash_cli_option(cli, "log")))
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "%s is for one component", ash_cli_flag(cli, "shell") ? "--shell" : "--log");
         if (r >= 0 && several)
                 return ash_component_builds(cli);
         g.options.shell = ash_cli_flag(cli, "shell");
