@@ -3,6 +3,9 @@
 #include <sys/xattr.h>
 #include "build-private.h"
 
+/* Time of sources: no build may follow from when one was fetched. 2 January 1980: gzip has no word for 1970, and zip none for anything earlier. */
+#define OLD 315619200
+
 #define DISK_MIN (UINT64_C(64) << 20)
 #define FILES_MAX 100000
 
@@ -62,7 +65,7 @@ static int place_file(int base, const AshBuildFile *f, int from) {
                 r = fd < 0 ? -errno : from >= 0 ? ash_copy_fd(from, fd, UINT64_MAX) : ash_write_all(fd, f->data.ptr, f->data.len);
                 if (r >= 0 && fchmod(fd, f->mode & 0100 ? 0755 : 0644) < 0)
                         r = -errno;
-                struct timespec old[2] = { { .tv_sec = 0 }, { .tv_sec = 0 } }; /* no build may follow from when a source was fetched */
+                struct timespec old[2] = { { .tv_sec = OLD }, { .tv_sec = OLD } };
                 if (r >= 0)
                         (void) futimens(fd, old);
         }

@@ -39,6 +39,8 @@ AshId ash_build_root_key(const AshBuildRootInput *in) {
         ash_str_appendf(&text, "buildroot %d %s %.*s\n", ROOT_VERSION, ASHLAR_VERSION, ASH_F(in->arch));
         for (const AshHandler *h = in->handlers; h && h->name; h++)
                 ash_str_appendf(&text, "%s %u\n", h->name, h->version);
+        if (in->identity)
+                ash_str_appendf(&text, "%.*s\n%.*s\n%.*s\n%.*s\n", ASH_F(in->identity->id.s), ASH_F(in->identity->name.s), ASH_F(in->identity->version_id.s), ASH_F(in->identity->vendor_name.s));
         if (in->n_packages)
                 memcpy(ids, in->packages, in->n_packages * sizeof *ids);
         qsort(ids, in->n_packages, sizeof *ids, by_id);
@@ -102,7 +104,7 @@ static int compose(const AshBuildRootInput *in, Composed *c, AshDiags *diags) {
                 c->packages[i] = (AshComposePackage){ .pack = c->packs[i], .nevra = ash_pack_nevra(c->packs[i]), .user = true };
         if (r < 0)
                 return r;
-        AshComposeInput input = { .packages = c->packages, .n_packages = c->n, .image = &root_image, .handlers = in->handlers, .scriptlets = in->scriptlets, .scriptlets_context = (void *) in->handlers,
+        AshComposeInput input = { .packages = c->packages, .n_packages = c->n, .image = &root_image, .identity = in->identity, .handlers = in->handlers, .scriptlets = in->scriptlets, .scriptlets_context = (void *) in->handlers,
                                   .store = in->store, .arch = in->arch, .time = youngest(c) };
         ash_progress_begin(in->progress, "composing the buildroot", 0, ASH_UNIT_ITEMS);
         r = ash_compose(&input, &c->tree, diags);

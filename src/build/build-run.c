@@ -89,7 +89,7 @@ static const char *const kept[] = { "/builddir", NULL };
 
 static AshSandbox sandbox_of(AshBuild *b) {
         AshSandbox s = { .room = b->room, .layers = b->layers.items, .fresh = true, .kept = kept, .uid = ASH_BUILD_UID, .gid = ASH_BUILD_UID, .cwd = "/builddir", .network = b->in.network,
-                         .clock_shift = b->in.clock_shift, .limits = { .memory = b->in.memory, .processes = PROCESSES, .disk = b->disk, .cpus = b->in.cpus } };
+                         .clock_shift = b->in.clock_shift, .limits = { .memory = b->in.memory, .processes = PROCESSES, .disk = b->disk, .file = UINT64_C(1) << 42 /* tests make files with large holes */, .cpus = b->in.cpus } };
         return s;
 }
 

@@ -14,6 +14,7 @@
 typedef struct AshBuildRoot AshBuildRoot;
 typedef struct AshBuildRootInput {
         AshSlice arch;
+        const AshIdentity *identity; /* what os-release says; may be NULL */
         const AshId *packages;       /* RPMs in the store, in any order */
         size_t n_packages;
         const AshHandler *handlers;

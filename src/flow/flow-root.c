@@ -248,12 +248,26 @@ static void stage_requests(const Stage *stage, Requests *ret) {
                 ash_array_push(ret, ((AshRequest){ .what = stage->essential[i], .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_DEPENDENCY }));
 }
 
+/* "perl-Getopt-Long" as "perl(Getopt::Long)". */
+static AshSlice perl_module(AshSlice package, AshArena *arena) {
+        _str_ AshStr out = {};
+        ash_str_append_str(&out, "perl(");
+        for (size_t i = strlen("perl-"); i < package.len; i++)
+                ash_str_append_str(&out, package.ptr[i] == '-' ? "::" : (char[]){ package.ptr[i], 0 });
+        ash_str_append_char(&out, ')');
+        return ash_arena_slice(arena, ash_str_slice(&out));
+}
+
 /* What an index does not name is asked for by the packages that would have it; what was built here, and other repositories, may have it as well. */
 static int ask_by_package(AshFlowBuilder *b, const Stage *stage, AshRequest *request, AshArena *arena) {
         AshDep dep;
         _str_ AshStr any = {};
         size_t n_names = 0;
-        if (ash_dep_parse(request->what, &dep) < 0 || !ash_flow_is_capability(dep.name))
+        if (ash_dep_parse(request->what, &dep) < 0)
+                return 0;
+        if (ash_slice_starts(dep.name, ASH_S("perl-"))) /* what Fedora calls the package of a module */
+                dep.name = perl_module(dep.name, arena);
+        if (!ash_flow_is_capability(dep.name))
                 return 0;
         ash_array_foreach(&stage->sources, s) {
                 AshSlice *names;
@@ -362,8 +376,19 @@ static int realize(AshFlowBuilder *b, const Stage *stage, const AshPkgSet *set, 
 
 static int by_nevra(const void *a, const void *b) { return ash_slice_cmp(((const AshFlowRootPackage *) a)->nevra, ((const AshFlowRootPackage *) b)->nevra); }
 
+/* Only what the names of packages and their makers follow from (docs/rpm-config.md): nothing is built again because a colour changed. */
+static const AshIdentity *identity_of(AshFlowBuilder *b) {
+        const AshDistroVersion *version = ash_config_default_distro_version(b->flow.config, NULL);
+        if (!version || !ash_text_set(version->identity.id))
+                return NULL;
+        AshIdentity *id = ash_arena_new_item(b->arena, AshIdentity);
+        *id = (AshIdentity){ .id = version->identity.id, .name = version->identity.name, .vendor_name = version->identity.vendor_name,
+                             .version_id = ash_text_set(version->identity.version_id) ? version->identity.version_id : version->release_ver };
+        return id;
+}
+
 static AshBuildRootInput input_of(AshFlowBuilder *b, const AshId *ids, size_t n) {
-        return (AshBuildRootInput){ .arch = b->arch, .packages = ids, .n_packages = n, .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .store = b->flow.store, .threads = b->flow.threads,
+        return (AshBuildRootInput){ .arch = b->arch, .identity = identity_of(b), .packages = ids, .n_packages = n, .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .store = b->flow.store, .threads = b->flow.threads,
                                     .progress = b->flow.progress };
 }
 

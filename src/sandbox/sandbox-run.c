@@ -71,7 +71,7 @@ static void limit(int what, uint64_t value) {
 static void set_limits(const Child *c) {
         limit(RLIMIT_CPU, c->limits.cpu_s);
         limit(RLIMIT_NPROC, c->limits.processes);
-        limit(RLIMIT_FSIZE, c->limits.disk);
+        limit(RLIMIT_FSIZE, c->limits.file ? c->limits.file : c->limits.disk);
         if (!UNLIMITED || !c->s->call)
                 limit(RLIMIT_AS, c->limits.memory);
         int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); /* when the machine's memory is gone, these end before anything of the host does */

@@ -44,6 +44,7 @@ typedef struct AshSandboxLimits {    /* 0: what is said here */
         uint64_t memory;             /* address space of each process, bytes: 8 GiB */
         unsigned processes;          /* at once: 1024 */
         uint64_t disk;               /* bytes of a file, of a fresh layer, of /tmp and of /dev/shm: 4 GiB. All of the base: the room's size */
+        uint64_t file;               /* bytes of a file, when that is to be more than disk: holes take no room; 0: disk */
         unsigned cpus;               /* how many processors it may use; all */
         size_t output;               /* bytes kept of stdout and of stderr: 1 MiB; more is -ASH_ERR_LIMIT for stdout, dropped for stderr */
 } AshSandboxLimits;
