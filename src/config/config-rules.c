@@ -199,7 +199,7 @@ void ash_schema_build(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "ne
 void ash_schema_check(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "skip", NULL, "skip_reason" } }); }
 void ash_schema_failure(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "expected", NULL, "expected-reason" } }); }
 void ash_schema_spec(AshJson *j) { all_of(j, 1, (const char *const[][3]){ { "type", "local", "path" } }); }
-void ash_schema_origin(AshJson *j) { all_of(j, 2, (const char *const[][3]){ { "type", "download", "uri" }, { "type", "custom", "script" } }); }
+void ash_schema_origin(AshJson *j) { all_of(j, 3, (const char *const[][3]){ { "type", "download", "uri" }, { "type", "custom", "script" }, { "type", "apt-source", "upstream" } }); }
 void ash_schema_source_file(AshJson *j) {
         all_of(j, 3, (const char *const[][3]){ { "replace-upstream", NULL, "replace-reason" }, { "hash-type", "SHA256", "hash" }, { "hash-type", "SHA512", "hash" } });
 }
@@ -324,6 +324,7 @@ void ash_rule_origin(const AshRules *r, const void *item, AshSpan at) {
         static const struct { const char *type, *key; size_t offset; } rows[] = {
                 { "download", "uri", offsetof(AshSourceFile, origin_uri) },
                 { "custom", "script", offsetof(AshSourceFile, origin_script) },
+                { "apt-source", "upstream", offsetof(AshSourceFile, origin_upstream) },
         };
         const AshSourceFile *f = item;
         for (size_t i = 0; i < ASH_N(rows); i++) {

@@ -83,7 +83,9 @@ static const AshRecord spec_source = { "spec-source", "Where a component's spec 
         PATH_("path", 0, AshSpecSource, path, "the spec file, for `local`"),
         TABLE_("upstream-distro", 0, O(AshSpecSource, distro), ash_record_distro_ref, "whose spec, for `upstream`"),
         TEXT("upstream-name", AshSpecSource, upstream_name, "its name there", .standard = "the component's name"),
-        TEXT("upstream-commit", AshSpecSource, upstream_commit, "the commit to take; goes before a snapshot", FORM(commit))),
+        TEXT("upstream-commit", AshSpecSource, upstream_commit, "the commit to take; goes before a snapshot", FORM(commit)),
+        TEXTS_("source-upstreams", OWN | REPLACE, AshSpecSource, source_upstreams, "upstreams of type `apt` whose source archive has the sources, under whatever name: found by their digest", REF(UPSTREAM), .standard = "the distribution's"),
+        FLAG_("allow-missing-signatures", OWN, AshSpecSource, allow_missing_signatures, "a detached signature that cannot be had is left out: what it signs is checked by its digest", .standard = "the distribution's")),
         .rule = ash_rule_spec, .schema_rules = ash_schema_spec };
 
 static const AshRecord release = { "release", "How the Release tag is made", sizeof(AshComponentConfig), ROWS(
@@ -120,9 +122,11 @@ static const AshRecord render = { "render", "How a component is rendered", sizeo
         FLAG_("skip-file-filter", 0, AshComponentConfig, skip_file_filter, "keep files that no Source or Patch names (for specs whose names hold macros that cannot be expanded)")) };
 
 static const AshRecord mock_input = { "origin", "How a source file is had", sizeof(AshSourceFile), ROWS(
-        TEXT_("type", REQ, AshSourceFile, origin_type, "`download`: from a URI; `custom`: made by a script; `overlay`: an archive that overlays changed", WORDS("download", "custom", "overlay")),
+        TEXT_("type", REQ, AshSourceFile, origin_type, "`download`: from a URI; `custom`: made by a script; `overlay`: an archive that overlays changed; `apt-source` (Ashlar's): from the source archive of an upstream of type `apt`, found by its digest", WORDS("download", "custom", "overlay", "apt-source")),
         TEXT("uri", AshSourceFile, origin_uri, "where to get it, for `download`", FORM(source_uri)),
         { "script", ASH_FIELD_SOURCE, 0, O(AshSourceFile, origin_script), "the script, for `custom`" },
+        TEXT_("upstream", OWN, AshSourceFile, origin_upstream, "which upstream, for `apt-source`", REF(UPSTREAM)),
+        TEXT_("source-package", OWN, AshSourceFile, origin_package, "which of its source packages to try first, for `apt-source`", .standard = "the component's name"),
         TEXTS_("mock-packages", 0, AshSourceFile, mock_packages, "packages that the script needs, for `custom`"),
         TEXTS_("inputs", 0, AshSourceFile, inputs, "source files that the script reads, for `custom`")),
         .rule = ash_rule_origin, .schema_rules = ash_schema_origin };
@@ -202,6 +206,8 @@ static const AshRecord distro = { "distro", "A distribution: what is built, or w
         TEXT("lookaside-base-uri", AshDistro, lookaside_base_uri, "its cache of source archives; `$pkg`, `$filename`, `$hashtype` and `$hash` are filled in", FORM(lookaside_uri)),
         TABLES_("repos", 0, AshDistro, repos, repo_uri, "its published repositories"),
         FLAG_("disable-origins", 0, AshDistro, disable_origins, "take sources from the lookaside cache only, never from their origins"),
+        TEXTS_("source-upstreams", OWN | REPLACE, AshDistro, source_upstreams, "upstreams of type `apt` whose source archive is searched by digest for the sources of its specs, before the lookaside cache is asked", REF(UPSTREAM)),
+        FLAG_("allow-missing-signatures", OWN, AshDistro, allow_missing_signatures, "a detached signature that cannot be had is left out: what it signs is checked by its digest"),
         NAMED_("versions", 0, AshDistro, versions, distro_version, "its versions")) };
 
 /* ---- resources, upstreams, channels ---- */

@@ -383,6 +383,8 @@ static void write_sources(AshJson *json, const Job *j) {
                 ash_json_str(json, "digest-kind", ash_digest_name(s->kind));
                 ash_json_str(json, "digest", s->hex);
                 ash_json_str(json, "from", ash_source_origin_name(s->origin));
+                if (s->absent)
+                        ash_json_bool(json, "absent", true);
                 ash_json_end(json, '}');
         }
         ash_json_end(json, ']');

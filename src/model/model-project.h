@@ -76,12 +76,15 @@ typedef struct AshSpecSource {
         AshText path;             /* local: spec file, absolute or relative to the process' directory after loading */
         AshDistroRef distro;
         AshText upstream_name, upstream_commit;
+        AshTexts source_upstreams;       /* Ashlar's: apt upstreams whose source archive is searched by digest */
+        AshFlag allow_missing_signatures;
 } AshSpecSource;
 
 typedef struct AshSourceFile {
         AshSpan at;
         AshText filename, hash, hash_type;
-        AshText origin_type, origin_uri, origin_script; /* "download", "custom", "overlay"; the script's path is relative to base_dir */
+        AshText origin_type, origin_uri, origin_script; /* "download", "custom", "overlay", "apt-source"; the script's path is relative to base_dir */
+        AshText origin_upstream, origin_package; /* apt-source */
         AshTexts mock_packages, inputs;
         AshFlag replace_upstream;
         AshText replace_reason;
@@ -187,6 +190,8 @@ typedef struct AshDistro {
         AshText dist_git_base_uri, lookaside_base_uri; /* with $pkg, $filename, $hashtype, $hash */
         AshTexts repos;           /* base URIs, with $releasever, $basearch */
         AshFlag disable_origins;
+        AshTexts source_upstreams;       /* Ashlar's: as in AshSpecSource, for all whose spec comes from here */
+        AshFlag allow_missing_signatures;
         struct { AshDistroVersion *items; size_t n; } versions;
 } AshDistro;
 typedef struct AshDistros {

@@ -25,7 +25,7 @@ static AshText first_set(AshText a, AshText b) { return ash_text_set(a) && a.s.l
 
 static int distro_of(AshConfig *config, const AshComponent *component, const AshRenderOptions *options, AshSpecDistro *ret, AshDiags *diags) {
         const AshSpecSource *spec = &component->merged->spec;
-        *ret = (AshSpecDistro){ .spec_dir = options->spec_dir };
+        *ret = (AshSpecDistro){ .spec_dir = options->spec_dir, .source_upstreams = spec->source_upstreams, .allow_missing_signatures = spec->allow_missing_signatures.value == ASH_YES };
         if (!ash_text_set(spec->distro.name))
                 return 0;
         const AshDistro *distro = ash_config_distro(config, spec->distro.name.s);
@@ -35,6 +35,10 @@ static int distro_of(AshConfig *config, const AshComponent *component, const Ash
         ret->lookaside_uri = distro->lookaside_base_uri;
         ret->snapshot = spec->distro.snapshot;
         ret->disable_origins = distro->disable_origins.value == ASH_YES;
+        if (!spec->source_upstreams.n)
+                ret->source_upstreams = distro->source_upstreams;
+        if (spec->allow_missing_signatures.value == ASH_UNSET)
+                ret->allow_missing_signatures = distro->allow_missing_signatures.value == ASH_YES;
         const AshDistroVersion *version = ash_config_distro_version(config, spec->distro.name.s, spec->distro.version.s);
         if (version) {
                 ret->branch = version->dist_git_branch;

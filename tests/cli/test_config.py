@@ -85,7 +85,7 @@ class Project(Case):
         out = explain("components.bash.build.without").stdout
         self.assertEqual(out.splitlines()[0], 'components.bash.build.without = ["from-distro", "from-project", "from-the-second-file", "docs", "static"]')
         self.assertIn('appended   "from-the-second-file"  at good/more/extra.toml:6:18  by default-component-config of the project', out)
-        self.assertIn('appended   "docs"  at good/ashlar.toml:116:12  by the component', out)
+        self.assertIn('appended   "docs"  at good/ashlar.toml:118:12  by the component', out)
         out = explain("distros.azurelinux.description").stdout
         self.assertEqual(out.splitlines(), ['distros.azurelinux.description = "the distribution, described again"',
             '    set        "the distribution, described again"  at good/more/extra.toml:3:15  by the project',
@@ -103,7 +103,7 @@ class Project(Case):
         explain("components.bash.", status=2)
         explain('components."bash', status=2)
         found = json.loads(self.run_ashlar("-C", "good", "--json", "config", "explain", "components.bash.build.defines.dist").stdout)
-        self.assertEqual((found[0]["value"], found[0]["from"][0]["line"]), ('".azl4"', 117))
+        self.assertEqual((found[0]["value"], found[0]["from"][0]["line"]), ('".azl4"', 119))
 
     def test_inheritance_of_false(self):
         """An explicit false overrides an inherited true in strict mode only: azldev cannot say it."""

@@ -16,6 +16,7 @@ class Archive:
         self.keyring = kit.dir / f"{user}.gpg"
         self.keyring.write_bytes(subprocess.run(["gpg", "--export", user], env=kit.env, check=True, capture_output=True).stdout)
         self.stanzas = {}  # (name, version, arch) -> text
+        self.sources = {}  # name -> text
 
     def deb(self, name, version="1.0-1", arch="all", files=None, **fields):
         tree = self.kit.dir / f"deb-{name}-{version}-{arch}".replace(":", "_")
@@ -42,6 +43,16 @@ class Archive:
         data = (self.root / file).read_bytes()
         self.stanzas[name, version, arch] = "".join(f"{k}: {v}\n" for k, v in control.items()) + f"Filename: {file}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
 
+    def source(self, name, version, files, sums=("sha256",)):
+        """A source package: files by name, as bytes; sums: which digests the index has."""
+        folder = f"pool/main/{name[0]}/{name}"
+        (self.root / folder).mkdir(parents=True, exist_ok=True)
+        for file, data in files.items():
+            (self.root / folder / file).write_bytes(data)
+        field = {"md5": "Files", "sha256": "Checksums-Sha256", "sha512": "Checksums-Sha512"}
+        lists = "".join(f"{field[s]}:\n" + "".join(f" {hashlib.new(s, d).hexdigest()} {len(d)} {f}\n" for f, d in files.items()) for s in sums)
+        self.sources[name] = f"Package: {name}\nBinary: {name}\nVersion: {version}\nArchitecture: any\nFormat: 3.0 (quilt)\n{lists}Directory: {folder}\n"
+
     def publish(self, at=1700000000, drop=(), user=None):
         for name in drop:
             self.stanzas = {k: v for k, v in self.stanzas.items() if k[0] != name}
@@ -54,6 +65,12 @@ class Archive:
                 (folder / f"Packages{suffix}").write_bytes(data)
                 sums.append((hashlib.sha256(data).hexdigest(), len(data), f"main/binary-{arch}/Packages{suffix}"))
             (folder / "Packages").unlink()  # listed, not there: as Debian does it
+        if self.sources:
+            text = "\n".join(v for k, v in sorted(self.sources.items())).encode()
+            (dists / "main/source").mkdir(parents=True, exist_ok=True)
+            for suffix, data in (("", text), (".xz", lzma.compress(text))):
+                (dists / f"main/source/Sources{suffix}").write_bytes(data)
+                sums.append((hashlib.sha256(data).hexdigest(), len(data), f"main/source/Sources{suffix}"))
         release = f"Origin: Test\nSuite: {self.suite}\nCodename: {self.suite}\nDate: {email.utils.formatdate(at, usegmt=True)}\nArchitectures: {' '.join(self.arches)}\nComponents: main\nSHA256:\n"
         (dists / "Release").write_text(release + "".join(f" {d} {n} {p}\n" for d, n, p in sums))
         (dists / "InRelease").unlink(missing_ok=True)

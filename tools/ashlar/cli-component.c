@@ -1,12 +1,15 @@
 #include "component.h"
 #include "flow-built.h"
+#include "flow-source.h"
 
 AshRenderOptions ash_cli_render_options(AshCli *cli) {
+        if (!cli->sources)
+                cli->sources = ash_flow_sources_new(cli->config, NULL, cli->progress);
         return (AshRenderOptions){
                 .spec_dir = ash_cli_option(cli, "specs"),
                 .jobs = cli->jobs,
                 .progress = cli->progress,
-                .sources = { .cache_dir = cli->store_dir, .offline = ash_cli_flag(cli, "offline"), .allow_local = true },
+                .sources = { .cache_dir = cli->store_dir, .offline = ash_cli_flag(cli, "offline"), .allow_local = true, .finder = ash_flow_sources_finder(cli->sources) },
         };
 }
 

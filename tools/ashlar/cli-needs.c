@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "built.h"
 #include "config.h"
+#include "flow-source.h"
 #include "io.h"
 #include "store.h"
 
@@ -20,6 +21,8 @@ static int provide_config(AshCli *cli) {
 static void release_config(AshCli *cli) {
         ash_config_free(cli->config);
         ash_built_free(cli->built);
+        ash_flow_sources_free(cli->sources);
+        cli->sources = NULL;
         cli->config = NULL;
         free(cli->public_key);
 }

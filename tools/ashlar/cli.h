@@ -83,6 +83,7 @@ struct AshCli {
         bool color, color_err;   /* for standard output, for standard error */
         struct AshConfig *config; /* with ASH_NEEDS_CONFIG */
         struct AshStore *store;   /* with ASH_NEEDS_STORE */
+        struct AshFlowSources *sources; /* what searches source archives, once a verb renders */
         struct AshBuilt *built;   /* what was built before, once it was asked for */
         char *public_key;       /* of those who sign for the project, once it was asked for */
         /* private: */

@@ -202,7 +202,7 @@ static int prepare(const AshAptArchive *a, const char *mirror, const char *keyri
         _free_ char *here = realpath(a->state_dir, NULL);
         if (!here)
                 return ash_fail_file(diags, -errno, a->state_dir, "cannot resolve: %s", ash_strerror(errno));
-        ash_str_appendf(&sources, "Types: deb%s\nURIs: %s\nSuites: %s\nComponents: %s\nArchitectures: %s\nSigned-By: %s\n", a->sources ? " deb-src" : "", mirror, a->suite, a->components, a->arch, keyring);
+        ash_str_appendf(&sources, "Types: %s\nURIs: %s\nSuites: %s\nComponents: %s\nArchitectures: %s\nSigned-By: %s\n", a->sources ? "deb-src" : "deb", mirror, a->suite, a->components, a->arch, keyring);
         ash_str_appendf(&conf,
                         "Dir \"%s\";\nDir::State \"%s\";\nDir::State::lists \"%s/lists\";\nDir::State::status \"%s/status\";\nDir::Cache \"%s/cache\";\nDir::Log \"%s/log\";\n"
                         "Dir::Etc \"%s/etc\";\nDir::Etc::main \"apt.conf\";\nDir::Etc::parts \"apt.conf.d\";\nDir::Etc::sourcelist \"/dev/null\";\nDir::Etc::sourceparts \"sources.list.d\";\nDir::Etc::trusted \"/dev/null\";\n"

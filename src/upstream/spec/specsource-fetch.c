@@ -10,6 +10,8 @@ typedef struct Job {
         const char *list[3];
         uint8_t digest[ASH_DIGEST_SIZE_MAX];
         AshLockFile *lock;
+        AshTexts archives;           /* upstreams whose source archives may have it */
+        AshStr tried;                /* what was looked at there, a line each */
         bool have;
 } Job;
 
@@ -25,6 +27,7 @@ static void jobs_done(Jobs *jobs) {
                 free(j->path);
                 ash_str_done(&j->uris[0]);
                 ash_str_done(&j->uris[1]);
+                ash_str_done(&j->tried);
         }
         free(jobs->items);
 }
@@ -57,11 +60,15 @@ static int lookaside_uri(const Job *j, AshSlice package, const AshSpecDistro *di
 static int set_uris(Job *j, AshSlice package, const AshSpecDistro *distro, AshDiags *diags) {
         const AshSourceItem *item = j->item;
         size_t n = 0;
+        if (item->origin == ASH_ORIGIN_APT_SOURCE)
+                j->archives = (AshTexts){ (AshText *) &item->config->origin_upstream, 1 };
+        else if (distro && item->origin != ASH_ORIGIN_CUSTOM)
+                j->archives = distro->source_upstreams;
         if (item->origin == ASH_ORIGIN_DOWNLOAD && !(distro && distro->disable_origins)) {
                 ash_str_append(&j->uris[n], item->config->origin_uri.s);
                 n++;
         }
-        if (distro && distro->lookaside_uri.s.len > 0 && item->origin != ASH_ORIGIN_CUSTOM) {
+        if (distro && distro->lookaside_uri.s.len > 0 && item->origin != ASH_ORIGIN_CUSTOM && item->origin != ASH_ORIGIN_APT_SOURCE) {
                 int r = lookaside_uri(j, package, distro, &j->uris[n], diags);
                 if (r < 0)
                         return r;
@@ -69,10 +76,10 @@ static int set_uris(Job *j, AshSlice package, const AshSpecDistro *distro, AshDi
         }
         for (size_t i = 0; i < n; i++)
                 j->list[i] = j->uris[i].ptr;
-        if (n > 0 || item->origin == ASH_ORIGIN_CUSTOM)
+        if (n > 0 || j->archives.n > 0 || item->origin == ASH_ORIGIN_CUSTOM)
                 return 0;
         ash_fail(diags, -EINVAL, item->at, "there is no place to get '%.*s' from", ASH_F(item->filename));
-        ash_hint(diags, "set distros.NAME.lookaside-base-uri");
+        ash_hint(diags, "set distros.NAME.lookaside-base-uri, or name apt upstreams whose source archive has it in source-upstreams");
         return -EINVAL;
 }
 
@@ -119,13 +126,105 @@ static int compare_jobs(const void *a, const void *b) {
         return strcmp(x->path ? x->path : "", y->path ? y->path : "");
 }
 
+/* ---- source archives: by digest, whatever the file is called there ---- */
+static bool is_signature(AshSlice filename) {
+        static const char *const ends[] = { ".sig", ".asc", ".sign", ".gpg" };
+        for (size_t i = 0; i < ASH_N(ends); i++)
+                if (ash_slice_ends(filename, ash_slice_str(ends[i])))
+                        return true;
+        return false;
+}
+
+/* What it signs is in "sources", too. */
+static bool may_be_absent(const Job *j, const AshSources *sources, const AshSpecDistro *distro) {
+        if (!distro || !distro->allow_missing_signatures || !is_signature(j->item->filename))
+                return false;
+        AshSlice name = j->item->filename;
+        while (name.len && name.ptr[name.len - 1] != '.')
+                name.len--;
+        name.len -= name.len > 0;
+        ash_array_foreach(&sources->items, i)
+                if (ash_slice_eq(i->filename, name))
+                        return true;
+        return false;
+}
+
+/* gpgverify of ashlar-rpm-config knows these words. */
+static int leave_out(Job *j, const AshSpecOptions *options, AshDiags *diags) {
+        _free_ char *cache = NULL;
+        int r = ash_spec_cache_dir(options, &cache, diags);
+        if (r < 0)
+                return r;
+        free(j->path);
+        j->path = ash_path_join(cache, "no-signature");
+        j->have = j->item->absent = true;
+        r = ash_file_update(AT_FDCWD, j->path, ASH_S("ashlar: no signature, checked by digest\n"), 0644, false);
+        if (r < 0)
+                return ash_fail(diags, r, ASH_NOWHERE, "cannot write %s: %s", j->path, ash_strerror(r));
+        ash_info(diags, j->item->at, "'%.*s' could not be had; what it signs is checked by its digest", ASH_F(j->item->filename));
+        return 0;
+}
+
+/* Before a signature is given up: nobody wants to hear why the lookaside cache has it not. */
+static bool fetch_quietly(Job *j, const AshSpecOptions *options) {
+        AshFetch fetch = { .urls = j->list, .dirfd = AT_FDCWD, .path = j->path, .digest_kind = j->kind, .digest = j->digest, .size = UINT64_MAX, .limit = 1 << 20, .at = j->item->at };
+        AshFetchOptions o = { .retries = options->retries, .stall_timeout_ms = options->stall_timeout_ms, .allow_file = options->allow_local };
+        AshDiags *aside = ash_diags_new();
+        j->have = !options->offline && ash_fetch(&fetch, 1, &o, NULL, aside) >= 0;
+        ash_diags_free(aside);
+        return j->have;
+}
+
+static int not_found(const Job *j, AshDiags *diags) {
+        _str_ AshStr names = {};
+        AshSlice rest = ash_str_slice(&j->tried), line;
+        for (size_t i = 0; i < j->archives.n; i++)
+                ash_str_appendf(&names, "%s'%.*s'", i ? ", " : "", ASH_F(j->archives.items[i].s));
+        ash_fail(diags, -ENOENT, j->item->at, "no source archive (%s) has '%.*s'", names.ptr, ASH_F(j->item->filename));
+        ash_note(diags, ASH_NOWHERE, "looked for %s %s", ash_digest_name(j->kind), j->hex);
+        while (rest.len && ash_slice_next_line(&rest, &line))
+                ash_note(diags, ASH_NOWHERE, "%.*s", ASH_F(line));
+        return -ENOENT;
+}
+
+static int search_one(Job *j, AshSlice package, const AshSources *sources, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags) {
+        _free_ char *cache = NULL;
+        int r = options->finder && !options->offline ? ash_spec_cache_dir(options, &cache, diags) : -ENOENT;
+        if (r >= 0)
+                r = options->finder->find(options->finder->context, cache, &j->archives, j->item, j->kind, j->hex, package, j->path, &j->tried, diags);
+        if (r >= 0)
+                j->have = true;
+        if (r != -ENOENT)
+                return r;
+        if (may_be_absent(j, sources, distro))
+                return j->list[0] && fetch_quietly(j, options) ? 0 : leave_out(j, options, diags);
+        if (j->list[0])
+                return 0;
+        if (options->offline)
+                return ash_fail(diags, -ASH_ERR_AGAIN, j->item->at, "'%.*s' is not in the cache, and this run is offline", ASH_F(j->item->filename));
+        return options->finder ? not_found(j, diags) : ash_fail(diags, -EINVAL, j->item->at, "'%.*s' comes from a source archive, which cannot be searched here", ASH_F(j->item->filename));
+}
+
+static int search_archives(Jobs *jobs, AshSlice package, const AshSources *sources, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags) {
+        int result = 0;
+        for (size_t i = 0; i < jobs->n; i++) {
+                Job *j = &jobs->items[i];
+                if (j->have || !j->archives.n)
+                        continue;
+                int r = search_one(j, package, sources, distro, options, diags);
+                if (r < 0 && result == 0)
+                        result = r;
+        }
+        return result;
+}
+
 /* ---- getting it ---- */
 static int download(Jobs *jobs, const AshSpecOptions *options, AshDiags *diags) {
         _free_ AshFetch *fetches = ash_calloc(jobs->n + 1, sizeof(*fetches));
         size_t n = 0;
         for (size_t i = 0; i < jobs->n; i++) {
                 Job *j = &jobs->items[i];
-                if (j->have || j->item->origin == ASH_ORIGIN_CUSTOM)
+                if (j->have || !j->list[0] || j->item->origin == ASH_ORIGIN_CUSTOM)
                         continue;
                 fetches[n++] = (AshFetch) { .urls = j->list, .dirfd = AT_FDCWD, .path = j->path, .digest_kind = j->kind, .digest = j->digest, .size = UINT64_MAX,
                                             .limit = (uint64_t) 64 << 30, .at = j->item->at };
@@ -205,9 +304,10 @@ static int fetch_items(AshSources *sources, AshSourceItem *only, AshSlice packag
                 if (same)
                         jobs.items[i].have = true;
         }
-        int r = get_all(&jobs, options, diags);
-        if (r < 0)
-                return r;
+        int r = search_archives(&jobs, package, sources, distro, options, diags);
+        int got = get_all(&jobs, options, diags);
+        if (r < 0 || got < 0)
+                return r < 0 ? r : got;
         for (size_t i = 0; i < jobs.n; i++) {
                 free(jobs.items[i].item->path);
                 jobs.items[i].item->path = ash_strdup(jobs.items[i].path);

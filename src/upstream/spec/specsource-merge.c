@@ -32,14 +32,16 @@ static bool uri_ok(AshSlice uri) {
 
 static int check_origin(const AshSourceFile *f, AshSourceItem *item, AshDiags *diags) {
         if (f->origin_type.s.len == 0)
-                return missing(f->at, f, "origin (download, custom or overlay)", diags);
+                return missing(f->at, f, "origin (download, custom, overlay or apt-source)", diags);
         item->origin = ash_source_origin(f->origin_type.s);
         if (item->origin < 0)
-                return ash_fail(diags, -EINVAL, f->origin_type.at, "unknown origin '%.*s', expected download, custom or overlay", ASH_F(f->origin_type.s));
+                return ash_fail(diags, -EINVAL, f->origin_type.at, "unknown origin '%.*s', expected download, custom, overlay or apt-source", ASH_F(f->origin_type.s));
         if (item->origin == ASH_ORIGIN_DOWNLOAD && f->origin_uri.s.len == 0)
                 return missing(f->at, f, "origin.uri", diags);
         if (item->origin == ASH_ORIGIN_DOWNLOAD && !uri_ok(f->origin_uri.s))
                 return ash_fail(diags, -EINVAL, f->origin_uri.at, "'%.*s' is no URI to download from: expected https:// or http://", ASH_F(f->origin_uri.s));
+        if (item->origin == ASH_ORIGIN_APT_SOURCE && f->origin_upstream.s.len == 0)
+                return missing(f->at, f, "origin.upstream", diags);
         if (item->origin == ASH_ORIGIN_CUSTOM && f->origin_script.s.len == 0)
                 return missing(f->at, f, "origin.script", diags);
         return 0;

@@ -3,7 +3,7 @@
 
 #define MAX_LINES 100000
 
-static const char *const origin_names[] = { "lookaside", "download", "custom", "overlay" };
+static const char *const origin_names[] = { "lookaside", "download", "custom", "overlay", "apt-source" };
 const char *ash_source_origin_name(AshSourceOrigin origin) {
         return origin >= 0 && origin < ASH_ORIGIN_MAX_ ? origin_names[origin] : NULL;
 }

@@ -15,7 +15,19 @@ typedef struct AshSpecDistro {
         AshText releasever, basearch;
         const char *spec_dir;        /* a directory of specs instead of dist-git (NAME/NAME.spec with side files, or flat); NULL: none */
         bool disable_origins;        /* source-files may not be downloaded from their own URIs: lookaside only */
+        AshTexts source_upstreams;   /* whose source archives the finder searches before anything is downloaded */
+        bool allow_missing_signatures;
 } AshSpecDistro;
+
+/* Finds sources by their digest where they have other names: in the source archives of distributions. */
+typedef struct AshSourceItem AshSourceItem;
+typedef struct AshSourceFinder {
+        void *context;
+        /* Puts the file of item->filename that has this digest at "to", and what it has to keep below "cache". package: what the component is called. -ENOENT: nobody has it; "tried" says what was looked at, a line each.
+         * Other failures have a diagnostic. */
+        int (*find)(void *context, const char *cache, const AshTexts *upstreams, const AshSourceItem *item, AshDigestKind kind, const char *hex, AshSlice package, const char *to, AshStr *tried,
+                    AshDiags *diags);
+} AshSourceFinder;
 
 typedef struct AshSpecOptions {
         const char *cache_dir;       /* holds git/ (mirrors) and blobs/; NULL: $XDG_CACHE_HOME/ashlar or ~/.cache/ashlar */
@@ -27,6 +39,7 @@ typedef struct AshSpecOptions {
         int git_timeout_ms;          /* of one git command; 0: 10 minutes */
         bool script_network;         /* custom scripts may use the network (azldev always allows it; here only when asked for) */
         int script_timeout_ms;       /* 0: 10 minutes */
+        const AshSourceFinder *finder; /* NULL: source archives cannot be searched */
         AshProgress *progress;
 } AshSpecOptions;
 
@@ -66,11 +79,11 @@ int ash_specsource_fetch(AshSlice component, const AshComponentConfig *config, c
                          AshSpecTree **ret, AshDiags *diags);
 
 /* ---- the "sources" file and what else a component downloads ---- */
-typedef enum AshSourceOrigin { ASH_ORIGIN_LOOKASIDE, ASH_ORIGIN_DOWNLOAD, ASH_ORIGIN_CUSTOM, ASH_ORIGIN_OVERLAY, ASH_ORIGIN_MAX_, ASH_ORIGIN_INVALID_ = -EINVAL } AshSourceOrigin;
+typedef enum AshSourceOrigin { ASH_ORIGIN_LOOKASIDE, ASH_ORIGIN_DOWNLOAD, ASH_ORIGIN_CUSTOM, ASH_ORIGIN_OVERLAY, ASH_ORIGIN_APT_SOURCE, ASH_ORIGIN_MAX_, ASH_ORIGIN_INVALID_ = -EINVAL } AshSourceOrigin;
 const char *ash_source_origin_name(AshSourceOrigin origin);
 AshSourceOrigin ash_source_origin(AshSlice name);
 
-typedef struct AshSourceItem {
+struct AshSourceItem {
         AshSlice filename;
         AshDigestKind kind;
         char hex[ASH_HEX_MAX];       /* lower case; "" while it is not known (custom without a hash) */
@@ -83,7 +96,8 @@ typedef struct AshSourceItem {
         char upstream_hex[ASH_HEX_MAX];
         AshSpan at;
         char *path;                  /* after ash_sources_fetch: the file in the cache */
-} AshSourceItem;
+        bool absent;                 /* a signature that could not be had, as the project allows: path is a note that says so */
+};
 typedef struct AshSources {
         AshArena *arena;
         ASH_ARRAY(AshSourceItem) items; /* upstream's order, then the configuration's */
