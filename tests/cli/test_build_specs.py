@@ -1,0 +1,292 @@
+"""Unmodified specs of Azure Linux (corpus/specs), built with ashlar-rpm-config in roots of imported Debian packages, %check included; what came out is judged by rpm, readelf and a run of it.
+
+Without arguments the four that CI builds, an image of them and the CVE drill; with "rest" the other eight. Needs the archive of the apt upstream: ASHLAR_TEST_STORE may name a store that has the packages
+already; without network and store the tests are skipped. ASHLAR_KEEP keeps the directory."""
+import functools, json, os, pathlib, re, shutil, subprocess, sys, tempfile, time, unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+from ashcli import ASHLAR  # noqa: E402
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+SPECS = pathlib.Path(os.environ.get("ASHLAR_SHARED", "/nonexistent")) / "corpus/specs"
+CI = ["lz4", "xxhash", "jansson", "sed"]
+REST = ["attr", "bzip2", "file", "findutils", "flex", "gzip", "libseccomp", "patch"]
+# What each brings under names of Fedora's that imported packages ask for by Debian's.
+REPLACES = {"lz4": ("libs", "liblz4-1"), "xxhash": ("libs", "libxxhash0"), "jansson": (None, "libjansson4")}
+# Words of the log that only a %check that ran has.
+CHECKS = {"xxhash": r"make check", "jansson": r"PASS: .*/suites/api", "sed": r"^# PASS: +[1-9]\d\d", "attr": r"xattrs are probably not supported|tests successful", "file": r"tests/.*check|Running test",
+          "findutils": r"expected passes", "flex": r"^# PASS: +\d\d", "gzip": r"^# PASS: +\d\d", "libseccomp": r"tests passed: +\d\d\d", "patch": r"^# PASS: +\d\d"}
+PROJECT = """[distros.azurelinux]
+description = "Specs of Azure Linux"
+default-version = "4.0"
+source-upstreams = ["debian-13"]
+allow-missing-signatures = true
+[distros.azurelinux.versions."4.0"]
+release-ver = "4.0"
+
+[images.specs]
+kind = "archive"
+formats = ["tar"]
+arches = ["x86_64"]
+upstreams = ["built", "debian-13"]
+packages = ["bash", "coreutils", "apt", %s]
+"""
+COMPONENT = """[components.%s]
+spec = { type = "upstream", upstream-distro = { name = "azurelinux", version = "4.0" } }
+"""
+REPLACE = """[[components.%s.overlays]]
+type = "spec-add-tag"
+tag = "%s"
+value = "%s"
+%sdescription = "stands in place of the imported package"
+"""
+
+
+def run(*args, check=True, **kw):
+    p = subprocess.run([*map(str, args)], capture_output=True, text=True, **kw)
+    if check and p.returncode:
+        raise AssertionError(f"{args}\n{p.stdout}{p.stderr}")
+    return p
+
+
+def binary(path):
+    with open(path, "rb") as f:
+        head = f.read(18)
+    return head[:4] == b"\x7fELF" and head[16] in (2, 3)
+
+
+class Elf:
+    """What readelf says of a linked file."""
+    def __init__(self, path):
+        self.path, self.text = path, run("readelf", "-W", "-h", "-l", "-d", "-n", "--dyn-syms", path).stdout
+
+    def has(self, pattern):
+        return re.search(pattern, self.text, re.M) is not None
+
+    def faults(self, executable):
+        wants = {"position independent": r"^\s*Type:\s+DYN", "RELRO": r"GNU_RELRO", "BIND_NOW": r"BIND_NOW|Flags:.*\bNOW\b", "IBT": r"x86 feature:.*\bIBT\b", "SHSTK": r"x86 feature:.*\bSHSTK\b",
+                 "build id": r"Build ID: [0-9a-f]{40}", "no run path": None, "no executable stack": None}
+        if executable:
+            wants["PIE"] = r"Flags:.*\bPIE\b"
+        out = [name for name, pattern in wants.items() if pattern and not self.has(pattern)]
+        if self.has(r"\((RPATH|RUNPATH)\)"):
+            out.append("run path")
+        if re.search(r"GNU_STACK\s.*RWE", self.text):
+            out.append("executable stack")
+        return out
+
+
+@unittest.skipUnless(SPECS.is_dir(), "there are no specs of the corpus")
+@unittest.skipUnless(shutil.which("bwrap") and shutil.which("rpm2cpio") and shutil.which("readelf"), "bubblewrap, rpm and binutils are needed")
+class Specs(unittest.TestCase):
+    maxDiff = 4000
+    names = CI
+
+    @classmethod
+    def setUpClass(cls):
+        base = pathlib.Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
+        cls.dir = pathlib.Path(tempfile.mkdtemp(prefix="ashlar-specs-", dir=base))
+        if not os.environ.get("ASHLAR_KEEP"):
+            cls.addClassCleanup(lambda: run("rm", "-rf", cls.dir))
+        cls.env = {**os.environ, "ASHLAR_STORE": os.environ.get("ASHLAR_TEST_STORE", str(cls.dir / "store")), "XDG_DATA_HOME": str(cls.dir / "data"), "LC_ALL": "C.UTF-8", "TMPDIR": str(cls.dir)}
+        cls.project = cls.dir / "distro"
+        shutil.copytree(TOP / "distro", cls.project, ignore=shutil.ignore_patterns("ashlar.lock", "ashlar.built", "images"))
+        cls.edit("ashlar.toml", '"images/*.toml"', '"specs.toml"')
+        cls.edit("channels.toml", '"dnf", "openssl", "ca-certificates", "vim-tiny", "less"', '"sed", "lz4"' if cls.names is CI else '"bzip2"')
+        cls.edit("channels.toml", '[channels.base]', '[channels.base]\nupstreams = ["built", "debian-13"]')
+        (cls.project / "specs.toml").write_text(PROJECT % ", ".join(f'"{n}"' for n in cls.names) + "".join(map(cls.component, cls.names)))
+        lock = cls.ashlar("-q", "lock", check=False)
+        if lock.returncode and ("cannot fetch" in lock.stderr or "no apt mirror" in lock.stderr):
+            raise unittest.SkipTest("no archive to be had: " + lock.stderr.strip()[-200:])
+        cls.packages = cls.dir / "packages"
+        cls.ashlar("component", "build", "ashlar-rpm-config", "-o", cls.dir / "config")
+        started = time.monotonic()
+        cls.result = {n: json.loads(cls.ashlar("--json", "component", "build", n, "--specs", SPECS, "-o", cls.packages / n).stdout) for n in cls.names}
+        print(f"{len(cls.names)} specs built in {time.monotonic() - started:.0f} s", file=sys.stderr)
+
+    @classmethod
+    def edit(cls, name, old, new):
+        text = (cls.project / name).read_text()
+        assert old in text, (name, old)
+        (cls.project / name).write_text(text.replace(old, new))
+
+    @staticmethod
+    def component(name):
+        text = COMPONENT % name
+        if name in REPLACES:
+            package, other = REPLACES[name]
+            where = f'package = "{package}"\n' if package else ""
+            text += REPLACE % (name, "Provides", f"{other} = %{{version}}-%{{release}}", where) + REPLACE % (name, "Obsoletes", f"{other} < %{{version}}-%{{release}}", where)
+        return text
+
+    @classmethod
+    def ashlar(cls, *args, check=True):
+        return run(ASHLAR, "-C", cls.project, *args, check=check, env=cls.env)
+
+    def rpms(self, name, pattern="*.rpm"):
+        found = sorted((self.packages / name).rglob(pattern))
+        self.assertTrue(found, (name, pattern))
+        return found
+
+    @functools.lru_cache
+    def unpacked(self, name, pattern="*.rpm"):
+        root = self.dir / f"root-{name}-{pattern.strip('*.')}"
+        root.mkdir()
+        for rpm in self.rpms(name, pattern):
+            if not rpm.name.endswith(".src.rpm"):
+                subprocess.run(f"rpm2cpio '{rpm}' | cpio -idmu --quiet", shell=True, check=True, cwd=root)
+        return root
+
+    def query(self, rpm, what):
+        return run("rpm", "-qp", "--nosignature", what, rpm).stdout.split("\n")
+
+    def test_rpm(self):
+        """rpm itself takes what was built; names, releases, dependencies."""
+        for name in self.names:
+            for rpm in self.rpms(name):
+                run("rpm", "-K", "--nosignature", rpm)
+                tags = dict(t.split("=", 1) for t in run("rpm", "-qp", "--nosignature", "--qf", "dist=%{RELEASE}\nhost=%{BUILDHOST}\nvendor=%{VENDOR}\nlicense=%{LICENSE}\n", rpm).stdout.splitlines())
+                self.assertRegex(tags["dist"], r"\.ashlar1$", rpm)
+                self.assertEqual((tags["host"], tags["vendor"]), ("localhost", "Ashlar Linux"))
+                self.assertNotIn("(none)", tags["license"])
+
+    def test_check_ran(self):
+        for name in self.names:
+            log = pathlib.Path(self.result[name][0]["log-file"] if isinstance(self.result[name], list) else self.result[name]["log-file"])
+            log = log if log.is_absolute() else self.project / log
+            if name in CHECKS:
+                self.assertRegex(log.read_text(errors="replace"), re.compile(CHECKS[name], re.M), name)
+
+    def test_hardened(self):
+        checked = 0
+        for name in self.names:
+            root, fortified, protected = self.unpacked(name), False, False
+            for path in sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink() and "/usr/lib/debug/" not in str(p)):
+                if not binary(path):
+                    continue
+                elf = Elf(path)
+                executable = ".so" not in path.name and elf.has(r"^\s*INTERP")
+                self.assertEqual(elf.faults(executable), [], f"{name}: {path.relative_to(root)}")
+                fortified = fortified or elf.has(r"_chk@GLIBC")
+                protected = protected or elf.has(r"__stack_chk_fail@GLIBC")
+                checked += 1
+            self.assertTrue(fortified, f"{name}: no call of a fortified function")
+            self.assertTrue(protected, f"{name}: no stack protector")
+        self.assertGreater(checked, len(self.names))
+
+    def test_debuginfo(self):
+        for name in self.names:
+            root = self.unpacked(name)
+            debug = [p for p in (root / "usr/lib/debug").rglob("*.debug") if p.is_file()]
+            self.assertTrue(debug, name)
+            self.assertTrue(any((root / "usr/src/debug").rglob("*.c")), name)
+            for path in debug:
+                self.assertRegex(run("readelf", "-SW", path).stdout, r"\.debug_info", path)
+
+    def test_installed_files(self):
+        """What is done after %install: compressed pages, no .la, nothing of the build's directories in any file, no static library with debug information of another time."""
+        for name in self.names:
+            root = self.unpacked(name)
+            files = [p for p in root.rglob("*") if p.is_file() and not p.is_symlink()]
+            self.assertFalse([p for p in files if p.suffix == ".la"], name)
+            self.assertFalse([p for p in files if "/share/man/man" in str(p) and p.suffix != ".gz"], name)
+            for p in files:
+                if "/usr/lib/debug/" not in str(p) and "/usr/src/debug/" not in str(p):
+                    self.assertNotIn(b"BUILDROOT", p.read_bytes(), p)
+
+    def test_cached(self):
+        p = json.loads(self.ashlar("--json", "component", "build", self.names[0], "--specs", SPECS).stdout)
+        self.assertTrue((p[0] if isinstance(p, list) else p)["cached"])
+
+
+class Four(Specs):
+    """And what only these four are for."""
+
+    def test_dependencies(self):
+        def some(name, pattern, what):
+            return self.query(self.rpms(name, pattern)[0], what)
+        self.assertIn("liblz4.so.1()(64bit)", some("lz4", "lz4-libs-1*", "--provides"))
+        self.assertIn("pkgconfig(liblz4) = 1.10.0", some("lz4", "lz4-devel*", "--provides"))
+        self.assertIn("lz4-libs(x86-64) = 1.10.0-4.ashlar1", some("lz4", "lz4-devel*", "--requires"))
+        self.assertIn("libjansson.so.4()(64bit)", some("jansson", "jansson-2*", "--provides"))
+        self.assertIn("libxxhash.so.0()(64bit)", some("xxhash", "xxhash-libs-0*", "--provides"))
+        self.assertTrue(any(line.startswith("libc.so.6(GLIBC_2.3") for line in some("sed", "sed-4*.x86_64.rpm", "--requires")))
+
+    def image(self):
+        self.ashlar("-q", "lock")
+        self.ashlar("-q", "image", "build", "specs")
+        return self.dir / "out/images/specs"
+
+    def test_drill(self):
+        """An advisory says that lz4 is affected: one overlay, and the patched packages and image are there. Then what changed, and nothing else."""
+        out = self.image()
+        tar = next(out.glob("*.tar"))
+        root = self.dir / "image"
+        root.mkdir()
+        run("tar", "-xf", tar, "-C", root, "--no-same-owner")
+        for args, want in ((["lz4", "--version"], "v1.10.0"), (["xxhsum", "--version"], "0.8.3"), (["sed", "--version"], "4.9")):
+            p = run("bwrap", "--ro-bind", root, "/", "--unshare-all", "--proc", "/proc", "--dev", "/dev", *args)
+            self.assertIn(want, p.stdout + p.stderr)
+        # In place of the imported library, which apt asks for.
+        explained = self.ashlar("image", "explain", "specs", "/usr/lib/x86_64-linux-gnu/liblz4.so.1.10.0").stdout
+        self.assertIn("lz4-libs-1.10.0-4.ashlar1", explained)
+        self.assertNotIn("liblz4-1-", self.ashlar("image", "plan", "specs").stdout)
+        before = self.dir / "before.tree"
+        shutil.copy2(next(out.glob("*.tree")), before)
+
+        started = time.monotonic()
+        (self.project / "CVE-2026-0001.patch").write_text(self.patch())
+        with open(self.project / "specs.toml", "a") as f:
+            f.write('''[[components.lz4.overlays]]
+type = "patch-add"
+source = "CVE-2026-0001.patch"
+description = "CVE-2026-0001: what a caller is told"
+[advisories."ASH-2026:0001"]
+type = "security"
+severity = "Important"
+title = "lz4: a hole is closed"
+issued = "2026-11-21"
+references = [{ type = "cve", id = "CVE-2026-0001" }]
+packages = ["lz4-libs"]
+''')
+        self.ashlar("component", "build", "lz4", "--specs", SPECS, "-o", self.packages / "patched")
+        self.ashlar("-q", "lock")
+        self.ashlar("-q", "repo", "build")
+        self.ashlar("-q", "image", "build", "specs")
+        took = time.monotonic() - started
+        print(f"from the overlay to packages, repository and image: {took:.1f} s", file=sys.stderr)
+
+        diff = self.ashlar("--json", "image", "diff", before, next(out.glob("*.tree")), check=False)
+        self.assertEqual(diff.returncode, 1, diff.stderr)
+        text = diff.stdout
+        self.assertRegex(text, "liblz4.so.1.10.0")
+        paths = set(re.findall(r'"path":\s*"([^"]+)"', text))
+        other = {p for p in paths if not re.search(r"lz4|build-id|os-release|^/(usr|var)/lib/(sysimage/)?rpm|^/var/lib/dpkg|ld\\.so\\.cache|/$", p)}
+        self.assertFalse(other, text[:3000])
+        # The published package is the patched one, and signed.
+        published = sorted((self.dir / "out").rglob("lz4-libs-1*.rpm"))
+        self.assertTrue(published)
+        self.assertRegex(run("rpm", "-qp", "--nosignature", "--qf", "%{RSAHEADER:pgpsig}%{DSAHEADER:pgpsig}", published[-1]).stdout, r"Key ID")
+        self.assertLess(took, 600)
+
+    def patch(self):
+        """A real change of one line of the source that was built."""
+        source = next(pathlib.Path(self.env["ASHLAR_STORE"]).glob("blobs/sha512/8c/8c4ceb217e6d*"))
+        text = run("tar", "-xzOf", source, "lz4-1.10.0/lib/lz4.c").stdout.split("\n")
+        n = next(i for i, line in enumerate(text) if line.startswith("int LZ4_versionNumber"))
+        changed = text[n].replace("return LZ4_VERSION_NUMBER;", "return LZ4_VERSION_NUMBER + 0 * LZ4_MAX_INPUT_SIZE;")
+        self.assertNotEqual(changed, text[n])
+        return "--- lib/lz4.c\n+++ lib/lz4.c\n" + f"@@ -{n + 1},1 +{n + 1},1 @@\n-{text[n]}\n+{changed}\n"
+
+
+class Rest(Specs):
+    names = REST
+
+
+def load_tests(loader, tests, pattern):
+    return loader.loadTestsFromTestCase(Rest if MODE == "rest" else Four)
+
+
+MODE = sys.argv.pop(1) if len(sys.argv) > 1 and sys.argv[1] == "rest" else "ci"
+if __name__ == "__main__":
+    unittest.main()
