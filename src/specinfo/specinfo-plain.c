@@ -16,6 +16,7 @@ typedef struct Plain {
         ASH_ARRAY(Part) parts;
         ASH_ARRAY(uint8_t) taken;    /* of each open %if: TAKE, LEAVE, or LEFT: an earlier branch was taken */
         bool noarch;                 /* all of it */
+        unsigned expansions;         /* made so far */
         AshStr *out;
 } Plain;
 enum { TAKE, LEAVE, LEFT };
@@ -47,7 +48,7 @@ static size_t name_length(AshSlice s) {
         return n;
 }
 
-enum { DEPTH_MAX = 16 };
+enum { DEPTH_MAX = 16, EXPANSIONS_MAX = 1 << 17 }; /* macros can name each other often: more than this is no spec */
 static bool expand(Plain *p, AshSlice text, unsigned depth, AshStr *out);
 
 /* What stands between the braces: "name", "?name", "!?name:text", "?name:text". False: no simple one. */
@@ -87,7 +88,7 @@ static size_t closing(AshSlice s) {
 
 /* False: something in it is more than can be said without running rpm. */
 static bool expand(Plain *p, AshSlice text, unsigned depth, AshStr *out) {
-        if (depth > DEPTH_MAX || out->len > 1 << 16)
+        if (depth > DEPTH_MAX || out->len > 1 << 16 || ++p->expansions > EXPANSIONS_MAX)
                 return false;
         while (text.len) {
                 ptrdiff_t at = ash_slice_find_char(text, '%');

@@ -129,49 +129,64 @@ static bool is_debug(AshSlice line) {
 }
 
 typedef struct Files {
-        AshSpecDoc *doc;
-        AshSpecView view;
-        AshSlice main;
+        AshArena *arena;
+        AshMap packages;             /* name -> AshStr of "f PATH" lines */
 } Files;
 
-/* Paths that %files of this package names, of the spec as rpm expanded it. */
-static void add_files(const Files *f, AshSlice package, AshStr *out) {
-        for (size_t i = 0; i < f->view.lines.n; i++) {
-                const AshSpecSection *section = &f->view.sections.items[f->view.lines.items[i].section];
-                if (section->type != ASH_SECTION_FILES || i < section->begin)
-                        continue;
-                AshSlice path = ash_specinfo_path(f->doc->lines.items[i].text);
-                if (!path.len)
-                        continue;
-                _free_ char *name = ash_spec_full_package(&f->view, section);
-                if (ash_slice_eq(ash_slice_str(name), package))
-                        ash_str_appendf(out, "f %.*s\n", ASH_F(path));
+static AshStr *lines_of(Files *f, const AshSpecView *view, const AshSpecSection *section) {
+        _free_ char *name = ash_spec_full_package(view, section);
+        bool fresh;
+        AshMapEntry *e = ash_map_ensure(&f->packages, ash_arena_slice(f->arena, ash_slice_str(name)), &fresh);
+        if (fresh)
+                e->value = ash_arena_new_item(f->arena, AshStr);
+        return e->value;
+}
+
+/* Paths that %files names, by package, of the spec as rpm expanded it. */
+static void collect_files(Files *f, AshSlice text, AshDiags *diags) {
+        _cleanup_(ash_spec_free_p) AshSpecDoc *doc = NULL;
+        _specview_ AshSpecView view = {};
+        if (ash_spec_parse("spec", text, &doc, diags) < 0)
+                return;
+        ash_spec_view(doc, &view);
+        ash_array_foreach(&view.sections, section) {
+                AshStr *out = section->type == ASH_SECTION_FILES ? lines_of(f, &view, section) : NULL;
+                for (size_t i = section->begin; out && i < section->end; i++) {
+                        AshSlice path = ash_specinfo_path(doc->lines.items[i].text);
+                        if (path.len)
+                                ash_str_appendf(out, "f %.*s\n", ASH_F(path));
+                }
         }
 }
 
+static void files_done(Files *f) {
+        ash_map_foreach(&f->packages, e)
+                ash_str_done(e->value);
+        ash_map_done(&f->packages);
+        ash_arena_free(f->arena);
+}
+
 static void take_output(AshSlice text, AshStr *out, AshDiags *diags) {
+        Files f __attribute__((__cleanup__(files_done))) = { .arena = ash_arena_new() };
         ptrdiff_t end = ash_slice_find(text, ASH_S("\nF\n"));
-        AshSlice rest = end < 0 ? text : ash_slice_sub(text, 0, (size_t) end + 1), line, package = ASH_NOSLICE;
-        Files f = {};
-        bool has_files = end >= 0 && ash_spec_parse("spec", ash_slice_from(text, (size_t) end + 3), &f.doc, diags) >= 0, left_out = false;
-        if (has_files)
-                ash_spec_view(f.doc, &f.view);
+        AshSlice rest = end < 0 ? text : ash_slice_sub(text, 0, (size_t) end + 1), line, package;
+        bool left_out = false;
+        if (end >= 0)
+                collect_files(&f, ash_slice_from(text, (size_t) end + 3), diags);
         while (ash_slice_next_line(&rest, &line)) {
-                bool begins = ash_slice_starts(line, ASH_S("P "));
-                if (begins) {
+                const AshStr *files = NULL;
+                if (ash_slice_starts(line, ASH_S("P "))) {
                         AshSlice words = ash_slice_from(line, 2);
                         left_out = is_debug(line);
-                        ash_slice_next_word(&words, &package);
+                        files = ash_slice_next_word(&words, &package) ? ash_map_get(&f.packages, package) : NULL;
                 }
                 if (left_out)
                         continue;
                 ash_str_append(out, line);
                 ash_str_append_char(out, '\n');
-                if (begins && has_files)
-                        add_files(&f, package, out);
+                if (files)
+                        ash_str_append(out, ash_str_slice(files));
         }
-        ash_spec_view_done(&f.view);
-        ash_spec_free(f.doc);
 }
 
 int ash_specinfo_rpmspec(AshSpecInfoRoot *root, const AshSpecInfoInput *in, AshStr *out, AshDiags *diags) {
