@@ -226,7 +226,8 @@ static void note_tail(AshBuild *b, AshDiags *diags, unsigned lines) {
                         break;
         AshSlice rest = ash_slice(from, (size_t) (text.ptr + text.len - from)), line;
         while (ash_slice_next_line(&rest, &line))
-                ash_note(diags, ASH_NOWHERE, "%.*s", (int) ASH_MIN(line.len, (size_t) 400), line.ptr);
+                if (ash_slice_trim(line).len)
+                        ash_note(diags, ASH_NOWHERE, "%.*s", (int) ASH_MIN(line.len, (size_t) 400), line.ptr);
 }
 
 void ash_build_explain(AshBuild *b, AshDiags *diags) {

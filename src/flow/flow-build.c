@@ -555,6 +555,8 @@ static int finish(Job *j, int r) {
                 keep_build(j);
         if (r < 0 && j->config && j->config->failure_expected.value == ASH_YES)
                 ash_note(j->flow->diags, j->config->failure_expected.at, "it is expected to fail: %.*s", ASH_F(j->config->failure_reason.s));
+        if (r < 0 && j->build && j->o->shell && j->o->before_shell)
+                j->o->before_shell(j->o->context);
         if (r < 0 && j->build && j->o->shell)
                 (void) ash_build_shell(j->build, j->flow->diags);
         return r;

@@ -55,7 +55,9 @@ typedef struct AshFlowBuildOptions {
         const char *const *with, *const *without, *const *defines; /* NULL-terminated, or NULL: further options of rpmbuild, part of the key */
         bool no_check;               /* leaves %check out */
         bool force;                  /* builds again what is known already */
-        bool shell;                  /* opens a failed build on the caller's terminal */
+        bool shell;                  /* opens a failed build on the caller's terminal ... */
+        void (*before_shell)(void *context); /* ... when this has shown why it failed; may be NULL */
+        void *context;
         bool keep;                   /* copies the build directory out */
         /* of a build that is compared with another */
         bool aside;                  /* the result is recorded nowhere */

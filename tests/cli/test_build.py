@@ -115,6 +115,9 @@ class Build(Case):
         p.build("one", "--keep", status=1)  # once more over it
         shell = p.build("one", "--shell", status=1, input="find . -name made | xargs cat; id -u; pwd; cat /etc/passwd | grep -c mockbuild\nexit\n").stdout
         self.assertEqual(shell.split(), ["kept", "1000", "/builddir/build", "1"])
+        both = p.ashlar("component", "build", "one", "--shell", status=1, input="echo in the shell >&2\n").stderr
+        self.assertLess(both.index("failed in %build"), both.index("in the shell"))
+        self.assertEqual(both.count("failed in %build"), 1)
         shutil.rmtree(p.path / "out/work/one")
         (p.path / "out/work/one").mkdir()
         self.assertIn("not kept there", p.build("one", "--keep", status=1).stderr)

@@ -210,6 +210,12 @@ static int run_builds(AshCli *cli, Given *g, bool verify) {
         return r;
 }
 
+/* Whoever gets a shell wants to know first why. */
+static void show_failure(void *context) {
+        ash_cli_report(context);
+        ash_cli_flush(context);
+}
+
 int ash_component_build(AshCli *cli) {
         Given g __attribute__((__cleanup__(given_done))) = {};
         bool all = ash_cli_flag(cli, "all"), several = all || cli->n_args > 1;
@@ -221,6 +227,8 @@ int ash_component_build(AshCli *cli) {
         if (r >= 0 && several)
                 return ash_component_builds(cli);
         g.options.shell = ash_cli_flag(cli, "shell");
+        g.options.before_shell = show_failure;
+        g.options.context = cli;
         g.options.keep = ash_cli_flag(cli, "keep");
         return r < 0 ? r : run_builds(cli, &g, false);
 }
