@@ -59,20 +59,24 @@ static AshSlice dep_text(const AshRpmDep *d, AshArena *arena) {
 
 int ash_build_requires(AshSlice srpm, const char *name, AshArena *arena, AshSlice **ret, size_t *ret_n, int64_t *ret_epoch, AshDiags *diags) {
         _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
-        AshRpmDep *deps;
-        size_t n;
+        AshRpmDep *deps, *conflicts;
+        size_t n, n_conflicts;
         int r = ash_rpm_parse(srpm, name, &rpm, diags);
         if (r >= 0 && !rpm->source)
                 r = ash_fail(diags, -ASH_ERR_SYNTAX, ASH_NOWHERE, "%s is no source package", name);
         if (r >= 0)
                 r = ash_rpm_deps(rpm, ASH_RPM_REQUIRES, arena, &deps, &n, diags);
+        if (r >= 0)
+                r = ash_rpm_deps(rpm, ASH_RPM_CONFLICTS, arena, &conflicts, &n_conflicts, diags);
         if (r < 0)
                 return r;
-        *ret = ash_arena_new_items(arena, AshSlice, n + 1);
+        *ret = ash_arena_new_items(arena, AshSlice, n + n_conflicts + 1);
         *ret_n = 0;
         for (size_t i = 0; i < n; i++)
                 if (!(deps[i].flags & ASH_RPMSENSE_RPMLIB))
                         (*ret)[(*ret_n)++] = dep_text(&deps[i], arena);
+        for (size_t i = 0; i < n_conflicts; i++)
+                (*ret)[(*ret_n)++] = ash_slice_str(ash_arena_printf(arena, "!%.*s", ASH_F(dep_text(&conflicts[i], arena))));
         if (ret_epoch)
                 *ret_epoch = epoch_of(&rpm->header);
         return 0;

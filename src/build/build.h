@@ -6,7 +6,7 @@
 #include "model-package.h"
 #include "sandbox.h"
 
-#define ASH_BUILD_ENGINE 1           /* counts up when the same inputs give other packages: part of every key */
+#define ASH_BUILD_ENGINE 2           /* counts up when the same inputs give other packages: part of every key */
 
 /* ---- buildroots: composed trees, kept in the store as directories that builds have below a fresh layer of their own ----
  * A root over another (its base: what all buildroots of a stage have in common) keeps only what differs. Everything in it is root's and nothing is set-id: a build needs no more, and nothing that is kept
@@ -76,7 +76,7 @@ AshSlice ash_build_log(const AshBuild *b); /* so far; mapped */
 /* ---- what came out ---- */
 /* The source package that the last step wrote; of REQUIRES the one with what is required now. Borrowed until the next run. */
 int ash_build_srpm(AshBuild *b, AshSlice *ret, AshDiags *diags);
-/* "name op version" as a solver takes them, in the arena; rpmlib(...) and what the spec says of the build's own root are left out. */
+/* "name op version" as a solver takes them, in the arena; rpmlib(...) is left out; "!name op version" for what must not be there (BuildConflicts). */
 int ash_build_requires(AshSlice srpm, const char *name, AshArena *arena, AshSlice **ret, size_t *ret_n, int64_t *ret_epoch, AshDiags *diags);
 typedef struct AshBuildPackage {
         char *nevra, *file;

@@ -256,11 +256,14 @@ static int need_root(Job *j, AshFlowRoot **root, const AshRequest *more, size_t 
 }
 
 /* ---- what is required ---- */
+/* "!name": must not be there. */
 static void require(Job *j, AshSlice dep) {
+        bool not = dep.len && dep.ptr[0] == '!';
+        dep = ash_slice_from(dep, not);
         ash_array_foreach(&j->requires, r)
-                if (ash_slice_eq(r->what, dep))
+                if (ash_slice_eq(r->what, dep) && (r->job == ASH_REQUEST_EXCLUDE) == not)
                         return;
-        ash_array_push(&j->requires, ((AshRequest){ .what = ash_arena_slice(j->arena, dep), .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_USER, .at = required_at(j, dep) }));
+        ash_array_push(&j->requires, ((AshRequest){ .what = ash_arena_slice(j->arena, dep), .job = not ? ASH_REQUEST_EXCLUDE : ASH_REQUEST_INSTALL, .reason = ASH_REASON_USER, .at = required_at(j, dep) }));
 }
 
 static AshId requires_key(const Job *j, const char *root_key, const char *what) {

@@ -272,6 +272,10 @@ class Bad(Case):
         self.assertRegex(said, r"one\.spec:\d+:16: error: .*extra-devl")
         self.assertIn("did you mean 'extra-devel'", said)
         self.assertIn("needed to build 'one'", said)
+        p = self.one(tags="BuildArch: noarch\nBuildRequires: pkgconfig(further)\nBuildConflicts: further-devel < 3")
+        self.assertIn("further", self.fails(p, status=4))
+        p.component("one", tags="BuildArch: noarch\nBuildRequires: pkgconfig(further)\nBuildConflicts: further-devel > 3")
+        p.build("one")
         p = self.one(tags="BuildArch: noarch\nBuildRequires: extra-devel >= 2")
         self.assertIn("there is extra-devel", self.fails(p, status=4))
 
