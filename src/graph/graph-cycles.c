@@ -141,58 +141,65 @@ static void drop_needless(Search *s, const uint32_t *nodes, size_t n) {
 /* ---- the shortest loop ---- */
 typedef struct Trail {
         uint32_t node, from, dep, depth;
+        bool beyond;                 /* another component is on the way here */
 } Trail;
 
-/* Breadth first from a component back to it, less than "limit" steps; the steps from its end to its start. Returns their number, 0: none. */
-static size_t loop_from(const Search *s, uint32_t start, size_t limit, uint32_t *seen, uint32_t stamp, Trail *queue, AshGraphStep *ret, uint32_t *ret_deps) {
+typedef struct Loop {
+        AshGraphStep *steps;
+        uint32_t *deps;
+        size_t n;
+} Loop;
+
+static void trace_back(const Trail *queue, size_t head, uint32_t start, uint32_t dep, Loop *ret) {
+        ret->n = queue[head].depth + 1;
+        ret->steps[ret->n - 1] = (AshGraphStep){ .from = queue[head].node, .to = start };
+        ret->deps[ret->n - 1] = dep;
+        for (uint32_t at = (uint32_t) head, k = (uint32_t) ret->n - 1; k-- > 0; at = queue[at].from) {
+                ret->steps[k] = (AshGraphStep){ .from = queue[queue[at].from].node, .to = queue[at].node };
+                ret->deps[k] = queue[at].dep;
+        }
+}
+
+/* Breadth first from a component over another one back to it, in less than "limit" steps: its own packages, which are never in its buildroot, lead nowhere before that. seen has two places a node. */
+static bool loop_from(const Search *s, uint32_t start, size_t limit, uint32_t *seen, uint32_t stamp, Trail *queue, Loop *ret) {
         const AshGraph *g = s->g;
         size_t head = 0, tail = 0;
-        queue[tail++] = (Trail){ start, UINT32_MAX, 0, 0 };
-        for (; head < tail && queue[head].depth + 1 < limit; head++) {
-                uint32_t node = queue[head].node;
-                ash_graph_out(g, node, e) {
-                        if (s->inside[e->to] != s->mark || (seen[e->to] == stamp && e->to != start))
+        queue[tail++] = (Trail){ .node = start, .from = UINT32_MAX };
+        for (; head < tail && queue[head].depth + 1 < limit; head++)
+                ash_graph_out(g, queue[head].node, e) {
+                        bool beyond = queue[head].beyond || (e->to < g->n_components && e->to != start);
+                        if (s->inside[e->to] != s->mark || seen[2 * (size_t) e->to + beyond] == stamp || (!beyond && e->to == start))
                                 continue;
-                        seen[e->to] = stamp;
-                        if (e->to != start) {
-                                queue[tail++] = (Trail){ e->to, (uint32_t) head, e->dep, queue[head].depth + 1 };
-                                continue;
+                        if (e->to == start) {
+                                trace_back(queue, head, start, e->dep, ret);
+                                return true;
                         }
-                        size_t n = queue[head].depth + 1;
-                        ret[n - 1] = (AshGraphStep){ .from = node, .to = start };
-                        ret_deps[n - 1] = e->dep;
-                        for (uint32_t at = (uint32_t) head, k = (uint32_t) n - 1; k-- > 0; at = queue[at].from) {
-                                ret[k] = (AshGraphStep){ .from = queue[queue[at].from].node, .to = queue[at].node };
-                                ret_deps[k] = queue[at].dep;
-                        }
-                        return n;
+                        seen[2 * (size_t) e->to + beyond] = stamp;
+                        queue[tail++] = (Trail){ e->to, (uint32_t) head, e->dep, queue[head].depth + 1, beyond };
                 }
-        }
-        return 0;
+        return false;
 }
 
 static void find_loop(Search *s, AshGraphCycle *cycle, const uint32_t *nodes, size_t n) {
         AshGraph *g = s->g;
-        _free_ uint32_t *seen = ash_calloc(g->n_nodes, 4), *deps = ash_calloc(n + 1, 4), *best_deps = ash_calloc(n + 1, 4);
-        _free_ Trail *queue = ash_calloc(n + 1, sizeof *queue);
-        _free_ AshGraphStep *steps = ash_calloc(n + 1, sizeof *steps), *best = ash_calloc(n + 1, sizeof *best);
-        size_t limit = n + 1, tries = ASH_MAX((size_t) 64, WORK_MAX / n);
+        _free_ uint32_t *seen = ash_calloc(2 * (size_t) g->n_nodes, 4), *deps = ash_calloc(2 * n + 1, 4), *best = ash_calloc(2 * n + 1, 4);
+        _free_ Trail *queue = ash_calloc(2 * n + 1, sizeof *queue);
+        _free_ AshGraphStep *steps = ash_calloc(2 * n + 1, sizeof *steps);
+        size_t limit = 2 * n + 1, tries = ASH_MAX((size_t) 64, WORK_MAX / n);
+        cycle->loop = ash_arena_new_items(g->arena, AshGraphStep, 2 * n + 1);
         s->mark++;
         for (size_t i = 0; i < n; i++)
                 s->inside[nodes[i]] = s->mark;
         for (size_t i = 0; i < cycle->n && i < tries; i++) {
-                size_t k = loop_from(s, cycle->members[i], limit, seen, (uint32_t) i + 1, queue, steps, deps);
-                if (!k)
+                Loop loop = { .steps = steps, .deps = deps };
+                if (!loop_from(s, cycle->members[i], limit, seen, (uint32_t) i + 1, queue, &loop))
                         continue;
-                limit = k;
-                memcpy(best, steps, k * sizeof *steps);
-                memcpy(best_deps, deps, k * sizeof *deps);
+                limit = cycle->n_loop = loop.n;
+                memcpy(cycle->loop, steps, loop.n * sizeof *steps);
+                memcpy(best, deps, loop.n * sizeof *deps);
         }
-        cycle->n_loop = limit;
-        cycle->loop = ash_arena_new_items(g->arena, AshGraphStep, limit);
-        memcpy(cycle->loop, best, limit * sizeof *best);
-        for (size_t i = 0; i < limit; i++)
-                cycle->loop[i].dep = best_deps[i] ? ash_universe_need_text(g->universe, best_deps[i], g->arena) : ASH_NOSLICE;
+        for (size_t i = 0; i < cycle->n_loop; i++)
+                cycle->loop[i].dep = best[i] ? ash_universe_need_text(g->universe, best[i], g->arena) : ASH_NOSLICE;
 }
 
 /* The step out of a component for which a stage is best declared; by their order in "cuts", which starts with the best. */

@@ -80,6 +80,7 @@ class Plan(Case):
             loop = cycle["loop"]
             self.assertEqual([s["to"] for s in loop], [s["from"] for s in loop[1:] + loop[:1]])
             self.assertEqual(sum(s["best"] for s in loop), 1)
+            self.assertGreater(len({s["from"] for s in loop if s["from-kind"] == "component"}), 1)
             for s in loop:
                 if s["from-kind"] == "component" and s["to-kind"] == "package":
                     self.assertIn(s["dependency"], model[s["from"]].needs)
