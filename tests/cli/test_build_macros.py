@@ -1,0 +1,197 @@
+"""The vocabulary of ashlar-rpm-config in small specs of our own: CMake, Meson, autotools, pyproject and setup.py, Perl, systemd with accounts, C++, what is refused. Built in roots of imported Debian packages.
+ASHLAR_TEST_STORE may name a store that has the packages already; without network and store the tests are skipped."""
+import json, os, pathlib, re, shutil, subprocess, sys, tempfile, unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+from ashcli import ASHLAR  # noqa: E402
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+HEAD = """Name: {name}
+Version: 1.2
+Release: 3%{{?dist}}
+Summary: a test
+License: MIT
+{tags}
+%description
+A test.
+{packages}
+%prep
+%setup -q -c -T
+{prep}
+%build
+{build}
+%install
+{install}
+%check
+{check}
+{scripts}
+{files}
+%changelog
+* Fri Nov 20 2026 A Test <test@example.org> - 1.2-3
+- A test
+"""
+
+
+def here(path, text):
+    return f"mkdir -p $(dirname {path})\ncat > {path} <<'EOF'\n{text}\nEOF\n"
+
+
+CODE = '#include <stdio.h>\n#include <string.h>\nint f(const char *s);\nint f(const char *s) { char b[16]; strcpy(b, s); return printf("%s\\\\n", b); }'
+MAIN = "int f(const char *s);\\nint main(int argc, char **argv) { return argc < 1 || f(argv[0]) < 0; }"
+SPECS = {
+    "with-cmake": dict(
+        tags="BuildRequires: cmake gcc-c++ make\n", packages="%package devel\nSummary: devel\n%description devel\nx\n",
+        prep=here("CMakeLists.txt", """cmake_minimum_required(VERSION 3.20)
+project(Tast VERSION 1.2 LANGUAGES CXX)
+include(GNUInstallDirs)
+add_library(tast f.cc)
+set_target_properties(tast PROPERTIES VERSION 1.2 SOVERSION 1)
+add_executable(tast-bin main.cc)
+target_link_libraries(tast-bin tast)
+install(TARGETS tast tast-bin EXPORT TastConfig LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT TastConfig DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Tast)
+include(CMakePackageConfigHelpers)
+write_basic_package_version_file(TastConfigVersion.cmake COMPATIBILITY SameMajorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/TastConfigVersion.cmake DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Tast)
+enable_testing()
+add_test(NAME runs COMMAND tast-bin)""") + here("f.cc", "#include <iostream>\nint f(const char *s) { std::cout << s; return 0; }") + here("main.cc", MAIN.replace("\\n", "\n")),
+        build="%cmake\n%cmake_build", install="%cmake_install", check="%ctest",
+        files="%files\n%{_bindir}/tast-bin\n%{_libdir}/libtast.so.*\n%files devel\n%{_libdir}/libtast.so\n%{_libdir}/cmake/Tast"),
+    "with-meson": dict(
+        tags="BuildRequires: meson gcc pkgconfig(zlib)\n",
+        prep=here("meson.build", "project('m', 'c', version: '1.2')\nz = dependency('zlib')\nexecutable('m', 'm.c', dependencies: z, install: true)\ntest('runs', executable('t', 'm.c', dependencies: z))\n"
+                  "import('pkgconfig').generate(name: 'mm', description: 'm', version: '1.2')") + here("m.c", "#include <zlib.h>\nint main(void) { return zlibVersion()[0] != '1'; }"),
+        build="%meson\n%meson_build", install="%meson_install", check="%meson_test", files="%files\n%{_bindir}/m\n%{_libdir}/pkgconfig/mm.pc"),
+    "with-autotools": dict(
+        tags="BuildRequires: autoconf automake libtool gcc make gettext-devel\n",
+        prep=here("configure.ac", "AC_INIT([a],[1.2])\nAC_CONFIG_MACRO_DIRS([m4])\nAM_INIT_AUTOMAKE([foreign])\nLT_INIT\nAC_PROG_CC\nAC_CONFIG_FILES([Makefile])\nAC_OUTPUT")
+        + here("Makefile.am", "lib_LTLIBRARIES = liba.la\nliba_la_SOURCES = a.c\nbin_PROGRAMS = a\na_SOURCES = main.c\na_LDADD = liba.la\nTESTS = a\nman_MANS = a.1") + here("a.c", CODE.replace("\\\\n", "\\n"))
+        + here("main.c", MAIN.replace("\\n", "\n").replace("f(argv[0])", 'f("x")')) + here("a.1", ".TH A 1"),
+        build="autoreconf -fi\n%configure --disable-static\n%make_build", install="%make_install", check="%make_build check", files="%files\n%{_bindir}/a\n%{_libdir}/liba.so*\n%{_mandir}/man1/a.1*"),
+    "with-pyproject": dict(
+        tags="BuildArch: noarch\nBuildRequires: python3-devel\n%generate_buildrequires\n%pyproject_buildrequires\n",
+        prep=here("pyproject.toml", '[build-system]\nrequires = ["setuptools >= 61"]\nbuild-backend = "setuptools.build_meta"\n[project]\nname = "Tast_Py"\nversion = "1.2"\ndependencies = ["packaging >= 20", "nothing-at-all; python_version < \'3\'"]\n'
+                  '[project.scripts]\ntast-py = "tast_py:main"') + here("tast_py/__init__.py", "import packaging.version\ndef main():\n    print(packaging.version.parse('1.2'))"),
+        build="%pyproject_wheel", install="%pyproject_install\n%pyproject_save_files tast_py", check="%pyproject_check_import\n%{py3_test_envvars} %{buildroot}%{_bindir}/tast-py", files="%files -f %{pyproject_files}\n%{_bindir}/tast-py"),
+    "with-setup-py": dict(
+        tags="BuildRequires: python3-devel python3-setuptools gcc\n",
+        prep=here("setup.py", "from setuptools import setup, Extension\nsetup(name='tastc', version='1.2', py_modules=['tastm'], ext_modules=[Extension('tastc', ['t.c'])])") + here("tastm.py", "import tastc")
+        + here("t.c", '#include <Python.h>\nstatic struct PyModuleDef d = { PyModuleDef_HEAD_INIT, "tastc", NULL, -1, NULL };\nPyMODINIT_FUNC PyInit_tastc(void) { return PyModule_Create(&d); }'),
+        build="%py3_build", install="%py3_install", check="%py3_check_import tastm", files="%files\n%{python3_sitelib}/tastm.py\n%pycached %{python3_sitelib}/tastm.py\n%{python3_sitearch}/tastc*.so\n%{python3_sitelib}/tastc-*.egg-info"),
+    "with-perl": dict(
+        tags="BuildArch: noarch\nBuildRequires: perl-generators perl-interpreter perl(ExtUtils::MakeMaker) perl(Test::More) make\n",
+        prep=here("Makefile.PL", "use ExtUtils::MakeMaker;\nWriteMakefile(NAME => 'Tast::Mod', VERSION_FROM => 'lib/Tast/Mod.pm');")
+        + here("lib/Tast/Mod.pm", "package Tast::Mod;\nuse strict;\nuse Getopt::Long 2.10;\nour $VERSION = '1.20';\n1;\n__END__\n=head1 NAME\n\nuse Nothing;\n\n=cut") + here("t/a.t", "use Test::More tests => 1;\nuse_ok('Tast::Mod');"),
+        build="perl Makefile.PL INSTALLDIRS=vendor NO_PACKLIST=1 NO_PERLLOCAL=1\n%make_build", install="%make_install\n%{_fixperms} %{buildroot}/*", check="make test",
+        files="%files\n%{perl_vendorlib}/Tast\n%{_mandir}/man3/Tast::Mod.3*"),
+    "with-systemd": dict(
+        tags="BuildArch: noarch\nBuildRequires: systemd-rpm-macros\n%{?systemd_requires}\n",
+        prep="", build="", install=here("%{buildroot}%{_unitdir}/tast.service", "[Service]\nExecStart=/usr/bin/true") + here("%{buildroot}%{_sysusersdir}/tast.conf", "u tast - \"A test\" /var/lib/tast")
+        + here("%{buildroot}%{_tmpfilesdir}/tast.conf", "d /run/tast 0755 tast tast") + here("%{buildroot}%{_bindir}/tast-sh", "#!/usr/bin/env bash\ntrue") + "chmod 755 %{buildroot}%{_bindir}/tast-sh",
+        check="", scripts="%post\n%systemd_post tast.service\n%preun\n%systemd_preun tast.service\n%postun\n%systemd_postun_with_restart tast.service\n",
+        files="%files\n%{_unitdir}/tast.service\n%{_sysusersdir}/tast.conf\n%{_tmpfilesdir}/tast.conf\n%{_bindir}/tast-sh"),
+    "with-rpath": dict(
+        tags="BuildRequires: gcc\n", prep=here("x.c", "int main(void) { return 0; }"), build="gcc $CFLAGS $LDFLAGS -Wl,-rpath,$PWD/lib -o x x.c", install="install -D x %{buildroot}%{_bindir}/x", check="", files="%files\n%{_bindir}/x"),
+    "with-plain-python": dict(
+        tags="BuildArch: noarch\n", prep="", build="", install=here("%{buildroot}%{_bindir}/p", "#!/usr/bin/env python\nprint()") + "chmod 755 %{buildroot}%{_bindir}/p", check="", files="%files\n%{_bindir}/p"),
+}
+REFUSED = {"with-rpath": "brp-check-rpaths: /usr/bin/x: the run path '.*' is in the build directory", "with-plain-python": "brp-mangle-shebangs: /usr/bin/p: '/usr/bin/python' does not say which Python"}
+
+
+class Macros(unittest.TestCase):
+    maxDiff = 4000
+
+    @classmethod
+    def setUpClass(cls):
+        base = pathlib.Path("/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
+        cls.dir = pathlib.Path(tempfile.mkdtemp(prefix="ashlar-macros-", dir=base))
+        if not os.environ.get("ASHLAR_KEEP"):
+            cls.addClassCleanup(lambda: subprocess.run(["rm", "-rf", cls.dir]))
+        cls.env = {**os.environ, "ASHLAR_STORE": os.environ.get("ASHLAR_TEST_STORE", str(cls.dir / "store")), "XDG_DATA_HOME": str(cls.dir / "data"), "LC_ALL": "C.UTF-8", "TMPDIR": str(cls.dir)}
+        cls.project = cls.dir / "distro"
+        shutil.copytree(TOP / "distro", cls.project, ignore=shutil.ignore_patterns("ashlar.lock", "ashlar.built", "images"))
+        main = cls.project / "ashlar.toml"
+        main.write_text(main.read_text().replace('"images/*.toml"', '"tests.toml"'))
+        (cls.project / "channels.toml").write_text('[channels.base]\npackages = ["base-files"]\n')
+        text = ""
+        for name, parts in SPECS.items():
+            spec = HEAD.format(name=name, **{"packages": "", "scripts": "", **parts})
+            (cls.project / "specs" / name).mkdir(parents=True)
+            (cls.project / f"specs/{name}/{name}.spec").write_text(spec)
+            text += f'[components.{name}]\nspec = {{ type = "local", path = "specs/{name}/{name}.spec" }}\n'
+        (cls.project / "tests.toml").write_text(text)
+        lock = cls.ashlar("-q", "lock")
+        if lock.returncode and ("cannot fetch" in lock.stderr or "no apt mirror" in lock.stderr):
+            raise unittest.SkipTest("no archive to be had: " + lock.stderr.strip()[-200:])
+        assert lock.returncode == 0, lock.stderr
+        p = cls.ashlar("component", "build", "ashlar-rpm-config")
+        assert p.returncode == 0, p.stderr
+
+    @classmethod
+    def ashlar(cls, *args):
+        return subprocess.run([ASHLAR, "-C", cls.project, *map(str, args)], env=cls.env, capture_output=True, text=True)
+
+    def build(self, name):
+        out = self.dir / "packages" / name
+        p = self.ashlar("component", "build", name, "-o", out)
+        self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+        return sorted(r for r in out.rglob("*.rpm") if not r.name.endswith(".src.rpm") and "-debug" not in r.name)
+
+    def query(self, rpm, *what):
+        return subprocess.run(["rpm", "-qp", "--nosignature", *what, rpm], check=True, capture_output=True, text=True).stdout
+
+    def test_cmake(self):
+        main, devel = self.build("with-cmake")
+        self.assertIn("libtast.so.1()(64bit)", self.query(main, "--provides"))
+        self.assertRegex(self.query(devel, "--provides"), r"(?m)^cmake\(Tast\) = 1\.2$")
+
+    def test_meson(self):
+        rpm, = self.build("with-meson")
+        self.assertIn("pkgconfig(mm) = 1.2", self.query(rpm, "--provides"))
+        self.assertIn("libz.so.1()(64bit)", self.query(rpm, "--requires"))
+
+    def test_autotools(self):
+        rpm, = self.build("with-autotools")
+        files = self.query(rpm, "-l")
+        self.assertIn("/usr/lib/x86_64-linux-gnu/liba.so.0", files)
+        self.assertIn("a.1.gz", files)
+
+    def test_pyproject(self):
+        rpm, = self.build("with-pyproject")
+        self.assertRegex(self.query(rpm, "--provides"), r"(?m)^python3dist\(tast-py\) = 1\.2$")
+        requires = self.query(rpm, "--requires")
+        self.assertRegex(requires, r"(?m)^python3dist\(packaging\) >= 20$")
+        self.assertNotIn("nothing-at-all", requires)
+        self.assertRegex(self.query(rpm, "-l"), r"/usr/lib/python3/dist-packages/tast_py/__pycache__/__init__\.cpython-\d+\.pyc")
+
+    def test_setup_py(self):
+        rpm, = self.build("with-setup-py")
+        self.assertRegex(self.query(rpm, "-l"), r"/usr/lib/python3/dist-packages/tastc\.cpython-\d+-x86_64-linux-gnu\.so")
+
+    def test_perl(self):
+        rpm, = self.build("with-perl")
+        self.assertRegex(self.query(rpm, "--provides"), r"(?m)^perl\(Tast::Mod\) = 1\.20$")
+        requires = self.query(rpm, "--requires")
+        self.assertRegex(requires, r"(?m)^perl\(Getopt::Long\) >= 2\.10$")
+        self.assertNotIn("Nothing", requires)
+
+    def test_systemd(self):
+        rpm, = self.build("with-systemd")
+        provides = self.query(rpm, "--provides")
+        self.assertRegex(provides, r"(?m)^user\(tast\) = ")
+        self.assertIn("group(tast)", provides)
+        scripts = self.query(rpm, "--scripts")
+        self.assertRegex(scripts, r"(?s)postinstall.*systemctl --no-reload preset tast\.service")
+        self.assertIn("try-restart tast.service", scripts)
+        self.assertIn("/usr/bin/bash", self.query(rpm, "--requires"))
+
+    def test_refused(self):
+        for name, words in REFUSED.items():
+            p = self.ashlar("component", "build", name)
+            self.assertNotEqual(p.returncode, 0)
+            log = (self.dir / f"out/logs/{name}.log").read_text()
+            self.assertRegex(log, words)
+
+
+if __name__ == "__main__":
+    unittest.main()
