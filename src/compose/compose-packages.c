@@ -7,6 +7,7 @@ enum { X86_64_COLOR = 2, LINK_ROUNDS = 8 };
 
 typedef struct Dir {
         AshNode node;                /* ASH_NO_NODE until it is needed */
+        bool refused;                /* said once */
 } Dir;
 typedef struct Link {
         AshPackEntry entry;
@@ -134,6 +135,9 @@ static int dir_node(Loader *l, AshSlice path, const AshComposePackage *p, AshNod
                 if (r < 0) {
                         AshSlice at = path;
                         AshNode n = ASH_NO_NODE;
+                        if (d->refused)
+                                return -EEXIST;
+                        d->refused = true;
                         while (at.len > 1 && (n = ash_tree_lookup(l->t, at, true)) == ASH_NO_NODE)
                                 at = dir_of(at);
                         d->node = ASH_NO_NODE;

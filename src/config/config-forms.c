@@ -112,6 +112,12 @@ static bool image_name_ok(AshSlice s) { return all_of(s, is_user) && is_alnum((u
 /* distribution/reference of docker and podman: what may stand behind the colon. */
 static bool tag_ok(AshSlice s) { return s.len <= 128 && all_of(s, is_user) && s.ptr[0] != '.' && s.ptr[0] != '-'; }
 static bool variable_ok(AshSlice s) { return s.len > 0 && ash_slice_find_char(s, '=') < 0; }
+/* What /etc/passwd keeps between colons, on one line. */
+static bool field_ok(AshSlice s) { return one_line_ok(s) && ash_slice_find_char(s, ':') < 0; }
+static bool field_path_ok(AshSlice s) { return absolute_ok(s) && field_ok(s); }
+static bool is_unit(unsigned char c) { return is_user(c) || c == ':' || c == '\\' || c == '@'; }
+/* systemd.unit(5); a name without its suffix is that of a service. */
+static bool unit_ok(AshSlice s) { return s.len > 0 && s.len <= 255 && all_of(s, is_unit); }
 static bool directory_ok(AshSlice s) { return ash_slice_eqs(s, "/") || absolute_ok(s); }
 /* "USER", "USER:GROUP", each a name or a number (image-spec, config.md). */
 static bool run_user_ok(AshSlice s) {
@@ -182,6 +188,9 @@ const AshForm ash_form_date_time = { "an RFC 3339 date and time with its zone, a
 const AshForm ash_form_hostname = { "a host name", "^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$", hostname_ok, NULL };
 const AshForm ash_form_password = { "a crypt(5) hash beginning with '$', \"!\" or \"*\"", "^([!*]|\\$[^\\s:]{3,})$", password_ok, NULL };
 const AshForm ash_form_line = { "one line", "^[^\\n\\r\\u0000]*$", one_line_ok, NULL };
+const AshForm ash_form_field = { "one line without ':'", "^[^:\\n\\r\\u0000]*$", field_ok, NULL };
+const AshForm ash_form_field_path = { "an absolute path without ':', '..', '//' and a '/' at its end", "^(?!.*/\\.\\.(/|$))(/[^/:\\n\\r\\u0000]+)+$", field_path_ok, NULL };
+const AshForm ash_form_unit = { "the name of a unit: letters, digits and : _ . \\ @ -, at most 255", "^[A-Za-z0-9:_.\\\\@-]{1,255}$", unit_ok, NULL };
 const AshForm ash_form_filled = { "some text", "^[\\s\\S]+$", filled_ok, NULL };
 const AshForm ash_form_macro_file = { "a file name that holds {component}", "^[^/]*\\{component\\}[^/]*$", macro_file_ok, NULL };
 const AshForm ash_form_glob = { "a path or glob", NULL, glob_ok, NULL };

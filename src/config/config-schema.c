@@ -308,18 +308,18 @@ static const AshRecord image_tests = { "image-tests", "How the image is tested",
 static const AshRecord image_publish = { "image-publish", "Where the image is published", sizeof(AshImage), ROWS(
         TEXTS_("channels", 0, AshImage, channels, "its channels", FORM(channel), REF(CHANNEL))) };
 static const AshRecord image_services = { "image-services", "systemd units", sizeof(AshImage), ROWS(
-        TEXTS_("enable", OWN, AshImage, enable, "units to enable, whatever the presets say"),
-        TEXTS_("disable", OWN, AshImage, disable, "units to disable"),
-        TEXTS_("mask", OWN, AshImage, mask, "units that cannot be started")) };
+        TEXTS_("enable", OWN, AshImage, enable, "units to enable, whatever the presets say", FORM(unit)),
+        TEXTS_("disable", OWN, AshImage, disable, "units to disable", FORM(unit)),
+        TEXTS_("mask", OWN, AshImage, mask, "units that cannot be started", FORM(unit))) };
 static const AshRecord image_user = { "image-user", "A user", sizeof(AshImageUser), ROWS(
         NUMBER_("uid", OWN, AshImageUser, uid, "its number", .standard = "the next free one, kept in the lock"),
         TEXT_("group", OWN, AshImageUser, primary_group, "its primary group", FORM(owner), .standard = "a group of its name"),
         TEXTS_("groups", OWN, AshImageUser, groups, "further groups", FORM(user)),
         TEXT_("password-hash", OWN, AshImageUser, password_hash, "as in /etc/shadow", FORM(password), .standard = "no password"),
         TEXTS_("ssh-keys", OWN, AshImageUser, ssh_keys, "public keys that may log in", FORM(line)),
-        TEXT_("shell", OWN, AshImageUser, shell, "its shell", FORM(absolute), .standard = "/bin/bash, or nologin for a system user"),
-        TEXT_("home", OWN, AshImageUser, home, "its home directory", FORM(absolute)),
-        TEXT_("comment", OWN, AshImageUser, comment, "its full name", FORM(line)),
+        TEXT_("shell", OWN, AshImageUser, shell, "its shell", FORM(field_path), .standard = "/bin/bash, or nologin for a system user"),
+        TEXT_("home", OWN, AshImageUser, home, "its home directory", FORM(field_path)),
+        TEXT_("comment", OWN, AshImageUser, comment, "its full name", FORM(field)),
         FLAG_("system", OWN, AshImageUser, system_user, "a system user"),
         FLAG_("sudo", OWN, AshImageUser, sudo, "may use sudo without a password")) };
 static const AshRecord image_group = { "image-group", "A group of users", sizeof(AshImageGroup), ROWS(

@@ -146,6 +146,12 @@ members = ["svc"]
         self.assertNotIn("/home/svc", self.listing)
         self.assertEqual(self.made("etc/sudoers.d/ann"), b"ann ALL=(ALL:ALL) NOPASSWD: ALL\n")
 
+    def test_root_that_no_package_declares(self):
+        """Files of packages belong to number 0: root is that, with or without a number in the definition."""
+        self.handle(*self.project('[images.i.users.root]\n[images.i.users.ann]\n'), "accounts")
+        self.assertEqual(self.made("etc/passwd").decode().splitlines(), ["root:x:0:0::/root:/bin/sh", "ann:x:1000:1000::/home/ann:/bin/sh"])
+        self.assertEqual(self.made("etc/group").decode().splitlines(), ["root:x:0:", "ann:x:1000:"])
+
     def test_definition_mistakes(self):
         self.put("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nwww:x:33:33::/:/bin/sh\n")
         self.put("etc/group", "root:x:0:\nwww:x:33:\n")

@@ -59,6 +59,8 @@ printf 'ü' > usr/share/ü""" % ("d" * 120, "d" * 120, "n" * 150, "t" * 180),
 OTHER = dict(name="other", install="cd %{buildroot}; mkdir -p usr/share/same opt/via/below; echo same > usr/share/same/file; echo x > opt/via/below/x", files="/usr/share/same\n/opt/via/below/x")
 CLASH = dict(name="clash", install="mkdir -p %{buildroot}/usr/bin; echo other > %{buildroot}/usr/bin/a; chmod 2755 %{buildroot}/usr/bin/a", files="/usr/bin/a")
 
+BELOW = dict(name="under", install="mkdir -p %{buildroot}/usr/bin/a; echo x > %{buildroot}/usr/bin/a/x", files="/usr/bin/a")
+
 # Of a size that has a layer of its own; of the other one only a part compresses.
 LARGE, HUGE = (dict(name=n, install=f"mkdir -p %{{buildroot}}/usr/share/{n}; (seq 1 200000; yes) | head -c {size} > %{{buildroot}}/usr/share/{n}/data", files=f"/usr/share/{n}") for n, size in (("large", 2 << 20), ("huge", 3 << 20)))
 
@@ -76,7 +78,7 @@ class Image(unittest.TestCase):
         cls.up = k.dir / "up"
         cls.up.mkdir()
         cls.rpms = {}
-        for spec in (FS, LINKED, OTHER, CLASH, LARGE, HUGE, dict(name="kit", files=rpmkit.FULL_FILES.replace("/var/lib/kit/pipe\n", "") + "\n%lang(de) /usr/share/de\n%lang(fr) /usr/share/fr\n%license /usr/share/LIC",
+        for spec in (FS, LINKED, OTHER, CLASH, BELOW, LARGE, HUGE, dict(name="kit", files=rpmkit.FULL_FILES.replace("/var/lib/kit/pipe\n", "") + "\n%lang(de) /usr/share/de\n%lang(fr) /usr/share/fr\n%license /usr/share/LIC",
                                                     install=rpmkit.FULL_INSTALL.replace("mkfifo %{buildroot}/var/lib/kit/pipe", "") + "\nmkdir -p %{buildroot}/usr/share; for i in de fr LIC; do echo $i > %{buildroot}/usr/share/$i; done")):
             p = k.build(**spec)
             cls.rpms[spec["name"]] = cls.up / p.name
@@ -170,6 +172,8 @@ class Image(unittest.TestCase):
         self.assertIn("clash-1.0-1.noarch and linked-1.0-1.noarch conflict: both have /usr/bin/a", p.stderr)
         self.assertIn("content", p.stderr)
         self.assertFalse((self.out / "one").exists())
+        p = self.build("--arch", "x86_64", status=1, packages=("fs", "linked", "under"))
+        self.assertEqual(p.stderr.count("under-1.0-1.noarch needs /usr/bin/a to be a directory"), 1, p.stderr)
 
     def test_filters(self):
         self.build(keys='languages = ["de"]\nexclude-paths = ["/usr/share/same", "/opt/**"]')

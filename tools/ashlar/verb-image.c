@@ -255,7 +255,10 @@ static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const 
                 packed += w->at_hand && !w->expanded;
                 reason(whys, w, &text);
                 ash_str_clear(&size);
-                ash_text_bytes(&size, w->installed);
+                if (w->at_hand)
+                        ash_text_bytes(&size, w->installed);
+                else /* only the package itself says it */
+                        ash_str_append_char(&size, '-');
                 if (!j) {
                         ash_cli_printf(cli, "%.*s\t%.*s\t%.*s\n", ASH_F(w->nevra), ASH_F(ash_str_slice(&size)), ASH_F(ash_str_slice(&text)));
                         continue;
@@ -264,7 +267,8 @@ static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const 
                 ash_json_text(j, "nevra", w->nevra);
                 ash_json_text(j, "reason", ash_str_slice(&text));
                 ash_json_uint(j, "size", w->size);
-                ash_json_uint(j, "installed-size", w->installed);
+                if (w->at_hand)
+                        ash_json_uint(j, "installed-size", w->installed);
                 ash_json_bool(j, "in-store", w->at_hand);
                 ash_json_bool(j, "expanded", w->expanded);
                 ash_json_end(j, '}');
@@ -279,7 +283,8 @@ static int plan_packages(AshCli *cli, AshFlow *flow, const AshLock *lock, const 
         ash_str_clear(&size);
         ash_text_bytes(&size, bytes);
         ash_text_bytes(&total, installed);
-        ash_cli_printf(cli, "%.*s (%.*s): %zu package%s, %.*s, %.*s of files; %zu to fetch, %zu to expand\n", ASH_F(image->name.s), ASH_F(arch), ASH_COUNT(set->n_packages), ASH_F(ash_str_slice(&size)), ASH_F(ash_str_slice(&total)), missing, packed + missing);
+        ash_cli_printf(cli, "%.*s (%.*s): %zu package%s, %.*s, %.*s of files%s; %zu to fetch, %zu to expand\n", ASH_F(image->name.s), ASH_F(arch), ASH_COUNT(set->n_packages), ASH_F(ash_str_slice(&size)), ASH_F(ash_str_slice(&total)), missing ? " in those at hand" : "",
+                       missing, packed + missing);
         return plan_hooks(cli, flow, lock, set, arch, NULL);
 }
 

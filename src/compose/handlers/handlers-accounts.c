@@ -207,9 +207,9 @@ static AshSlice default_shell(const Accounts *a, const AshImageUser *d) {
 
 static int make_user(Accounts *a, const AshImageUser *d) {
         uint32_t uid = (uint32_t) d->uid.value, gid;
-        bool system_user = d->system_user.value == ASH_YES;
+        bool system_user = d->system_user.value == ASH_YES, root = ash_slice_eqs(d->name.s, "root") && !ash_pwdb_uid(&a->db, 0);
         int r = 0;
-        if (!d->uid.set)
+        if (!d->uid.set && !root) /* whom files of packages belong to, whether or not a package declares it */
                 r = pick(a, d->name.s, true, !system_user, d->name.at, &uid);
         if (r >= 0 && !ash_text_set(d->primary_group)) {
                 AshNumber wish = { .set = !ash_pwdb_gid(&a->db, uid), .value = uid, .at = d->name.at };
@@ -224,7 +224,7 @@ static int make_user(Accounts *a, const AshImageUser *d) {
                 return ash_fail(a->c->diags, -ENOENT, group.at, "the group '%.*s' of the user '%.*s' does not exist in this image", ASH_F(group.s), ASH_F(d->name.s));
         gid = g->gid;
         AshPwUser *u = ash_pwdb_add_user(&a->db, d->name.s, uid, gid);
-        u->home = system_user ? ASH_S("/") : ash_slice_str(ash_arena_printf(a->arena, "/home/%.*s", ASH_F(d->name.s)));
+        u->home = root ? ASH_S("/root") : system_user ? ASH_S("/") : ash_slice_str(ash_arena_printf(a->arena, "/home/%.*s", ASH_F(d->name.s)));
         u->shell = default_shell(a, d);
         if (!system_user)
                 u->shadow = ash_slice_str(ash_arena_printf(a->arena, "!:%" PRId64 ":0:99999:7:::", a->c->time / 86400));
