@@ -16,9 +16,9 @@ struct AshSandboxRoom {
 /* In a child: into the room, as its root. Async-signal-safe. */
 int ash_sandbox_enter(const AshSandboxRoom *room);
 
-/* In a room: every node below base, as bytes; and what differs between such a list and now. */
+/* In a room: every node below base, as bytes; and what differs between such a list and now, with at most max bytes of content (-EFBIG). */
 int ash_sandbox_scan(int base, int out_fd);
-int ash_sandbox_scan_changes(int base, AshSlice before, int out_fd);
+int ash_sandbox_scan_changes(int base, AshSlice before, uint64_t max, int out_fd);
 
 /* A shared object for LD_PRELOAD (preload/clock.c); made by the build. */
 extern const unsigned char ash_sandbox_clock[];

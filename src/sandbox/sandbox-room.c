@@ -350,7 +350,7 @@ int ash_sandbox_room_layer(AshSandboxRoom *room, const char *path, char **ret) {
 /* ---- what is in it ---- */
 static int read_dir(AshSandboxCall *c, void *data) {
         _close_ int fd = ash_open_beneath(c->base, data, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-        return fd < 0 ? fd : ash_sandbox_scan_changes(fd, ASH_S(""), c->out_fd);
+        return fd < 0 ? fd : ash_sandbox_scan_changes(fd, ASH_S(""), UINT64_MAX, c->out_fd);
 }
 
 int ash_sandbox_room_read(AshSandboxRoom *room, const char *dir, AshBytes *ret) {

@@ -27,6 +27,7 @@
 #define WALL_MS 600000
 #define MEMORY (UINT64_C(8) << 30)
 #define PROCESSES 1024
+#define CHANGES_MAX (UINT64_C(512) << 20) /* they are kept in memory, and in the cache */
 #define DISK (UINT64_C(4) << 30)
 #define SETUP_FAILED 125           /* exit status of a call that did not come so far; calls use it for nothing else */
 #define OUTPUT ((size_t) 1 << 20)
@@ -347,7 +348,12 @@ static int prepare(AshSandboxCall *c, void *data) {
 typedef struct Compare {
         AshSlice before;
 } Compare;
-static int compare(AshSandboxCall *c, void *data) { return ash_sandbox_scan_changes(c->base, ((Compare *) data)->before, c->out_fd); }
+static int compare(AshSandboxCall *c, void *data) {
+        int r = ash_sandbox_scan_changes(c->base, ((Compare *) data)->before, CHANGES_MAX, c->out_fd);
+        if (r == -EFBIG)
+                snprintf(c->problem, sizeof c->problem, "files of more than %u MiB", (unsigned) (CHANGES_MAX >> 20));
+        return r;
+}
 
 void ash_sandbox_result_done(AshSandboxResult *r) {
         ash_process_result_done(&r->process);

@@ -28,6 +28,12 @@ static void out_flush(Out *o) {
         ash_str_clear(&o->text);
 }
 static void out_bytes(Out *o, const void *data, size_t n) {
+        if (n > 1 << 20) { /* as it is: a copy costs as much memory again */
+                out_flush(o);
+                if (!o->error)
+                        o->error = ash_write_all(o->fd, data, n);
+                return;
+        }
         ash_str_append(&o->text, ash_slice(data, n));
         if (o->text.len > 1 << 20)
                 out_flush(o);
@@ -44,6 +50,7 @@ typedef struct Walk {
         AshSlice old;                /* what is left of the older list */
         AshSlice old_path;           /* its next entry; ptr NULL: none is left */
         Mark old_mark;
+        uint64_t room;               /* bytes of content that may still come */
         AshMap inodes;               /* of files with several names: inode number -> path of the first */
         AshArena *arena;
 } Walk;
@@ -179,7 +186,8 @@ static int tell_file(Walk *w, int dirfd, const char *name, const struct stat *st
                 ash_map_put(&w->inodes, ino, ash_arena_strndup(w->arena, w->path.ptr, w->path.len), NULL);
         }
         if (r >= 0)
-                r = ash_file_read_fd(fd, 0, &content);
+                r = (uint64_t) st->st_size > w->room ? -EFBIG : ash_file_read_fd(fd, 0, &content);
+        w->room -= ASH_MIN(content.len, w->room);
         if (r < 0)
                 return r;
         head(w, 'F', st, 0, content.len, xattrs->len);
@@ -221,8 +229,8 @@ static int compare_node(Walk *w, int dirfd, const char *name, const struct stat 
         return same ? 0 : tell_node(w, dirfd, name, st);
 }
 
-int ash_sandbox_scan_changes(int base, AshSlice before, int out_fd) {
-        Walk w = { .fn = compare_node, .out = { .fd = out_fd }, .old = before, .arena = ash_arena_new() };
+int ash_sandbox_scan_changes(int base, AshSlice before, uint64_t max, int out_fd) {
+        Walk w = { .fn = compare_node, .out = { .fd = out_fd }, .old = before, .room = max, .arena = ash_arena_new() };
         struct stat st;
         if (fstat(base, &st) < 0)
                 return -errno;

@@ -172,7 +172,12 @@ kill -9 -1
         self.assertLess(time.monotonic() - start, 60)
         self.kit.package("filler", tags="Requires: shell", scripts="%pre\nhead -c 3000000000 /dev/zero > /opt/zeros\n")
         out = self.kit.project(self.dir / "filler", ["shell", "filler"]).ashlar("image", "build", "one", status=1).stderr
-        self.assertIn("%pre(filler-1.0-1.noarch) failed with exit status", out)
+        self.assertIn("cannot read what was changed: files of more than 512 MiB", out)
+        self.assertIn("%pre(filler-1.0-1.noarch)", out)
+        self.kit.package("filler", tags="Requires: shell", scripts="%post\nhead -c 600000000 /dev/zero > /opt/zeros\n")
+        out = self.kit.project(self.dir / "filler", ["shell", "filler"]).ashlar("image", "build", "one", status=1).stderr
+        self.assertIn("cannot read what was changed: files of more than 512 MiB", out)
+        self.assertIn("%post(filler-1.0-1.noarch)", out)
 
     def test_environment(self):
         """What the builder has in its environment, tokens and the like, is in no process that a scriptlet can look at."""
