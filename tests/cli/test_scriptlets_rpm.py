@@ -175,7 +175,7 @@ kill -9 -1
         self.assertIn("cannot read what was changed: files of more than 512 MiB", out)
         self.assertIn("%pre(filler-1.0-1.noarch)", out)
         self.kit.package("filler", tags="Requires: shell", scripts="%post\nhead -c 600000000 /dev/zero > /opt/zeros\n")
-        out = self.kit.project(self.dir / "filler", ["shell", "filler"]).ashlar("image", "build", "one", status=1).stderr
+        out = self.kit.project(self.dir / "filler-post", ["shell", "filler"]).ashlar("image", "build", "one", status=1).stderr
         self.assertIn("cannot read what was changed: files of more than 512 MiB", out)
         self.assertIn("%post(filler-1.0-1.noarch)", out)
 
