@@ -189,7 +189,7 @@ static int seat_new(AshSigner *s, const char *name, Seat **ret, AshDiags *diags)
         if (r < 0)
                 return r;
         if (ash_rnp.key_get_default_key(primary, "sign", 0, &seat->key) != RNP_SUCCESS && (!s->command || !public_signing_key(seat->ffi, primary, &seat->key)))
-                r = ash_fail_file(diags, -EINVAL, name, "no key in it may sign (expired, or without the usage flag)");
+                r = ash_fail_file(diags, -EINVAL, name, !s->command && public_signing_key(seat->ffi, primary, &seat->key) ? "a public key; expected a secret one" : "no key in it may sign (expired, or without the usage flag)");
         bool secret = false;
         if (r >= 0 && !s->command && (ash_rnp.key_have_secret(seat->key, &secret) != RNP_SUCCESS || !secret))
                 r = ash_fail_file(diags, -EINVAL, name, "a public key; expected a secret one");

@@ -180,6 +180,17 @@ static void not_found(AshCli *cli, const char *how, const char *what, bool *miss
         *missing = true;
 }
 
+/* Leaves those of the architecture that was asked for. */
+static void keep_arch(AshCli *cli, AshUniverse *u, size_t from, AshPkgIds *ids) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        const char *arch = ash_cli_option(cli, "arch");
+        size_t n = from;
+        for (size_t i = from; i < ids->ids.n; i++)
+                if (!arch || ash_arch_fits(ash_universe_package(u, ids->ids.items[i], arena)->arch, ash_slice_str(arch)))
+                        ids->ids.items[n++] = ids->ids.items[i];
+        ids->ids.n = n;
+}
+
 int ash_verb_repo_query(AshCli *cli) {
         _cleanup_(ash_universe_free_p) AshUniverse *u = NULL;
         _cleanup_(ash_pkgids_done) AshPkgIds ids = {};
@@ -196,11 +207,13 @@ int ash_verb_repo_query(AshCli *cli) {
         bool nothing = (provides || requires) && !before;
         for (size_t i = 1; r >= 0 && i < cli->n_args; i++, before = ids.ids.n) {
                 r = ash_universe_by_name(u, ash_slice_str(cli->args[i]), &ids);
+                keep_arch(cli, u, before, &ids);
                 if (r >= 0 && ids.ids.n == before)
                         not_found(cli, "has no package", cli->args[i], &missing);
         }
         if (r >= 0 && cli->n_args == 1 && !provides && !requires)
                 r = ash_universe_by_name(u, ASH_S("*"), &ids);
+        keep_arch(cli, u, 0, &ids);
         if (r < 0)
                 return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "'%s' is no dependency: expected NAME, or NAME OP VERSION", provides ? provides : requires ? requires : "");
         if (nothing)
