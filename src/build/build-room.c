@@ -10,23 +10,7 @@
 #define FILES_MAX 100000
 
 /* ---- the disk is memory: no build may take so much of it that the machine suffers ---- */
-static uint64_t available_memory(void) {
-        _bytes_ AshBytes b = {};
-        AshSlice rest, line, word;
-        uint64_t kib = 0;
-        if (ash_file_read(AT_FDCWD, "/proc/meminfo", 1 << 16, &b) < 0)
-                return UINT64_MAX;
-        rest = ash_bytes_slice(&b);
-        while (ash_slice_next_line(&rest, &line))
-                if (ash_slice_starts(line, ASH_S("MemAvailable:"))) {
-                        line = ash_slice_from(line, strlen("MemAvailable:"));
-                        if (ash_slice_next_word(&line, &word) && ash_slice_to_u64(word, 10, &kib) >= 0)
-                                return kib << 10;
-                }
-        return UINT64_MAX;
-}
-
-static uint64_t disk_of(uint64_t wanted) { return ASH_MAX(DISK_MIN, ASH_MIN(wanted, available_memory() / 4 * 3)); }
+static uint64_t disk_of(uint64_t wanted) { return ASH_MAX(DISK_MIN, ASH_MIN(wanted, ash_memory_available() / 4 * 3)); }
 
 /* ---- files in ---- */
 typedef struct Placer {

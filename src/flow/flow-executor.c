@@ -41,26 +41,10 @@ typedef struct Local {
         uint64_t deadline;           /* once cancelled */
 } Local;
 
-static uint64_t memory_available(void) {
-        _bytes_ AshBytes bytes = {};
-        AshSlice rest, line;
-        uint64_t kib = 0;
-        if (ash_file_read(AT_FDCWD, "/proc/meminfo", 1 << 16, &bytes) < 0)
-                return UINT64_MAX;
-        rest = ash_bytes_slice(&bytes);
-        while (ash_slice_next_line(&rest, &line))
-                if (ash_slice_starts(line, ASH_S("MemAvailable:"))) {
-                        AshSlice number, words = ash_slice_from(line, strlen("MemAvailable:"));
-                        if (ash_slice_next_word(&words, &number) && ash_slice_to_u64(number, 10, &kib) >= 0)
-                                return kib << 10;
-                }
-        return UINT64_MAX;
-}
-
 static bool has_room(const Local *l, const AshJob *job) {
         if (l->running == 0)
                 return true;
-        return l->running < l->jobs && l->reserved + job->memory <= l->memory && job->memory <= memory_available();
+        return l->running < l->jobs && l->reserved + job->memory <= l->memory && job->memory <= ash_memory_available();
 }
 
 static void slot_done(Slot *s) {
@@ -282,7 +266,7 @@ int ash_executor_new_local(const AshLocalExecutorOptions *options, AshExecutor *
         l->n_argv = l->argv.n;
         ash_array_push(&l->argv, NULL);
         ash_array_push(&l->argv, NULL);
-        l->memory = options->memory ? options->memory : memory_available() / 10 * 9;
+        l->memory = options->memory ? options->memory : ash_memory_available() / 10 * 9;
         sigset_t wanted;
         sigemptyset(&wanted);
         sigaddset(&wanted, SIGINT);

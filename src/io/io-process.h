@@ -50,6 +50,7 @@ void ash_process_hint(AshDiags *diags, const char *program);
 
 /* ---- threads ---- */
 unsigned ash_cpu_count(void);                                     /* usable processors (affinity and cgroup quota), at least 1 */
+uint64_t ash_memory_available(void);                              /* bytes that could be taken without swapping (proc(5), meminfo, MemAvailable); UINT64_MAX: not known */
 /* Calls fn(context, i) for all i below n on at most "threads" threads (0: ash_cpu_count()), in no order; returns the error of the lowest failing i, or 0.
  * After a failure no new i are begun unless keep_going is set. */
 int ash_parallel_for(size_t n, unsigned threads, bool keep_going, int (*fn)(void *context, size_t i), void *context);

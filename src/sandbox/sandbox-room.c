@@ -14,6 +14,7 @@
 
 #define ROOT_RANGE 0x70000000u       /* of the host's ids when root makes rooms: nobody's, and not those that systemd hands out */
 #define SIZE_DEFAULT (UINT64_C(16) << 30)
+#define SIZE_MIN (UINT64_C(256) << 20)
 #define NODES_MAX 4000000            /* names in a room's file system */
 
 /* ---- children without exec ---- */
@@ -226,7 +227,8 @@ int ash_sandbox_room_new(const AshSandboxRoomOptions *o, AshSandboxRoom **ret, A
         m.place = room->place->path;
         room->base = ash_path_join(m.place, "base");
         room->run = ash_path_join(m.place, "run");
-        snprintf(m.options, sizeof m.options, "mode=0755,uid=0,gid=0,size=%llu,nr_inodes=%u", (unsigned long long) (o->size ? o->size : SIZE_DEFAULT), NODES_MAX);
+        uint64_t size = o->size ? o->size : ASH_MAX(SIZE_MIN, ASH_MIN(SIZE_DEFAULT, ash_memory_available() / 4 * 3)); /* it is memory: who fills it must not take all of the machine's */
+        snprintf(m.options, sizeof m.options, "mode=0755,uid=0,gid=0,size=%llu,nr_inodes=%u", (unsigned long long) size, NODES_MAX);
         if (pipe2(m.from_child, O_CLOEXEC) < 0)
                 return ash_fail(diags, -errno, ASH_NOWHERE, "sandbox: %s", ash_strerror(-errno));
         _close_ int a = m.from_child[0], b = m.from_child[1];

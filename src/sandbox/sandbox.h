@@ -9,7 +9,7 @@
 typedef struct AshSandboxRoom AshSandboxRoom;
 typedef struct AshSandboxRoomOptions {
         bool one_id;                 /* only root exists in it: needs no range of ids. Owners cannot be changed then (EINVAL) */
-        uint64_t size;               /* bytes that its base may take; 0: 16 GiB (memory is taken as it is filled) */
+        uint64_t size;               /* bytes that its base may take; 0: 16 GiB, or three quarters of what the machine has free (memory is taken as it is filled) */
 } AshSandboxRoomOptions;
 /* -ENOTSUP: the kernel or the machine's settings do not allow it; a diagnostic says what is missing. */
 int ash_sandbox_room_new(const AshSandboxRoomOptions *options, AshSandboxRoom **ret, AshDiags *diags);
