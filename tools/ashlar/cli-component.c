@@ -3,13 +3,13 @@
 #include "flow-source.h"
 
 AshRenderOptions ash_cli_render_options(AshCli *cli) {
-        if (!cli->sources)
+        if (!cli->sources && cli->config) /* a verb that loads its own project fetches no sources */
                 cli->sources = ash_flow_sources_new(cli->config, NULL, cli->progress);
         return (AshRenderOptions){
                 .spec_dir = ash_cli_option(cli, "specs"),
                 .jobs = cli->jobs,
                 .progress = cli->progress,
-                .sources = { .cache_dir = cli->store_dir, .offline = ash_cli_flag(cli, "offline"), .allow_local = true, .finder = ash_flow_sources_finder(cli->sources) },
+                .sources = { .cache_dir = cli->store_dir, .offline = ash_cli_flag(cli, "offline"), .allow_local = true, .finder = cli->sources ? ash_flow_sources_finder(cli->sources) : NULL },
         };
 }
 
