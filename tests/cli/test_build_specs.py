@@ -10,9 +10,10 @@ from ashcli import ASHLAR  # noqa: E402
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SPECS = pathlib.Path(os.environ.get("ASHLAR_SHARED", "/nonexistent")) / "corpus/specs"
 CI = ["lz4", "xxhash", "jansson", "sed"]
-REST = ["attr", "bzip2", "file", "findutils", "flex", "gzip", "libseccomp", "patch"]
+# bzip2 comes last: its library has another name (libbz2.so.1) than Debian's (libbz2.so.1.0) and a path in common with it, so no buildroot can have both.
+REST = ["attr", "findutils", "flex", "gzip", "libseccomp", "patch", "file", "bzip2"]
 # What each brings under names of Fedora's that imported packages ask for by Debian's.
-REPLACES = {"lz4": ("libs", "liblz4-1"), "xxhash": ("libs", "libxxhash0"), "jansson": (None, "libjansson4")}
+REPLACES = {"lz4": ("libs", "liblz4-1"), "xxhash": ("libs", "libxxhash0"), "jansson": (None, "libjansson4"), "file": ("libs", "libmagic1t64")}
 # Words of the log that only a %check that ran has.
 CHECKS = {"xxhash": r"make check", "jansson": r"^PASS: run-suites", "sed": r"^# PASS: +[1-9]\d\d", "attr": r"^# PASS: +\d|xattrs are probably not supported", "file": r"tests/.*check|Running test",
           "findutils": r"expected passes", "flex": r"^# PASS: +\d\d", "gzip": r"^# PASS: +\d\d", "libseccomp": r"tests passed: +\d\d\d", "patch": r"^# PASS: +\d\d"}
