@@ -1,10 +1,11 @@
 """Unmodified specs of Azure Linux (corpus/specs), built with ashlar-rpm-config in roots of imported Debian packages, %check included; what came out is judged by rpm, readelf and a run of it.
 
-Without arguments the four that CI builds, an image of them and the CVE drill; with "rest" the other eight. Needs the archive of the apt upstream: ASHLAR_TEST_STORE may name a store that has the packages
+Without arguments the four that CI builds, a machine that has them and the CVE drill; with "rest" the other eight, and a machine. Needs the archive of the apt upstream: ASHLAR_TEST_STORE may name a store that has the packages
 already; without network and store the tests are skipped. ASHLAR_KEEP keeps the directory."""
 import json, os, pathlib, re, shutil, subprocess, sys, tempfile, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+import builtmachine  # noqa: E402
 from ashcli import ASHLAR  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -12,8 +13,9 @@ SPECS = pathlib.Path(os.environ.get("ASHLAR_SHARED", "/nonexistent")) / "corpus/
 CI = ["lz4", "xxhash", "jansson", "sed"]
 # bzip2 comes last: its library has another name (libbz2.so.1) than Debian's (libbz2.so.1.0) and a path in common with it, so no buildroot can have both.
 REST = ["attr", "findutils", "flex", "gzip", "libseccomp", "patch", "file", "bzip2"]
-# What each brings under names of Fedora's that imported packages ask for by Debian's.
-REPLACES = {"lz4": ("libs", "liblz4-1"), "xxhash": ("libs", "libxxhash0"), "jansson": (None, "libjansson4"), "file": ("libs", "libmagic1t64")}
+# What each brings under names of Fedora's that imported packages ask for by Debian's: its package, the imported one, and that one's epoch.
+REPLACES = {"lz4": ("libs", "liblz4-1", ""), "xxhash": ("libs", "libxxhash0", ""), "jansson": (None, "libjansson4", ""), "file": ("libs", "libmagic1t64", "1:"),
+            "attr": ("libattr", "libattr1", "1:"), "libseccomp": (None, "libseccomp2", "")}
 # Words of the log that only a %check that ran has.
 CHECKS = {"xxhash": r"make check", "jansson": r"^PASS: run-suites", "sed": r"^# PASS: +[1-9]\d\d", "attr": r"^# PASS: +\d|xattrs are probably not supported", "file": r"tests/.*check|Running test",
           "findutils": r"expected passes", "flex": r"^# PASS: +\d\d", "gzip": r"^# PASS: +\d\d", "libseccomp": r"tests passed: +\d\d\d", "patch": r"^# PASS: +\d\d"}
@@ -89,9 +91,9 @@ class Elf:
 
 @unittest.skipUnless(SPECS.is_dir(), "there are no specs of the corpus")
 @unittest.skipUnless(shutil.which("bwrap") and shutil.which("rpm2cpio") and shutil.which("readelf"), "bubblewrap, rpm and binutils are needed")
-class Specs(unittest.TestCase):
+class Specs(builtmachine.BuiltMachine, unittest.TestCase):
     maxDiff = 4000
-    names = CI
+    names = machine_names = CI
 
     @classmethod
     def setUpClass(cls):
@@ -105,7 +107,8 @@ class Specs(unittest.TestCase):
         cls.edit("ashlar.toml", '"images/*.toml"', '"specs.toml"')
         cls.edit("channels.toml", '"dnf", "openssl", "ca-certificates", "vim-tiny", "less"', '"sed", "lz4"' if cls.names is CI else '"bzip2"')
         cls.edit("channels.toml", '[channels.base]', '[channels.base]\nupstreams = ["built", "debian-13"]')
-        (cls.project / "specs.toml").write_text(PROJECT % ", ".join(f'"{n}"' for n in cls.names) + "".join(map(cls.component, cls.names)))
+        (cls.project / "specs.toml").write_text(PROJECT % ", ".join(f'"{n}"' for n in cls.names) + builtmachine.definition(cls.machine_names) + "".join(map(cls.component, cls.names)))
+        cls.replaced = [REPLACES[n][1] for n in cls.machine_names if n in REPLACES]
         lock = cls.ashlar("-q", "lock", check=False)
         if lock.returncode and ("cannot fetch" in lock.stderr or "no apt mirror" in lock.stderr):
             raise unittest.SkipTest("no archive to be had: " + lock.stderr.strip()[-200:])
@@ -125,9 +128,9 @@ class Specs(unittest.TestCase):
     def component(name):
         text = COMPONENT % name + (STRIP if name == "lz4" else "")
         if name in REPLACES:
-            package, other = REPLACES[name]
+            package, other, epoch = REPLACES[name]
             where = f'package = "{package}"\n' if package else ""
-            text += REPLACE % (name, "Provides", f"{other} = %{{version}}-%{{release}}", where) + REPLACE % (name, "Obsoletes", f"{other} < %{{version}}-%{{release}}", where)
+            text += REPLACE % (name, "Provides", f"{other} = {epoch}%{{version}}-%{{release}}", where) + REPLACE % (name, "Obsoletes", f"{other} < {epoch}%{{version}}-%{{release}}", where)
         return text
 
     @classmethod
@@ -183,6 +186,34 @@ class Specs(unittest.TestCase):
             self.assertTrue(fortified, f"{name}: no call of a fortified function")
             self.assertTrue(protected, f"{name}: no stack protector")
         self.assertGreater(checked, len(self.names))
+
+    def test_compiled(self):
+        """What each unit was compiled with, as the compiler wrote it into the debug information: the linker can be told to claim what no object has."""
+        wanted = ("-O2", "-fstack-clash-protection", "-fstack-protector-strong", "-fcf-protection=full")
+        for name in self.names:
+            units = []
+            for path in (self.unpacked(name) / "usr/lib/debug").rglob("*.debug"):
+                units += re.findall(r"DW_AT_producer\s*:.*?(GNU C\d+ .*)", run("readelf", "-wi", "--dwarf-depth=1", path).stdout)
+            self.assertTrue(units, name)
+            self.assertEqual({u for u in units if not all(w in u.split() for w in wanted)}, set(), name)
+
+    def test_branch_targets(self):
+        """Functions that others may call begin with the instruction that IBT asks for."""
+        checked = 0
+        for path in (p for name in self.names for p in self.unpacked(name).rglob("*.so*") if p.is_file() and not p.is_symlink() and binary(p) and "/debug/" not in str(p)):
+            data, text = path.read_bytes(), run("readelf", "-W", "-l", "--dyn-syms", path).stdout
+            loads = [[int(x, 16) for x in m] for m in re.findall(r"LOAD\s+0x(\w+) 0x(\w+) 0x\w+ 0x(\w+)", text)]
+            for address, symbol in re.findall(r"(\w{16})\s+\d+ FUNC\s+GLOBAL DEFAULT\s+\d+ (\S+)", text):
+                offset = next(o + int(address, 16) - v for o, v, size in loads if v <= int(address, 16) < v + size)
+                self.assertEqual(data[offset:offset + 4], b"\xf3\x0f\x1e\xfa", f"{path.name}: {symbol}")
+                checked += 1
+        self.assertGreater(checked, 100)
+
+    def test_boots(self):
+        """A machine with what was built in place of what was imported starts, and its programs use it."""
+        if not shutil.which("qemu-system-x86_64"):
+            self.skipTest("QEMU is not installed")
+        self.check_machine()
 
     def test_debuginfo(self):
         for name in self.names:
@@ -297,6 +328,7 @@ packages = ["lz4-libs"]
 
 class Rest(Specs):
     names = REST
+    machine_names = [n for n in REST if n != "bzip2"]
 
 
 def load_tests(loader, tests, pattern):

@@ -569,7 +569,7 @@ append = true
         self.configure(packages=("fs", "kit", "linked"), more='[images.one.files."/usr/bin/a"]\ncontent = "b"\nmode = "0755"')
         self.ashlar("lock")
         diff = self.ashlar("image", "diff", dump, "one", status=1).stdout
-        for text in ("- package other-1.0-1.noarch\n", "- /opt/real/below/x\n", "~ /usr/bin/a: mode 2755 -> 0755 (set-id) content 2 -> 1 bytes\n"):
+        for text in ("- package other-1.0-1.noarch\n", "- /opt/real/below/x (of other)\n", "~ /usr/bin/a: mode 2755 -> 0755 (set-id) content 2 -> 1 bytes (of linked, now by the definition)\n"):
             self.assertIn(text, diff)
         self.assertIn("did you mean 'one'", self.ashlar("image", "build", "onne", status=2).stderr)
 
