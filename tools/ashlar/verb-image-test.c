@@ -124,15 +124,18 @@ static int check_one(Test *t, const AshImageCheck *c) {
 
 static int run_checks(Test *t) {
         const AshImage *image = t->disk.image;
-        ash_progress_begin(t->cli->progress, "testing the machine", 4 + (image ? image->checks.n : 0), ASH_UNIT_ITEMS);
+        size_t n = image ? image->checks.n : 0;
         t->begun = ash_now_ns();
+        ash_progress_begin(t->cli->progress, "booting", 0, ASH_UNIT_ITEMS); /* on its own: checks take seconds, and a share of all would promise hours */
         int r = check_boot(t);
-        bool up = r == 0;
-        if (up)
-                r = check_state(t);
-        if (up && r >= 0)
+        ash_progress_end(t->cli->progress);
+        if (r)
+                return r < 0 ? r : 0;
+        ash_progress_begin(t->cli->progress, "testing the machine", 2 + n, ASH_UNIT_ITEMS);
+        r = check_state(t);
+        if (r >= 0)
                 r = measure(t);
-        for (size_t i = 0; up && r >= 0 && image && i < image->checks.n; i++)
+        for (size_t i = 0; r >= 0 && i < n; i++)
                 r = check_one(t, &image->checks.items[i]);
         ash_progress_end(t->cli->progress);
         return r < 0 ? r : 0;
@@ -152,14 +155,14 @@ static size_t count_bad(const Test *t) {
 }
 
 /* The console, and the journal where commands can be run, beside the image. */
-static void keep_log(Test *t) {
+static void keep_log(Test *t, bool journal) {
         _cleanup_(ash_machine_answer_done) AshMachineAnswer answer = {};
         _cleanup_(ash_diags_free_p) AshDiags *quiet = ash_diags_new();
         _str_ AshStr text = {}, path = {};
         AshSlice console = ash_machine_console(t->m);
         ash_str_appendf(&path, "%s.log", t->disk.path);
         ash_str_append(&text, console);
-        if (ash_machine_when(t->m, ASH_MACHINE_AGENT) && !ash_machine_when(t->m, ASH_MACHINE_ENDED) && ash_machine_run(t->m, ASH_S("journalctl -b --no-pager -o short-monotonic | tail -n 1500"), CHECK_SECONDS, &answer, quiet) >= 0) {
+        if (journal && ash_machine_when(t->m, ASH_MACHINE_AGENT) && !ash_machine_when(t->m, ASH_MACHINE_ENDED) && ash_machine_run(t->m, ASH_S("journalctl -b --no-pager -o short-monotonic | tail -n 1500"), CHECK_SECONDS, &answer, quiet) >= 0) {
                 ash_str_append_str(&text, "\n\n---- journal ----\n");
                 ash_str_append(&text, ash_str_slice(&answer.output));
         }
@@ -276,9 +279,11 @@ int ash_image_test(AshCli *cli) {
         if (r >= 0)
                 r = run_checks(&t);
         if (t.m && (r < 0 || count_bad(&t)))
-                keep_log(&t);
+                keep_log(&t, true);
         if (r >= 0)
                 r = check_off(&t);
+        if (t.m && !t.log && (r < 0 || count_bad(&t)))
+                keep_log(&t, false); /* on its way down a machine takes no commands */
         if (r < 0) {
                 if (t.log)
                         ash_note(cli->diags, ASH_NOWHERE, "the machine's log is %s", t.log);

@@ -551,27 +551,73 @@ typedef struct Diff {
         AshStr path;
 } Diff;
 
-static void line(Diff *d, char sign, const char *format, ...) _printf_(3, 4);
-static void line(Diff *d, char sign, const char *format, ...) {
+static AshSlice package_name(AshSlice nevra) {
+        AshPackage p = {};
+        return ash_nevra_parse(nevra, &p) < 0 ? nevra : p.name;
+}
+
+/* Whose a path is; nothing for a directory that nobody declares. */
+static void append_origin(AshStr *out, const AshTree *t, AshNode n) {
+        const AshOrigin *o = &t->origins.items[ash_tree_node(t, n)->origin];
+        switch (o->kind) {
+        case ASH_ORIGIN_PACKAGE: ash_str_appendf(out, "of %.*s", ASH_F(package_name(o->name))); break;
+        case ASH_ORIGIN_HANDLER: ash_str_appendf(out, "by handler %.*s", ASH_F(o->name)); break;
+        case ASH_ORIGIN_DEFINITION: ash_str_append_str(out, "by the definition"); break;
+        case ASH_ORIGIN_SCRIPTLET: ash_str_appendf(out, "by %.*s", ASH_F(o->name)); break;
+        case ASH_ORIGIN_IMPLIED: break;
+        }
+}
+
+/* One that is not in both has it from its only side. */
+static void append_origins(const Diff *d, AshNode a, AshNode b, AshStr *out) {
+        _str_ AshStr was = {}, is = {};
+        if (a != ASH_NO_NODE)
+                append_origin(&was, d->a, a);
+        if (b != ASH_NO_NODE)
+                append_origin(&is, d->b, b);
+        ash_str_append(out, ash_str_slice(was.len ? &was : &is));
+        if (was.len && is.len && !ash_slice_eq(ash_str_slice(&was), ash_str_slice(&is)))
+                ash_str_appendf(out, ", now %.*s", ASH_F(ash_str_slice(&is)));
+}
+
+static void print_line(Diff *d, char sign, AshSlice what, AshSlice path, AshSlice origin) {
+        d->n++;
+        if (!d->j) {
+                ash_cli_printf(d->cli, "%c %.*s", sign, ASH_F(what));
+                if (origin.len)
+                        ash_cli_printf(d->cli, " (%.*s)", ASH_F(origin));
+                ash_cli_print(d->cli, "\n");
+                return;
+        }
+        ash_json_begin(d->j, NULL, '{');
+        ash_json_str(d->j, "change", sign == '+' ? "added" : sign == '-' ? "removed" : "changed");
+        ash_json_text(d->j, "what", what);
+        if (path.len)
+                ash_json_text(d->j, "path", path);
+        if (origin.len)
+                ash_json_text(d->j, "origin", origin);
+        ash_json_end(d->j, '}');
+}
+
+static void package_line(Diff *d, char sign, const char *format, ...) _printf_(3, 4);
+static void package_line(Diff *d, char sign, const char *format, ...) {
         _str_ AshStr text = {};
         va_list ap;
         va_start(ap, format);
         ash_str_appendv(&text, format, ap);
         va_end(ap);
-        d->n++;
-        if (!d->j) {
-                ash_cli_printf(d->cli, "%c %.*s\n", sign, ASH_F(ash_str_slice(&text)));
-                return;
-        }
-        ash_json_begin(d->j, NULL, '{');
-        ash_json_str(d->j, "change", sign == '+' ? "added" : sign == '-' ? "removed" : "changed");
-        ash_json_text(d->j, "what", ash_str_slice(&text));
-        ash_json_end(d->j, '}');
+        print_line(d, sign, ash_str_slice(&text), ASH_NOSLICE, ASH_NOSLICE);
 }
 
-static AshSlice package_name(AshSlice nevra) {
-        AshPackage p = {};
-        return ash_nevra_parse(nevra, &p) < 0 ? nevra : p.name;
+/* A path of one side or of both, and what of it differs. */
+static void path_line(Diff *d, char sign, AshNode a, AshNode b, AshSlice differs) {
+        _str_ AshStr what = {}, origin = {};
+        AshSlice path = d->path.len ? ash_str_slice(&d->path) : ASH_S("/");
+        ash_str_append(&what, path);
+        if (differs.len)
+                ash_str_appendf(&what, ":%.*s", ASH_F(differs));
+        append_origins(d, a, b, &origin);
+        print_line(d, sign, ash_str_slice(&what), path, ash_str_slice(&origin));
 }
 
 static void diff_packages(Diff *d) {
@@ -585,13 +631,13 @@ static void diff_packages(Diff *d) {
         ash_map_foreach(&old, e) {
                 const AshOrigin *was = e->value, *is = ash_map_get(&fresh, e->key);
                 if (!is)
-                        line(d, '-', "package %.*s", ASH_F(was->name));
+                        package_line(d, '-', "package %.*s", ASH_F(was->name));
                 else if (!ash_slice_eq(is->name, was->name))
-                        line(d, '~', "package %.*s -> %.*s", ASH_F(was->name), ASH_F(is->name));
+                        package_line(d, '~', "package %.*s -> %.*s", ASH_F(was->name), ASH_F(is->name));
         }
         ash_map_foreach(&fresh, e)
                 if (!ash_map_find(&old, e->key))
-                        line(d, '+', "package %.*s", ASH_F(((const AshOrigin *) e->value)->name));
+                        package_line(d, '+', "package %.*s", ASH_F(((const AshOrigin *) e->value)->name));
 }
 
 static const AshTreeNode *body_of(const AshTree *t, AshNode n) {
@@ -619,17 +665,19 @@ static void diff_nodes(Diff *d, AshNode na, AshNode nb) {
                 ash_str_appendf(&what, " owner %u:%u -> %u:%u", a->uid, a->gid, b->uid, b->gid);
         if (S_ISLNK(a->mode) && S_ISLNK(b->mode) && !ash_slice_eq(a->link, b->link))
                 ash_str_appendf(&what, " target %.*s -> %.*s", ASH_F(a->link), ASH_F(b->link));
-        if (S_ISREG(a->mode) && S_ISREG(b->mode) && (ca->content.length != cb->content.length || (ca->content.length && memcmp(ca->content.sha256, cb->content.sha256, 32))))
+        if (S_ISREG(a->mode) && S_ISREG(b->mode) && ca->content.length != cb->content.length)
                 ash_str_appendf(&what, " content %llu -> %llu bytes", (unsigned long long) ca->content.length, (unsigned long long) cb->content.length);
+        else if (S_ISREG(a->mode) && S_ISREG(b->mode) && ca->content.length && memcmp(ca->content.sha256, cb->content.sha256, 32))
+                ash_str_appendf(&what, " content, still %llu bytes", (unsigned long long) cb->content.length);
         if (!same_xattrs(a, b))
                 ash_str_append_str(&what, " capabilities or other xattrs");
         if (what.len)
-                line(d, '~', "%.*s:%s", ASH_F(ash_str_slice(&d->path)), what.ptr);
+                path_line(d, '~', na, nb, ash_str_slice(&what));
 }
 
 static void one_sided(Diff *d, const AshTree *t, AshNode n, char sign) {
         size_t len = d->path.len;
-        line(d, sign, "%.*s", ASH_F(ash_str_slice(&d->path)));
+        path_line(d, sign, t == d->a ? n : ASH_NO_NODE, t == d->b ? n : ASH_NO_NODE, ASH_NOSLICE);
         for (uint32_t i = 0; i < ash_tree_node(t, n)->n_children; i++) {
                 AshNode child = ash_tree_node(t, n)->children[i];
                 ash_str_append_char(&d->path, '/');
