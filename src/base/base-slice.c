@@ -110,6 +110,18 @@ int ash_slice_to_u64(AshSlice s, int base, uint64_t *ret) {
         return 0;
 }
 
+int ash_slice_to_bytes(AshSlice s, uint64_t *ret) {
+        static const char units[] = "KMGT";
+        const char *unit = s.len && s.ptr[s.len - 1] ? strchr(units, s.ptr[s.len - 1]) : NULL;
+        uint64_t n;
+        int r = ash_slice_to_u64(ash_slice_sub(s, 0, s.len - (unit != NULL)), 10, &n);
+        if (r >= 0 && unit && __builtin_mul_overflow(n, UINT64_C(1) << 10 * (unit - units + 1), &n))
+                return -ERANGE;
+        if (r >= 0)
+                *ret = n;
+        return r;
+}
+
 /* Multiply-and-fold over 8-byte words, in the manner of wyhash. The keys come from files that the user chose; flooding with collisions costs
  * the attacker's own run only, and the table's probes stay bounded by its size. */
 static uint64_t mix(uint64_t a, uint64_t b) {

@@ -42,6 +42,8 @@ bool ash_slice_split(AshSlice *rest, char separator, AshSlice *ret_part);
 char *ash_slice_dup(AshSlice s);                               /* malloc'ed, NUL-terminated */
 /* Whole slice as a number; -EINVAL when it is none, -ERANGE when it does not fit. Base 8, 10 or 16; no sign or prefix. */
 int ash_slice_to_u64(AshSlice s, int base, uint64_t *ret);
+/* A number of bytes, with K, M, G or T (of 1024) behind it perhaps. As above. */
+int ash_slice_to_bytes(AshSlice s, uint64_t *ret);
 uint64_t ash_slice_hash(AshSlice s);                           /* not for use across processes or versions */
 
 /* Levenshtein distance with transpositions, bounded: returns max + 1 when the distance is larger. */

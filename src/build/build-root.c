@@ -1,10 +1,9 @@
 /* Buildroots: packages composed to a tree, and the tree written once as a directory of the store, which builds use as the lower layer of an overlay. */
 #include <stdio.h>
 #include <sys/file.h>
-#include <time.h>
 #include "build-private.h"
 
-#define PLACE "buildroots"
+#define PLACE ASH_STORE_BUILDROOTS
 #define ROOT_VERSION 1               /* counts up when the same packages give another directory */
 #define KEEP_S (14 * 24 * 3600)      /* a root that nobody used for so long is removed when another is made */
 #define SMALL (256 << 10)            /* larger files are copied within the kernel, which may share their blocks */
@@ -122,6 +121,8 @@ typedef struct Writer {
         AshSlice *first;             /* by node with content: where it was written */
         AshArena *arena;
         AshStr path;
+        AshId sum;                   /* of what was written */
+        uint64_t bytes;
         char problem[256];
 } Writer;
 
@@ -165,6 +166,12 @@ static int set_time(int dirfd, const char *name, int64_t mtime) {
         return utimensat(dirfd, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
+/* What store verify will look at. */
+static void note(Writer *w, const AshTreeNode *node) {
+        const uint8_t *digest = S_ISREG(node->mode) && node->content.length ? node->content.sha256 : NULL;
+        ash_store_tree_add(&w->sum, &(AshStoreTreeNode){ ash_str_slice(&w->path), S_ISLNK(node->mode) ? node->link : ASH_NOSLICE, S_ISDIR(node->mode) ? node->mode | 0700 : node->mode, node->mtime, digest });
+}
+
 static int own(const Writer *w, int dirfd, const char *name) { return w->owner != geteuid() && fchownat(dirfd, name, w->owner, w->owner, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0; }
 
 static int copy_from_pack(const AshTree *t, const AshContent *c, int fd) {
@@ -194,6 +201,8 @@ static int write_content(const AshTree *t, AshNode n, int fd) {
 static int write_file(Writer *w, int dirfd, const char *name, AshNode n) {
         const AshTreeNode *node = body_of(w->t, n);
         AshNode body = (AshNode) (node - w->t->nodes.items);
+        struct stat st;
+        note(w, node);
         if (w->first[body].ptr)
                 return linkat(w->root, w->first[body].ptr, dirfd, name, 0) < 0 ? -errno : 0;
         _close_ int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -205,6 +214,8 @@ static int write_file(Writer *w, int dirfd, const char *name, AshNode n) {
         struct timespec times[2] = { { .tv_sec = node->mtime }, { .tv_sec = node->mtime } };
         if (r >= 0 && futimens(fd, times) < 0)
                 r = -errno;
+        if (r >= 0 && fstat(fd, &st) == 0)
+                w->bytes += (uint64_t) st.st_blocks * 512;
         w->first[body] = ash_arena_slice(w->arena, ash_str_slice(&w->path));
         return r;
 }
@@ -215,6 +226,7 @@ static int write_dir(Writer *w, int dirfd, const char *name, AshNode n, AshNode 
         const AshTreeNode *node = ash_tree_node(w->t, n);
         if (mkdirat(dirfd, name, 0700) < 0)
                 return -errno;
+        note(w, node);
         _close_ int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         int r = fd < 0 ? -errno : write_below(w, fd, n, base);
         if (r >= 0 && fchmod(fd, (node->mode & 01777) | 0700) < 0) /* whoever made it can remove it */
@@ -233,6 +245,7 @@ static int write_node(Writer *w, int dirfd, AshNode n, AshNode base) {
                 return write_file(w, dirfd, name, n);
         if (S_ISLNK(node->mode)) {
                 _free_ char *target = ash_slice_dup(node->link);
+                note(w, node);
                 int r = symlinkat(target, dirfd, name) < 0 ? -errno : own(w, dirfd, name);
                 return r < 0 ? r : set_time(dirfd, name, node->mtime);
         }
@@ -270,20 +283,20 @@ static int write_below(Writer *w, int dirfd, AshNode dir, AshNode base_dir) {
         return r;
 }
 
-static int write_tree(const AshTree *t, const AshTree *base, int dirfd, uint32_t owner, AshDiags *diags) {
+static int write_tree(const AshTree *t, const AshTree *base, int dirfd, uint32_t owner, AshBuildroot *ret, AshDiags *diags) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         _free_ AshSlice *first = ash_calloc(t->nodes.n + 1, sizeof *first);
         Writer w = { .t = t, .base = base, .root = dirfd, .owner = owner, .first = first, .arena = arena };
         int r = write_below(&w, dirfd, 0, base ? 0 : ASH_NO_NODE);
         ash_str_done(&w.path);
+        *ret = (AshBuildroot){ .over = base != NULL, .bytes = w.bytes, .sum = w.sum };
         if (r >= 0 && (fchmod(dirfd, 0755) < 0 || (owner != geteuid() && fchown(dirfd, owner, owner) < 0)))
                 r = -errno;
         return r < 0 ? ash_fail(diags, r, ASH_NOWHERE, "cannot write the buildroot: %s", w.problem[0] ? w.problem : ash_strerror(r)) : 0;
 }
 
-/* ---- the place in the store ----
- * buildroots/KEY/root is the directory; KEY.lock is held by whoever uses it, KEY.state says that it is complete: "whole" (all of it) or "over" (what differs from its base), and in which run of the machine
- * it was written. After a crash of the machine what was written shortly before may be gone: then it is made again. */
+/* ---- the place in the store (store.h) ----
+ * After a crash of the machine what was written shortly before may be gone: then it is made again. */
 static void boot_id(char ret[static 64]) {
         _bytes_ AshBytes b = {};
         ret[0] = 0;
@@ -293,84 +306,45 @@ static void boot_id(char ret[static 64]) {
 
 typedef struct Place {
         const AshBuildRootInput *in;
-        char dir[80], lock[88], state[88];
+        char key[ASH_ID_HEX], dir[80], lock[88];
         bool over;
 } Place;
 
 static Place place_of(const AshBuildRootInput *in, AshId key) {
-        char hex[ASH_ID_HEX];
         Place p = { .in = in };
-        ash_id_hex(&key, hex);
-        snprintf(p.dir, sizeof p.dir, PLACE "/%s", hex);
-        snprintf(p.lock, sizeof p.lock, PLACE "/%s.lock", hex);
-        snprintf(p.state, sizeof p.state, PLACE "/%s.state", hex);
+        ash_id_hex(&key, p.key);
+        snprintf(p.dir, sizeof p.dir, PLACE "/%s", p.key);
+        snprintf(p.lock, sizeof p.lock, PLACE "/%s.lock", p.key);
         return p;
 }
 
 static bool is_complete(Place *p) {
-        _bytes_ AshBytes b = {};
+        AshBuildroot known;
         char boot[64];
         boot_id(boot);
-        int fd = ash_store_fd(p->in->store);
-        if (ash_file_read(fd, p->state, 4096, &b) < 0)
+        if (ash_store_buildroot_read(p->in->store, p->key, &known) < 0 || strcmp(known.boot, boot) != 0)
                 return false;
-        AshSlice rest = ash_slice_trim(ash_bytes_slice(&b)), kind, where;
-        if (!ash_slice_next_word(&rest, &kind) || !ash_slice_next_word(&rest, &where))
-                return false;
-        p->over = ash_slice_eqs(kind, "over");
-        if (!ash_slice_eqs(where, boot))
-                return false;
-        (void) utimensat(fd, p->state, NULL, 0); /* it is used */
-        return faccessat(fd, p->dir, F_OK, 0) == 0;
-}
-
-static int mark_complete(const Place *p) {
-        char boot[64];
-        boot_id(boot);
-        _free_ char *text = ash_asprintf("%s %s\n", p->over ? "over" : "whole", boot);
-        return ash_file_write_atomic(ash_store_fd(p->in->store), p->state, ash_slice_str(text), 0644, false);
-}
-
-static int forget(AshStore *store, const char *name) {
-        _free_ char *dir = ash_asprintf(PLACE "/%s", name), *state = ash_asprintf(PLACE "/%s.state", name);
-        if (unlinkat(ash_store_fd(store), state, 0) < 0 && errno != ENOENT)
-                return -errno;
-        return ash_remove_all(ash_store_fd(store), dir);
-}
-
-/* Roots that nobody has used for long and nobody uses now; and what was left half made. */
-static void sweep(AshStore *store) {
-        _dirlist_ AshDirList list = {};
-        struct stat st;
-        if (ash_dir_list(ash_store_fd(store), PLACE, &list) < 0)
-                return;
-        ash_array_foreach(&list.entries, e) {
-                AshSlice name = ash_slice_str(e->name);
-                if (!ash_slice_ends(name, ASH_S(".lock")))
-                        continue;
-                _free_ char *key = ash_strndup(e->name, name.len - 5), *lock = ash_asprintf(PLACE "/%s", e->name), *state = ash_asprintf(PLACE "/%s.state", key);
-                bool there = fstatat(ash_store_fd(store), state, &st, 0) == 0;
-                if (there && time(NULL) - st.st_mtime < KEEP_S)
-                        continue;
-                _cleanup_(ash_lock_free_p) AshLockFile *held = NULL;
-                if (ash_lock_acquire(ash_store_fd(store), lock, true, 0, &held) >= 0)
-                        (void) forget(store, key);
-        }
+        p->over = known.over;
+        ash_store_buildroot_touch(p->in->store, p->key);
+        return faccessat(ash_store_fd(p->in->store), p->dir, F_OK, 0) == 0;
 }
 
 static int write_place(Place *p, const AshTree *t, const AshTree *base, AshDiags *diags) {
         AshStore *store = p->in->store;
+        AshBuildroot made = {};
         int fd = ash_store_fd(store);
-        uint32_t owner = ash_sandbox_owner();
-        (void) forget(store, strrchr(p->dir, '/') + 1);
+        (void) ash_store_buildroot_forget(store, p->key);
         if (mkdirat(fd, p->dir, 0755) < 0)
                 return ash_fail(diags, -errno, ASH_NOWHERE, "cannot make the buildroot %s/%s: %s", ash_store_path(store), p->dir, ash_strerror(-errno));
         _close_ int root = openat(fd, p->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        p->over = base != NULL;
         ash_progress_begin(p->in->progress, "writing the buildroot", 0, ASH_UNIT_ITEMS);
-        int r = root < 0 ? -errno : write_tree(t, base, root, owner, diags);
+        int r = root < 0 ? -errno : write_tree(t, base, root, ash_sandbox_owner(), &made, diags);
         ash_progress_end(p->in->progress);
-        return r < 0 ? r : mark_complete(p);
+        if (r < 0)
+                return r;
+        boot_id(made.boot);
+        p->over = made.over;
+        return ash_store_buildroot_write(store, p->key, &made);
 }
 
 static int make_place(Place *p, const AshBuildRootInput *base_in, AshDiags *diags) {
@@ -380,8 +354,11 @@ static int make_place(Place *p, const AshBuildRootInput *base_in, AshDiags *diag
                 r = compose(base_in, &base, diags);
         if (r < 0)
                 return r;
-        sweep(p->in->store);
-        return write_place(p, own_tree.tree, base.tree && covers(own_tree.tree, 0, base.tree, 0) ? base.tree : NULL, diags);
+        ash_store_trim_buildroots(p->in->store, p->in->keep, KEEP_S); /* before: where the disk is full there is room then */
+        r = write_place(p, own_tree.tree, base.tree && covers(own_tree.tree, 0, base.tree, 0) ? base.tree : NULL, diags);
+        if (r >= 0)
+                ash_store_trim_buildroots(p->in->store, p->in->keep, KEEP_S); /* we hold this one */
+        return r;
 }
 
 /* The layer of a key, made when it is not there; locked so that nobody removes it. ret_over: the base has to lie below it. */

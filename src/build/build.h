@@ -20,6 +20,7 @@ typedef struct AshBuildRootInput {
         const AshHandler *handlers;
         int (*scriptlets)(AshHandlerContext *c, void *context);
         AshStore *store;
+        uint64_t keep;               /* bytes that all buildroots of the store may take together, once this one is made; those in use stay */
         unsigned threads;
         AshProgress *progress;
 } AshBuildRootInput;

@@ -158,45 +158,11 @@ static int walk_upstreams(AshStore *s, int (*fn)(void *context, const Object *o)
         return r;
 }
 
-/* ---- buildroots ---- */
-static uint64_t bytes_below(AshStore *s, const char *dir) {
-        _free_ char *pattern = ash_asprintf("%s/**", dir);
-        _paths_ AshPaths paths = {};
-        uint64_t bytes = 0;
-        if (ash_glob_files(s->fd, pattern, false, &paths) < 0)
-                return 0;
-        ash_array_foreach(&paths.paths, p) {
-                struct stat st;
-                if (fstatat(s->fd, *p, &st, AT_SYMLINK_NOFOLLOW) == 0)
-                        bytes += (uint64_t) st.st_blocks * 512 / ASH_MAX((uint64_t) st.st_nlink, (uint64_t) 1);
-        }
-        return bytes;
-}
-
-typedef int (*RootVisit)(void *context, const char *dir, const char *state, const struct stat *st); /* st: of the state; NULL: it has none, as it was never finished */
-
-static int walk_buildroots(AshStore *s, RootVisit visit, void *context) {
-        _dirlist_ AshDirList list = {};
-        int r = ash_dir_list(s->fd, "buildroots", &list);
-        if (r < 0)
-                return r == -ENOENT ? 0 : r;
-        ash_array_foreach(&list.entries, e) {
-                _free_ char *dir = ash_asprintf("buildroots/%s", e->name), *state = ash_asprintf("%s.state", dir);
-                struct stat st;
-                bool there = fstatat(s->fd, state, &st, AT_SYMLINK_NOFOLLOW) == 0;
-                r = e->type == DT_DIR ? visit(context, dir, state, there ? &st : NULL) : 0;
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 /* ---- use of space: what is allocated, not what files pretend ---- */
 typedef struct Count {
         uint64_t *n, *bytes;
         AshStoreUsage *usage;
         const Roots *roots;
-        AshStore *store;
 } Count;
 
 static int count_object(void *context, const Object *o) {
@@ -209,11 +175,14 @@ static int count_object(void *context, const Object *o) {
         return 0;
 }
 
-static int count_buildroot(void *context, const char *dir, const char *state _unused_, const struct stat *st _unused_) {
-        Count *c = context;
-        ++*c->n;
-        *c->bytes += bytes_below(c->store, dir);
-        return 0;
+static int count_buildroots(AshStore *s, AshStoreUsage *u) {
+        AshStoredRoots all = {};
+        int r = ash_store_list_buildroots(s, &all);
+        u->buildroots = all.items.n;
+        ash_array_foreach(&all.items, root)
+                u->buildroot_bytes += root->bytes;
+        ash_array_done(&all.items);
+        return r;
 }
 
 int ash_store_du(AshStore *s, AshStoreUsage *ret, AshDiags *diags) {
@@ -223,15 +192,15 @@ int ash_store_du(AshStore *s, AshStoreUsage *ret, AshDiags *diags) {
         if (r < 0)
                 return r;
         u.roots = roots.n;
-        r = walk(s, "blobs/sha256", count_object, &(Count){ &u.blobs, &u.blob_bytes, &u, &roots, NULL });
+        r = walk(s, "blobs/sha256", count_object, &(Count){ &u.blobs, &u.blob_bytes, &u, &roots });
         if (r >= 0)
-                r = walk(s, "packs", count_object, &(Count){ &u.packs, &u.pack_bytes, &u, &roots, NULL });
+                r = walk(s, "packs", count_object, &(Count){ &u.packs, &u.pack_bytes, &u, &roots });
         if (r >= 0)
-                r = walk_cache(s, count_object, &(Count){ &u.cached, &u.cache_bytes, &u, &roots, NULL });
+                r = walk_cache(s, count_object, &(Count){ &u.cached, &u.cache_bytes, &u, &roots });
         if (r >= 0)
-                r = walk_upstreams(s, count_object, &(Count){ &u.upstream, &u.upstream_bytes, &u, &roots, NULL });
+                r = walk_upstreams(s, count_object, &(Count){ &u.upstream, &u.upstream_bytes, &u, &roots });
         if (r >= 0)
-                r = walk_buildroots(s, count_buildroot, &(Count){ &u.buildroots, &u.buildroot_bytes, &u, &roots, s });
+                r = count_buildroots(s, &u);
         if (r < 0)
                 return ash_fail_file(diags, r, s->path, "cannot read the store: %s", ash_strerror(r));
         *ret = u;
@@ -239,13 +208,13 @@ int ash_store_du(AshStore *s, AshStoreUsage *ret, AshDiags *diags) {
 }
 
 /* ---- verification ---- */
-typedef enum Kind { BLOB, PACK, CACHED } Kind;
+typedef enum Kind { BLOB, PACK, CACHED, BUILDROOT } Kind;
 typedef struct Check {
         char *path;
         AshId id;
         uint64_t bytes;
         Kind kind;
-        bool damaged;
+        bool damaged, in_use;
 } Check;
 typedef struct Verify {
         AshStore *store;
@@ -257,7 +226,7 @@ typedef struct Verify {
 static int collect_object(void *context, const Object *o) {
         Verify *v = context;
         if (o->named)
-                *ash_array_add(&v->items) = (Check){ ash_strdup(o->path), o->id, (uint64_t) o->st->st_size, v->kind, false };
+                *ash_array_add(&v->items) = (Check){ ash_strdup(o->path), o->id, (uint64_t) o->st->st_size, v->kind, false, false };
         return 0;
 }
 
@@ -280,13 +249,37 @@ static bool cached_is_damaged(AshStore *s, const Check *c) {
         return ash_store_cache_get(s, kind, &c->id, &bytes) == -ENOENT; /* which has dropped it */
 }
 
+static bool buildroot_is_damaged(AshStore *s, const Check *c) { return ash_store_buildroot_is_damaged(s, ash_path_base(ash_slice_str(c->path)).ptr); }
+
+static int collect_buildroots(Verify *v) {
+        AshStoredRoots all = {};
+        int r = ash_store_list_buildroots(v->store, &all);
+        ash_array_foreach(&all.items, root)
+                if (root->complete)
+                        *ash_array_add(&v->items) = (Check){ .path = ash_asprintf(ASH_STORE_BUILDROOTS "/%s", root->key), .bytes = root->bytes, .kind = BUILDROOT };
+        ash_array_done(&all.items);
+        return r;
+}
+
+/* A build that runs keeps what it has. */
+static void drop(AshStore *s, Check *c) {
+        _cleanup_(ash_lock_free_p) AshLockFile *alone = NULL;
+        const char *key = ash_path_base(ash_slice_str(c->path)).ptr;
+        if (c->kind != BUILDROOT)
+                unlinkat(s->fd, c->path, 0);
+        else if (ash_store_hold_buildroot(s, key, &alone) < 0)
+                c->in_use = true;
+        else
+                (void) ash_store_buildroot_forget(s, key);
+}
+
 static int verify_item(void *context, size_t i) {
         Verify *v = context;
         Check *c = &v->items.items[i];
-        bool (*const damaged[])(AshStore *, const Check *) = { [BLOB] = blob_is_damaged, [PACK] = pack_is_damaged, [CACHED] = cached_is_damaged };
+        bool (*const damaged[])(AshStore *, const Check *) = { [BLOB] = blob_is_damaged, [PACK] = pack_is_damaged, [CACHED] = cached_is_damaged, [BUILDROOT] = buildroot_is_damaged };
         c->damaged = damaged[c->kind](v->store, c);
         if (c->damaged)
-                unlinkat(v->store->fd, c->path, 0);
+                drop(v->store, c);
         ash_progress_advance(v->progress, c->bytes);
         return 0;
 }
@@ -301,6 +294,8 @@ int ash_store_verify(AshStore *s, AshProgress *progress, AshStoreCare *ret, AshD
         v.kind = CACHED;
         if (r >= 0)
                 r = walk_cache(s, collect_object, &v);
+        if (r >= 0)
+                r = collect_buildroots(&v);
         ash_array_foreach(&v.items, c) care.checked_bytes += c->bytes;
         ash_progress_begin(progress, "verify", care.checked_bytes, ASH_UNIT_BYTES);
         if (r >= 0)
@@ -310,7 +305,10 @@ int ash_store_verify(AshStore *s, AshProgress *progress, AshStoreCare *ret, AshD
                 care.checked++;
                 if (c->damaged) {
                         care.damaged++;
-                        ash_warn(diags, ASH_NOWHERE, "%s/%s was damaged and has been dropped: it will be %s again when it is needed", s->path, c->path, c->kind == BLOB ? "fetched" : "made");
+                        if (c->in_use)
+                                ash_warn(diags, ASH_NOWHERE, "%s/%s is damaged, and a build uses it: it has not been dropped", s->path, c->path);
+                        else
+                                ash_warn(diags, ASH_NOWHERE, "%s/%s was damaged and has been dropped: it will be %s again when it is needed", s->path, c->path, c->kind == BLOB ? "fetched" : "made");
                 }
                 free(c->path);
         }
@@ -364,27 +362,54 @@ static int collect_upstream(void *context, const Object *o) {
         return 0;
 }
 
-/* Composed again when it is needed. */
-static int collect_buildroot(void *context, const char *dir, const char *state, const struct stat *st) {
-        Collect *c = context;
-        uint64_t age = st && c->now > st->st_mtime ? (uint64_t) (c->now - st->st_mtime) : 0, bytes = bytes_below(c->store, dir);
-        c->care.checked++;
-        c->care.checked_bytes += bytes;
-        if (st && age < c->max_age)
-                return 0;
-        if (!c->dry_run && ((unlinkat(c->store->fd, state, 0) < 0 && errno != ENOENT) || ash_remove_all(c->store->fd, dir) < 0))
-                return -EIO;
-        c->care.removed++;
-        c->care.removed_bytes += bytes;
-        return 0;
+/* Locks of buildroots that are gone: nobody has the store open, so nobody waits for one. */
+static void collect_locks(Collect *c) {
+        _dirlist_ AshDirList list = {};
+        if (c->dry_run || ash_dir_list(c->store->fd, ASH_STORE_BUILDROOTS, &list) < 0)
+                return;
+        ash_array_foreach(&list.entries, e) {
+                _free_ char *path = ash_asprintf(ASH_STORE_BUILDROOTS "/%s", e->name);
+                size_t n = strlen(path);
+                if (e->type != DT_REG || !ash_slice_ends(ash_slice_str(e->name), ASH_S(".lock")))
+                        continue;
+                path[n - strlen(".lock")] = 0;
+                bool gone = faccessat(c->store->fd, path, F_OK, 0) < 0 && errno == ENOENT;
+                path[n - strlen(".lock")] = '.';
+                if (gone)
+                        unlinkat(c->store->fd, path, 0);
+        }
 }
 
-static int collect_all(AshStore *s, uint64_t max_age_s, bool dry_run, AshStoreCare *ret, AshDiags *diags) {
+/* Composed again when they are needed. */
+static int collect_buildroots_of(Collect *c, uint64_t keep) {
+        AshStoredRoots all = {};
+        uint64_t total = 0;
+        int r = ash_store_list_buildroots(c->store, &all);
+        ash_array_foreach(&all.items, root)
+                total += root->bytes;
+        ash_array_foreach(&all.items, root) {
+                uint64_t age = c->now > root->used ? (uint64_t) (c->now - root->used) : 0;
+                c->care.checked++;
+                c->care.checked_bytes += root->bytes;
+                if (r < 0 || (root->complete && age < c->max_age && total <= keep))
+                        continue;
+                if (!c->dry_run)
+                        r = ash_store_buildroot_forget(c->store, root->key);
+                total -= root->bytes;
+                c->care.removed++;
+                c->care.removed_bytes += root->bytes;
+        }
+        ash_array_done(&all.items);
+        collect_locks(c);
+        return r;
+}
+
+static int collect_all(AshStore *s, const AshStoreGc *how, AshStoreCare *ret, AshDiags *diags) {
         _cleanup_(roots_done) Roots roots;
-        int r = read_roots(s, !dry_run, &roots, diags);
+        int r = read_roots(s, !how->dry_run, &roots, diags);
         if (r < 0)
                 return r;
-        Collect c = { .store = s, .roots = &roots, .now = time(NULL), .max_age = max_age_s, .dry_run = dry_run };
+        Collect c = { .store = s, .roots = &roots, .now = time(NULL), .max_age = how->max_age_s, .dry_run = how->dry_run };
         r = walk(s, "blobs/sha256", collect, &c);
         if (r >= 0)
                 r = walk(s, "packs", collect, &c);
@@ -393,25 +418,25 @@ static int collect_all(AshStore *s, uint64_t max_age_s, bool dry_run, AshStoreCa
         if (r >= 0)
                 r = walk_upstreams(s, collect_upstream, &c);
         if (r >= 0)
-                r = walk_buildroots(s, collect_buildroot, &c);
+                r = collect_buildroots_of(&c, how->buildroots);
         if (r < 0)
                 return ash_fail_file(diags, r, s->path, "cannot clean the store: %s", ash_strerror(r));
         *ret = c.care;
         return 0;
 }
 
-int ash_store_gc(AshStore *s, uint64_t max_age_s, int timeout_ms, bool dry_run, AshStoreCare *ret, AshDiags *diags) {
+int ash_store_gc(AshStore *s, const AshStoreGc *how, AshStoreCare *ret, AshDiags *diags) {
         AshLockFile *alone = NULL;
 
         /* Everyone who uses the store holds the lock shared, so ours must go first; between the two another process may come, and we wait for it. */
         ash_lock_free(ASH_TAKE(s->lock));
-        int r = ash_lock_acquire(s->fd, "lock", true, timeout_ms, &alone);
+        int r = ash_lock_acquire(s->fd, "lock", true, how->timeout_ms, &alone);
         if (r == -EAGAIN)
                 ash_fail_file(diags, r, s->path, "another process is using the store");
         else if (r < 0)
                 ash_fail_file(diags, r, s->path, "cannot lock the store: %s", ash_strerror(r));
         else
-                r = collect_all(s, max_age_s, dry_run, ret, diags);
+                r = collect_all(s, how, ret, diags);
         ash_lock_free(alone);
         int again = ash_lock_acquire(s->fd, "lock", false, -1, &s->lock);
         return r < 0 ? r : again;

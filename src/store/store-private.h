@@ -28,3 +28,20 @@ typedef struct AshPackDraft {
 } AshPackDraft;
 int ash_pack_write_index(int fd, const AshPackDraft *draft);
 bool ash_pack_has_digest(uint32_t mode, uint32_t flags); /* a regular file that is no ghost */
+
+/* Buildroots, those that were not used for the longest time first. */
+typedef struct AshStoredRoot {
+        char key[ASH_ID_HEX];
+        bool complete;
+        int64_t used;
+        uint64_t bytes;
+} AshStoredRoot;
+typedef struct AshStoredRoots {
+        ASH_ARRAY(AshStoredRoot) items;
+} AshStoredRoots;
+int ash_store_list_buildroots(AshStore *s, AshStoredRoots *ret);
+/* -EAGAIN: it is in use. */
+int ash_store_hold_buildroot(AshStore *s, const char *key, AshLockFile **ret);
+bool ash_store_buildroot_is_damaged(AshStore *s, const char *key);
+/* Allocated bytes of all files in a directory of the store. */
+uint64_t ash_store_bytes_below(AshStore *s, const char *place, const char *name);

@@ -84,12 +84,39 @@ int ash_store_expand_all(AshStore *s, const AshId *rpms, size_t n, unsigned thre
 int ash_store_cache_get(AshStore *s, const char *kind, const AshId *key, AshBytes *ret);
 int ash_store_cache_put(AshStore *s, const char *kind, const AshId *key, AshSlice data);
 
+/* ---- buildroots: directories that builds have as lower layers ----
+ * buildroots/KEY is the directory; KEY.lock is held shared by whoever uses it, and alone by whoever makes or removes it; KEY.state says that it is complete, and its time when it was used last. */
+#define ASH_STORE_BUILDROOTS "buildroots"
+typedef struct AshBuildroot {
+        bool over;                   /* it has only what differs from another one, over which it lies */
+        char boot[64];               /* in which run of the machine it was written: a crash may have lost what was written shortly before */
+        uint64_t bytes;              /* that it takes on the disk */
+        bool summed;
+        AshId sum;                   /* of what is in it: ash_store_tree_add() for each node */
+        int64_t used;                /* when it was used last, Unix seconds; not written */
+} AshBuildroot;
+/* -ENOENT: there is none that is complete. */
+int ash_store_buildroot_read(AshStore *s, const char *key, AshBuildroot *ret);
+int ash_store_buildroot_write(AshStore *s, const char *key, const AshBuildroot *b);
+void ash_store_buildroot_touch(AshStore *s, const char *key);
+int ash_store_buildroot_forget(AshStore *s, const char *key);
+/* Removes what nobody used for max_age_s seconds and what was never finished; then those that were not used for the longest time, until the rest takes at most keep bytes. Never one that is in use. */
+void ash_store_trim_buildroots(AshStore *s, uint64_t keep, uint64_t max_age_s);
+/* One node of a directory tree, as it is written: its digest goes into the sum, in whatever order they come. */
+typedef struct AshStoreTreeNode {
+        AshSlice path, link;         /* below the directory; of a symbolic link */
+        uint32_t mode;               /* permissions of links, set-id bits, owners do not count */
+        int64_t mtime;
+        const uint8_t *sha256;       /* of the content; NULL when there is none */
+} AshStoreTreeNode;
+void ash_store_tree_add(AshId *sum, const AshStoreTreeNode *n);
+
 /* ---- care ---- */
 /* Registers a lock file (absolute path) as a root: what it names by SHA-256 (any run of exactly 64 hex digits in its text) is kept by gc as long as the file is there. */
 int ash_store_root_add(AshStore *s, const char *lock_path, AshDiags *diags);
 typedef struct AshStoreUsage {
         uint64_t blobs, blob_bytes, packs, pack_bytes, cached, cache_bytes, roots, rooted_bytes;
-        uint64_t buildroots, buildroot_bytes; /* directories that builds have as lower layers (buildroots/KEY with KEY.state beside it, whose time says when it was last used) */
+        uint64_t buildroots, buildroot_bytes;
         uint64_t upstream, upstream_bytes; /* what upstreams keep for themselves: apt's state, git mirrors */
 } AshStoreUsage;
 int ash_store_du(AshStore *s, AshStoreUsage *ret, AshDiags *diags);
@@ -98,5 +125,11 @@ typedef struct AshStoreCare {
 } AshStoreCare;
 /* Digests everything; what is damaged is dropped with a warning (self-healing: the next use derives or fetches it again). 0 also when something was dropped. */
 int ash_store_verify(AshStore *s, AshProgress *progress, AshStoreCare *ret, AshDiags *diags);
-/* Removes what no root needs and what nobody used for max_age_s seconds. Needs the store for itself: -EAGAIN when another process has it open after timeout_ms (-1: wait). */
-int ash_store_gc(AshStore *s, uint64_t max_age_s, int timeout_ms, bool dry_run, AshStoreCare *ret, AshDiags *diags);
+typedef struct AshStoreGc {
+        uint64_t max_age_s;          /* what was used since then stays */
+        uint64_t buildroots;         /* bytes that buildroots may take at most; UINT64_MAX: as many as they want */
+        int timeout_ms;              /* -1: wait */
+        bool dry_run;
+} AshStoreGc;
+/* Removes what no root needs and what nobody used for long. Needs the store for itself: -EAGAIN when another process has it open after the timeout. */
+int ash_store_gc(AshStore *s, const AshStoreGc *how, AshStoreCare *ret, AshDiags *diags);

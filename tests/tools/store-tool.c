@@ -69,7 +69,7 @@ static int care(AshStore *s, const char *verb, const char *age, AshDiags *diags)
         uint64_t seconds = 0;
         if (age)
                 ash_slice_to_u64(ash_slice_str(age), 10, &seconds);
-        int r = strcmp(verb, "gc") == 0 ? ash_store_gc(s, seconds, 0, false, &c, diags) : ash_store_verify(s, NULL, &c, diags);
+        int r = strcmp(verb, "gc") == 0 ? ash_store_gc(s, &(AshStoreGc){ .max_age_s = seconds, .buildroots = UINT64_MAX }, &c, diags) : ash_store_verify(s, NULL, &c, diags);
         if (r >= 0)
                 printf("checked %llu removed %llu damaged %llu\n", (unsigned long long) c.checked, (unsigned long long) c.removed, (unsigned long long) c.damaged);
         return r;

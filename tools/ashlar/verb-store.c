@@ -72,7 +72,11 @@ static int run_gc(AshCli *cli) {
         uint64_t days = ash_cli_number(cli, "days", 14);
         if (days > 100000)
                 return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--days is at most 100000");
-        int r = ash_store_gc(cli->store, days * 86400, ash_cli_flag(cli, "wait") ? -1 : 0, dry, &care, cli->diags);
+        AshStoreGc how = { .max_age_s = days * 86400, .buildroots = UINT64_MAX, .timeout_ms = ash_cli_flag(cli, "wait") ? -1 : 0, .dry_run = dry };
+        const char *roots = ash_cli_option(cli, "buildroots");
+        if (roots && ash_slice_to_bytes(ash_slice_str(roots), &how.buildroots) < 0)
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--buildroots takes a size, as 20G: '%s'", roots);
+        int r = ash_store_gc(cli->store, &how, &care, cli->diags);
         if (r < 0)
                 return r == -EAGAIN ? -ASH_ERR_AGAIN : r;
         print_care(cli, &care, dry ? "removable" : "removed", care.removed, care.removed_bytes);
@@ -88,6 +92,7 @@ const AshCliVerb ash_verbs_store[] = {
           .doc = "Removes what no lock file names and nobody used lately. Lock files that are gone no longer count. Nothing is removed while another process uses the store: "
                  "exit status 75 then.",
           .options = ASH_OPTIONS({ "days", .value = "N", .kind = ASH_KIND_NUMBER, .doc = "keep what was used in the last N days (default: 14)" },
+                                 { "buildroots", .value = "SIZE", .doc = "of buildroots keep at most this much (20G), those that were used last" },
                                  { "dry-run", .letter = 'n', .doc = "only count" }, { "wait", .doc = "wait until no other process uses the store" }),
           .needs = ASH_NEEDS_STORE, .run = run_gc },
         {},
