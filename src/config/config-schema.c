@@ -426,7 +426,9 @@ const AshRecord ash_record_image = { "image", "A named set of outputs made from 
 #define BASE_ROWS(T, prefix) \
         TEXTS_("packages", OWN, T, prefix packages, "what every buildroot has: names, provides, paths"), \
         TEXTS_("upstreams", OWN | REPLACE, T, prefix upstreams, "where its packages, and what components require, come from; what was built here (an upstream of type `components`) goes before the others, among those `priority` decides", REF(UPSTREAM), \
-                .standard = "`inputs.rpm-build` of the default distribution, else the chosen upstream")
+                .standard = "`inputs.rpm-build` of the default distribution, else the chosen upstream"), \
+        TEXTS_("base-upstreams", OWN | REPLACE, T, prefix base_upstreams, "which of `upstreams` the packages of every buildroot come from, and what those require; what these upstreams do not have comes from the others", REF(UPSTREAM), \
+                .standard = "those that are not of type `components`: what is built here changes nobody else's buildroot but of those that require it")
 static const AshRecord build_stage = { "build-stage", "A buildroot with another base, for components that say `build.stage`: it breaks cycles", sizeof(AshBuildBase), ROWS(
         BASE_ROWS(AshBuildBase,)) };
 static const AshRecord build_base = { "build-base", "Where components are built", sizeof(AshBuildConfig), ROWS(
@@ -435,6 +437,7 @@ static const AshRecord build_base = { "build-base", "Where components are built"
         TEXT_("memory", OWN, AshBuildConfig, memory, "address space that each process of a build may take", FORM(bytes), .standard = "8G"),
         TEXT_("disk", OWN, AshBuildConfig, disk, "room for a build, beside its buildroot: in memory", FORM(bytes), .standard = "20G"),
         TEXT_("log-limit", OWN, AshBuildConfig, log_limit, "how long a log may get; a longer one fails the build", FORM(bytes), .standard = "64M"),
+        TEXT_("roots", OWN, AshBuildConfig, roots, "room in the store for buildroots that were made before: those that were not used for the longest time make place for new ones", FORM(bytes), .standard = "20G"),
         NAMED_("stages", OWN | DEEP, AshBuildConfig, stages, build_stage, "further buildroots, by name; what a stage does not say is that of `build`", .data = O(AshBuildStage, base), .item_size = sizeof(AshBuildStage))) };
 
 /* ---- test suites, tools ---- */

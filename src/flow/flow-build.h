@@ -10,6 +10,7 @@ typedef struct AshFlowBase {
         AshSlice stage;              /* "default", or its name */
         const AshTexts *packages;    /* in every buildroot */
         AshTexts upstreams, repos;   /* names, as configured; none: the chosen upstream */
+        AshTexts base_upstreams;     /* of upstreams: where packages come from first; none: those that are not of type "components" */
 } AshFlowBase;
 /* stage unset: the default one. -ASH_ERR_CONFIG: there is none of that name. In the arena. */
 int ash_flow_build_base(AshFlow *flow, AshText stage, AshArena *arena, AshFlowBase *ret);
@@ -43,6 +44,11 @@ AshSlice ash_flow_builder_arch(const AshFlowBuilder *b);
 /* A stage's packages, and what else is required ("name >= version"; at: where it is asked for, may be nowhere). -ASH_ERR_UNSOLVABLE: who asks for what nobody provides, and what is near.
  * only_packages: nothing is composed or written. */
 int ash_flow_builder_root(AshFlowBuilder *b, AshText stage, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret);
+/* Digest of everything that a stage's buildroots follow from beside what a component requires: packages, states that the lock pins, what was built here of other components, the engine. Nothing is opened for it.
+ * -ENOTSUP: an upstream's state cannot be told so. */
+int ash_flow_builder_state(AshFlowBuilder *b, AshText stage, const AshBuilt *built, AshId *ret);
+/* What every buildroot of a stage has from other upstreams than what was built here (NEVRAs and digests), whether or not everything that the stage names can be had. NULL: what was built here goes first there as well. */
+int ash_flow_builder_imported(AshFlowBuilder *b, AshText stage, AshFlowRoot **ret);
 /* Everything that a stage could take from upstreams other than what was built here (ret may be NULL), and what of their states the answer depends on. */
 int ash_flow_builder_imports(AshFlowBuilder *b, AshText stage, AshId *ret_state, AshUniverse **ret);
 
@@ -59,6 +65,7 @@ typedef struct AshFlowBuildOptions {
         void (*before_shell)(void *context); /* ... when this has shown why it failed; may be NULL */
         void *context;
         bool keep;                   /* copies the build directory out */
+        bool only_requires;          /* ends when it is known what the build requires */
         /* of a build that is compared with another */
         bool aside;                  /* the result is recorded nowhere */
         unsigned cpus;
@@ -73,6 +80,9 @@ typedef struct AshFlowBuild {
         uint64_t ns;                 /* that it took */
         const char *log_path;        /* of this build, or of the one that was cached (a path in the store) */
         const char *kept;            /* where the build directory was copied to; or NULL */
+        AshSlice *requires;          /* "name op version", "!..." for what must not be there: first what the spec says, then what it asked for (built.asked) */
+        size_t n_requires;
+        bool unmet;                  /* only_requires: nobody provides all of that now, as a diagnostic says. There may be more to ask for then */
 } AshFlowBuild;
 void ash_flow_build_free(AshFlowBuild *b);
 ASH_DEFINE_CLEANUP(AshFlowBuild *, ash_flow_build_free)

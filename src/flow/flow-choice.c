@@ -104,6 +104,11 @@ int ash_flow_choice_new(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sou
         return r;
 }
 
+int ash_flow_choice_again(AshFlowChoice *c, const AshRequest *requests, size_t n) {
+        ash_universe_free(ASH_TAKE(c->part));
+        return c->index ? make_part(c, requests, n) : 0;
+}
+
 int ash_flow_choice_solve(AshFlowChoice *c, const AshRequest *requests, size_t n, const AshSolveOptions *options, AshPkgSet **ret) {
         if (c->part && ash_solve(c->part, requests, n, options, ret, NULL) >= 0)
                 return 0;

@@ -12,5 +12,7 @@ typedef struct AshFlowChoice AshFlowChoice;
 int ash_flow_choice_new(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sources, size_t n, const AshRequest *requests, size_t n_requests, AshFlowChoice **ret);
 void ash_flow_choice_free(AshFlowChoice *c);
 ASH_DEFINE_CLEANUP(AshFlowChoice *, ash_flow_choice_free)
+/* Further requests will be solved for, in place of those before. */
+int ash_flow_choice_again(AshFlowChoice *c, const AshRequest *requests, size_t n);
 /* As ash_solve(); the answer, and what is said when there is none, are those of the whole. */
 int ash_flow_choice_solve(AshFlowChoice *c, const AshRequest *requests, size_t n, const AshSolveOptions *options, AshPkgSet **ret);

@@ -7,6 +7,7 @@
 #include "scriptlets.h"
 
 #define DEFAULT_STAGE ASH_S("default")
+#define KEPT (UINT64_C(20) << 30)    /* bytes of buildroots that stay in the store */
 
 typedef struct Source {
         AshFlowUpstream *upstream;
@@ -18,10 +19,12 @@ typedef struct Stage {
         ASH_ARRAY(Source) sources;
         AshSlice *essential;
         size_t n_essential;
-        AshFlowChoice *whole;        /* over everything: where there is no index */
+        AshFlowChoice *choice;       /* kept where what was built here is among the sources: that is read once */
         AshFlowRoot *root;           /* of its packages alone; NULL until something is built in it */
         AshId *ids;
         bool has_built;              /* it takes from what was built here */
+        struct Stage *first;         /* of its packages what these sources have goes before what others have; NULL: no difference is made */
+        bool borrowed;               /* it is one of those: the sources are another stage's, and need not have all of its packages */
 } Stage;
 
 struct AshFlowBuilder {
@@ -33,13 +36,18 @@ struct AshFlowBuilder {
 };
 
 static void stage_free(Stage *s) {
+        if (!s)
+                return;
+        stage_free(s->first);
         ash_array_foreach(&s->sources, source) {
+                if (s->borrowed)
+                        break;
                 ash_flow_upstream_free(source->upstream);
                 free(source->label);
         }
         ash_array_done(&s->sources);
         ash_flow_root_free(s->root);
-        ash_flow_choice_free(s->whole);
+        ash_flow_choice_free(s->choice);
         free(s);
 }
 
@@ -123,6 +131,7 @@ int ash_flow_build_base(AshFlow *flow, AshText stage, AshArena *arena, AshFlowBa
                 return ash_fail(flow->diags, -ASH_ERR_CONFIG, stage.at, "there is no build stage '%.*s'", ASH_F(stage.s));
         *ret = (AshFlowBase){ .stage = own ? own->name.s : DEFAULT_STAGE, .packages = own && own->base.packages.items ? &own->base.packages : &config->base.packages };
         ret->upstreams = own && own->base.upstreams.items ? own->base.upstreams : config->base.upstreams;
+        ret->base_upstreams = own && (own->base.upstreams.items || own->base.base_upstreams.items) ? own->base.base_upstreams : config->base.base_upstreams;
         if (!ret->upstreams.n)
                 ret->repos = input_repos(flow, arena);
         return 0;
@@ -187,9 +196,58 @@ static int open_part(AshFlowBuilder *b, Stage *stage, const AshUpstream *part) {
         return r;
 }
 
+/* Those of the stage's sources that its own packages come from first. */
+static bool goes_first(AshFlowBuilder *b, const Stage *stage, const Source *source) {
+        const AshTexts *names = &stage->base.base_upstreams;
+        size_t n;
+        if (!names->n)
+                return !ash_flow_upstream_built(source->upstream, NULL);
+        AshFlowSet set = { .kind = "build", .name = stage->base.stage, .arch = b->arch, .upstreams = names, .repos = &(AshTexts){} };
+        const AshUpstream **parts = ash_flow_set_parts(&b->flow, &set, NULL, b->arena, &n);
+        for (size_t i = 0; i < n; i++)
+                if (ash_slice_eq(parts[i]->repo.name.s, ash_flow_upstream_name(source->upstream)))
+                        return true;
+        return false;
+}
+
+static void open_first(AshFlowBuilder *b, Stage *stage) {
+        Stage *first = ash_calloc(1, sizeof *first);
+        *first = (Stage){ .base = stage->base, .essential = stage->essential, .n_essential = stage->n_essential, .borrowed = true };
+        ash_array_foreach(&stage->sources, source)
+                if (goes_first(b, stage, source)) {
+                        ash_array_push(&first->sources, *source);
+                        first->has_built |= ash_flow_upstream_built(source->upstream, NULL);
+                }
+        if (first->sources.n && first->sources.n < stage->sources.n)
+                stage->first = first;
+        else
+                stage_free(first);
+}
+
+/* base-upstreams are some of upstreams. */
+static int check_first(AshFlowBuilder *b, const AshFlowBase *base) {
+        for (size_t i = 0; i < base->base_upstreams.n; i++) {
+                const AshText *name = &base->base_upstreams.items[i];
+                bool there = false;
+                for (size_t k = 0; k < base->upstreams.n; k++)
+                        there |= ash_slice_eq(base->upstreams.items[k].s, name->s);
+                if (!there)
+                        return ash_fail(b->flow.diags, -ASH_ERR_CONFIG, name->at, "'%.*s' is not among the upstreams of the stage '%.*s'", ASH_F(name->s), ASH_F(base->stage));
+        }
+        return 0;
+}
+
+static const AshUpstream **parts_of(AshFlowBuilder *b, const AshFlowBase *base, size_t *ret_n) {
+        AshFlowSet set = { .kind = "build", .name = base->stage, .arch = b->arch, .upstreams = &base->upstreams, .repos = &base->repos };
+        bool own = base->upstreams.n || base->repos.n;
+        return ash_flow_set_parts(&b->flow, &set, own ? NULL : ash_config_upstream(b->flow.config, ASH_NOSLICE), b->arena, ret_n);
+}
+
 static int open_stage(AshFlowBuilder *b, AshText name, Stage **ret) {
         AshFlowBase base;
         int r = ash_flow_build_base(&b->flow, name, b->arena, &base);
+        if (r >= 0)
+                r = check_first(b, &base);
         if (r < 0)
                 return r;
         ash_array_foreach(&b->stages, s)
@@ -200,10 +258,8 @@ static int open_stage(AshFlowBuilder *b, AshText name, Stage **ret) {
         Stage *stage = ash_calloc(1, sizeof *stage);
         stage->base = base;
         ash_array_push(&b->stages, stage);
-        AshFlowSet set = { .kind = "build", .name = base.stage, .arch = b->arch, .upstreams = &stage->base.upstreams, .repos = &stage->base.repos };
-        bool own = base.upstreams.n || base.repos.n;
         size_t n;
-        const AshUpstream **parts = ash_flow_set_parts(&b->flow, &set, own ? NULL : ash_config_upstream(b->flow.config, ASH_NOSLICE), b->arena, &n);
+        const AshUpstream **parts = parts_of(b, &base, &n);
         if (!n) {
                 r = ash_fail(b->flow.diags, -ASH_ERR_CONFIG, name.at, "builds have no upstream to take packages for %.*s from", ASH_F(b->arch));
                 ash_hint(b->flow.diags, "name them: [build] upstreams = [\"...\"]");
@@ -217,6 +273,7 @@ static int open_stage(AshFlowBuilder *b, AshText name, Stage **ret) {
                 b->stages.n--;
                 return r;
         }
+        open_first(b, stage);
         *ret = stage;
         return 0;
 }
@@ -243,9 +300,9 @@ typedef ASH_ARRAY(AshRequest) Requests;
 
 static void stage_requests(const Stage *stage, Requests *ret) {
         for (size_t i = 0; i < stage->base.packages->n; i++)
-                ash_array_push(ret, ((AshRequest){ .what = stage->base.packages->items[i].s, .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_USER, .at = stage->base.packages->items[i].at }));
+                ash_array_push(ret, ((AshRequest){ .what = stage->base.packages->items[i].s, .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_USER, .optional = stage->borrowed, .at = stage->base.packages->items[i].at }));
         for (size_t i = 0; i < stage->n_essential; i++)
-                ash_array_push(ret, ((AshRequest){ .what = stage->essential[i], .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_DEPENDENCY }));
+                ash_array_push(ret, ((AshRequest){ .what = stage->essential[i], .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_DEPENDENCY, .optional = stage->borrowed }));
 }
 
 /* "perl-Getopt-Long" as "perl(Getopt::Long)". */
@@ -263,7 +320,7 @@ static int ask_by_package(AshFlowBuilder *b, const Stage *stage, AshRequest *req
         AshDep dep;
         _str_ AshStr any = {};
         size_t n_names = 0;
-        if (ash_dep_parse(request->what, &dep) < 0)
+        if (request->job == ASH_REQUEST_PREFER || ash_dep_parse(request->what, &dep) < 0)
                 return 0;
         if (ash_slice_starts(dep.name, ASH_S("perl-"))) /* what Fedora calls the package of a module */
                 dep.name = perl_module(dep.name, arena);
@@ -291,8 +348,10 @@ static int ask_by_package(AshFlowBuilder *b, const Stage *stage, AshRequest *req
 static int solve(AshFlowBuilder *b, Stage *stage, const Requests *requests, AshPkgSet **ret) {
         _cleanup_(ash_flow_choice_free_p) AshFlowChoice *choice = NULL;
         ASH_ARRAY(AshFlowLabelled) labelled = {};
-        if (stage->whole)
-                return ash_flow_choice_solve(stage->whole, requests->items, requests->n, &(AshSolveOptions){}, ret);
+        if (stage->choice) {
+                int r = ash_flow_choice_again(stage->choice, requests->items, requests->n);
+                return r < 0 ? r : ash_flow_choice_solve(stage->choice, requests->items, requests->n, &(AshSolveOptions){}, ret);
+        }
         ash_array_foreach(&stage->sources, s)
                 ash_array_push(&labelled, ((AshFlowLabelled){ s->upstream, s->label }));
         int r = ash_flow_choice_new(&b->flow, b->arch, labelled.items, labelled.n, requests->items, requests->n, &choice);
@@ -300,7 +359,7 @@ static int solve(AshFlowBuilder *b, Stage *stage, const Requests *requests, AshP
                 r = ash_flow_choice_solve(choice, requests->items, requests->n, &(AshSolveOptions){}, ret);
         ash_array_done(&labelled);
         if (stage->has_built)
-                stage->whole = ASH_TAKE(choice);
+                stage->choice = ASH_TAKE(choice);
         return r;
 }
 
@@ -316,7 +375,7 @@ static AshId question(AshFlowBuilder *b, const Stage *stage, const Requests *req
                 ash_str_append(&text, ash_slice((const char *) key.sha256, sizeof key.sha256));
         }
         ash_array_foreach(requests, r)
-                ash_str_appendf(&text, "%d %zu:%.*s\n", (int) r->job, r->what.len, ASH_F(r->what));
+                ash_str_appendf(&text, "%d%d%d %zu:%.*s %.*s\n", (int) r->job, r->optional, r->ahead, r->what.len, ASH_F(r->what), ASH_F(r->origin));
         return ash_id_of(ash_str_slice(&text));
 }
 
@@ -387,8 +446,14 @@ static const AshIdentity *identity_of(AshFlowBuilder *b) {
         return id;
 }
 
+static uint64_t kept_bytes(AshFlowBuilder *b) {
+        uint64_t n;
+        return ash_slice_to_bytes(ash_config_project(b->flow.config)->build.roots.s, &n) < 0 ? KEPT : n;
+}
+
 static AshBuildRootInput input_of(AshFlowBuilder *b, const AshId *ids, size_t n) {
-        return (AshBuildRootInput){ .arch = b->arch, .identity = identity_of(b), .packages = ids, .n_packages = n, .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .store = b->flow.store, .threads = b->flow.threads,
+        return (AshBuildRootInput){ .arch = b->arch, .identity = identity_of(b), .packages = ids, .n_packages = n, .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .store = b->flow.store,
+                                    .keep = kept_bytes(b), .threads = b->flow.threads,
                                     .progress = b->flow.progress };
 }
 
@@ -421,14 +486,38 @@ static int choose(AshFlowBuilder *b, Stage *stage, Requests *requests, AshFlowRo
         return 0;
 }
 
+static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret);
+
+static AshSlice label_of(const Stage *stage, AshSlice upstream) {
+        ash_array_foreach(&stage->sources, s)
+                if (ash_slice_eq(ash_flow_upstream_name(s->upstream), upstream))
+                        return ash_slice_str(s->label);
+        return ASH_NOSLICE;
+}
+
+/* What the first sources have of the stage's packages stays, whatever else is required. */
+static int prefer_first(AshFlowBuilder *b, Stage *stage, Requests *ret) {
+        Stage *first = stage->first;
+        if (!first)
+                return 0;
+        int r = first->root ? 0 : make_root(b, first, NULL, 0, true, &first->root);
+        for (size_t i = 0; r >= 0 && i < first->root->n_packages; i++)
+                ash_array_push(ret, ((AshRequest){ .what = first->root->packages[i].nevra, .job = ASH_REQUEST_PREFER, .origin = label_of(first, first->root->packages[i].upstream) }));
+        return r;
+}
+
 static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret) {
         _cleanup_(ash_flow_root_free_p) AshFlowRoot *root = ash_calloc(1, sizeof *root);
         Requests requests = {};
         root->arena = ash_arena_new();
         stage_requests(stage, &requests);
-        for (size_t i = 0; i < n_more; i++)
+        int r = prefer_first(b, stage, &requests);
+        for (size_t i = 0; i < n_more; i++) {
                 ash_array_push(&requests, more[i]);
-        int r = choose(b, stage, &requests, root);
+                requests.items[requests.n - 1].ahead = stage->first;
+        }
+        if (r >= 0)
+                r = choose(b, stage, &requests, root);
         ash_array_done(&requests);
         if (r < 0)
                 return r;
@@ -455,6 +544,90 @@ int ash_flow_builder_root(AshFlowBuilder *b, AshText stage_name, const AshReques
                         stage->ids = ids_of(stage->root, b->arena);
         }
         return r < 0 ? r : make_root(b, stage, more, n_more, only_packages, ret);
+}
+
+/* ---- all that a buildroot follows from ---- */
+static void tell_texts(AshStr *out, const AshTexts *texts) {
+        for (size_t i = 0; i < texts->n; i++)
+                ash_str_appendf(out, "%zu:%.*s ", texts->items[i].s.len, ASH_F(texts->items[i].s));
+        ash_str_append_char(out, '\n');
+}
+
+static void tell_slices(AshStr *out, const AshSlice *items, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                ash_str_appendf(out, "%.*s ", ASH_F(items[i]));
+        ash_str_append_char(out, '\n');
+}
+
+static void tell_pinned(AshFlowBuilder *b, const AshUpstream *part, AshStr *out) {
+        for (size_t i = 0; i < b->lock->n_upstreams; i++) {
+                const AshLockUpstream *u = &b->lock->upstreams[i];
+                if (!ash_slice_eq(u->name, part->repo.name.s) || !ash_slice_eq(u->arch, b->arch))
+                        continue;
+                ash_str_appendf(out, "pinned %.*s %.*s %.*s %.*s\n", ASH_F(u->type), ASH_F(u->snapshot), ASH_F(u->key), ASH_F(u->importer));
+                tell_slices(out, u->indices, u->n_indices);
+                tell_slices(out, u->contents, u->n_contents);
+        }
+}
+
+static void tell_built(AshFlowBuilder *b, const AshBuilt *built, AshStr *out) {
+        ash_array_foreach(&built->components, c) {
+                if (!ash_slice_eq(c->arch, b->arch) || ash_slice_eq(c->name, b->flow.building))
+                        continue;
+                for (size_t i = 0; i < c->n_packages; i++)
+                        if (c->packages[i].kind == ASH_BUILT_BINARY) {
+                                ash_str_appendf(out, "%.*s %.*s", ASH_F(c->packages[i].sha256), ASH_F(c->packages[i].nevra));
+                                for (size_t k = 0; k < c->packages[i].n_needs; k++)
+                                        ash_str_appendf(out, " %.*s", ASH_F(c->packages[i].needs[k].package));
+                                ash_str_append_char(out, '\n');
+                        }
+        }
+}
+
+static int tell_part(AshFlowBuilder *b, const AshUpstream *part, const AshBuilt *built, AshStr *out) {
+        char importer[65];
+        AshSlice type = part->repo.type.s;
+        ash_str_appendf(out, "upstream %.*s %.*s %lld\n", ASH_F(part->repo.name.s), ASH_F(type), part->repo.priority.set ? (long long) part->repo.priority.value : -1LL);
+        if (ash_slice_eqs(type, "components")) {
+                tell_built(b, built, out);
+                return 0;
+        }
+        if (!ash_slice_eqs(type, "apt") && !ash_slice_eqs(type, "rpm-md"))
+                return -ENOTSUP;
+        tell_pinned(b, part, out);
+        int r = ash_flow_importer_id(&b->flow, part, importer);
+        ash_str_appendf(out, "importer %s\n", importer);
+        return r;
+}
+
+int ash_flow_builder_state(AshFlowBuilder *b, AshText stage, const AshBuilt *built, AshId *ret) {
+        AshFlowBase base;
+        _str_ AshStr text = {};
+        size_t n;
+        int r = ash_flow_build_base(&b->flow, stage, b->arena, &base);
+        if (r < 0)
+                return r;
+        const AshUpstream **parts = parts_of(b, &base, &n);
+        AshBuildRootInput nothing = input_of(b, NULL, 0);
+        AshId engine = ash_build_root_key(&nothing);
+        ash_str_appendf(&text, "roots %d %s %s %.*s %.*s ", ASH_BUILD_ENGINE, ASHLAR_VERSION, ash_solv_version(), ASH_F(b->arch), ASH_F(base.stage));
+        ash_str_append(&text, ash_slice((const char *) engine.sha256, sizeof engine.sha256));
+        tell_texts(&text, base.packages);
+        tell_texts(&text, &base.upstreams);
+        tell_texts(&text, &base.repos);
+        tell_texts(&text, &base.base_upstreams);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = tell_part(b, parts[i], built, &text);
+        if (r >= 0)
+                *ret = ash_id_of(ash_str_slice(&text));
+        return r;
+}
+
+int ash_flow_builder_imported(AshFlowBuilder *b, AshText stage_name, AshFlowRoot **ret) {
+        Stage *stage = NULL;
+        int r = open_stage(b, stage_name, &stage);
+        *ret = NULL;
+        return r < 0 || !stage->first ? r : make_root(b, stage->first, NULL, 0, true, ret);
 }
 
 /* ---- what a stage could take that was not built here ---- */

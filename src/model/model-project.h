@@ -286,6 +286,7 @@ typedef struct AshAdvisories {
 /* Ashlar: where components are built. A stage has what it says in place of what the whole says. */
 typedef struct AshBuildBase {
         AshTexts packages, upstreams; /* in every buildroot; where they and BuildRequires come from. upstreams none: inputs.rpm-build of the default distribution, else the chosen upstream */
+        AshTexts base_upstreams;      /* of those: where packages come from. None: from those that are not of type "components", and only what these do not have from what was built here */
 } AshBuildBase;
 typedef struct AshBuildStage {
         AshText name;
@@ -294,7 +295,7 @@ typedef struct AshBuildStage {
 typedef struct AshBuildConfig {
         AshBuildBase base;
         AshNumber timeout;        /* seconds; unset: 7200 */
-        AshText memory, disk, log_limit; /* bytes with K, M, G, T */
+        AshText memory, disk, log_limit, roots; /* bytes with K, M, G, T */
         struct { AshBuildStage *items; size_t n; } stages;
 } AshBuildConfig;
 

@@ -231,11 +231,11 @@ static bool seed_rich(Part *p, Pool *pool, Id id, unsigned depth) {
 
 static bool seed_request(Part *p, const AshRequest *request) {
         AshSlice what = request->what;
-        bool install = request->job == ASH_REQUEST_INSTALL;
+        bool install = request->job == ASH_REQUEST_INSTALL || request->job == ASH_REQUEST_PREFER;
         if (!what.len || what.ptr[0] == '/')
                 return false;
         if (what.ptr[0] != '(')
-                return seed(p, what, install ? FOLLOWED : INCLUDED) || !install;
+                return seed(p, what, install ? FOLLOWED : INCLUDED) || !install || request->optional;
         AshDep dep;
         if (!install || ash_dep_parse(what, &dep) < 0)
                 return false;

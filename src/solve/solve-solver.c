@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <solv/policy.h>
 #include <solv/selection.h>
 #include "solve-internal.h"
@@ -36,7 +37,41 @@ static int select_what(AshUniverse *u, AshSlice what, Queue *selection) {
         return selection_make(u->pool, selection, text, flags);
 }
 
-static int add_request(AshUniverse *u, Jobs *j, const AshRequest *request, uint32_t index, AshDiags *diags) {
+/* Of several candidates those that rank behind the first ones, although something prefers them. */
+static void mark_behind(AshUniverse *u, const Queue *selection, Map *behind) {
+        Pool *pool = u->pool;
+        int highest = INT_MIN;
+        for (int round = 0; round < 2; round++)
+                for (int i = 0; i < selection->count; i += 2) {
+                        Id p, pp, select = selection->elements[i] & SOLVER_SELECTMASK, what = selection->elements[i + 1];
+                        FOR_JOB_SELECT(p, pp, select, what) {
+                                int priority = pool_id2solvable(pool, p)->repo->priority;
+                                if (round == 0)
+                                        highest = ASH_MAX(highest, priority);
+                                else if (priority < highest)
+                                        MAPSET(behind, p);
+                        }
+                }
+}
+
+static void add_preferred(AshUniverse *u, Jobs *j, const AshRequest *request, uint32_t index, const Map *behind) {
+        Queue selection, packages;
+        queue_init(&selection);
+        queue_init(&packages);
+        if (select_what(u, request->what, &selection))
+                selection_solvables(u->pool, &selection, &packages);
+        for (int i = 0; i < packages.count; i++) {
+                Id p = packages.elements[i];
+                if (MAPTST(behind, p) || (request->origin.len && !ash_slice_eqs(request->origin, pool_id2solvable(u->pool, p)->repo->name)))
+                        continue;
+                queue_push2(&j->jobs, SOLVER_SOLVABLE | SOLVER_INSTALL | SOLVER_WEAK, p);
+                ash_array_push(&j->request, index);
+        }
+        queue_free(&selection);
+        queue_free(&packages);
+}
+
+static int add_request(AshUniverse *u, Jobs *j, const AshRequest *request, uint32_t index, Map *behind, AshDiags *diags) {
         static const Id actions[] = { [ASH_REQUEST_INSTALL] = SOLVER_INSTALL, [ASH_REQUEST_EXCLUDE] = SOLVER_BLACKLIST, [ASH_REQUEST_KEEP] = SOLVER_FAVOR };
         Queue selection;
         int r = 0;
@@ -44,7 +79,7 @@ static int add_request(AshUniverse *u, Jobs *j, const AshRequest *request, uint3
                 return ash_fail(diags, -ASH_ERR_UNSOLVABLE, request->at, "an empty package name");
         queue_init(&selection);
         if (!select_what(u, request->what, &selection) || !selection.count) {
-                if (request->job == ASH_REQUEST_INSTALL) {
+                if (request->job == ASH_REQUEST_INSTALL && !request->optional) {
                         r = ash_fail(diags, -ASH_ERR_UNSOLVABLE, request->at, "no package is called or provides '%.*s'", ASH_F(request->what));
                         ash_solve_hint_near(u, request->what, diags);
                 }
@@ -53,7 +88,25 @@ static int add_request(AshUniverse *u, Jobs *j, const AshRequest *request, uint3
                         queue_push2(&j->jobs, selection.elements[i] | actions[request->job], selection.elements[i + 1]);
                         ash_array_push(&j->request, index);
                 }
+        if (request->job == ASH_REQUEST_INSTALL && request->ahead)
+                mark_behind(u, &selection, behind);
         queue_free(&selection);
+        return r;
+}
+
+/* What is preferred comes last: what is asked for may stand against it. */
+static int add_requests(AshUniverse *u, Jobs *j, const AshRequest *requests, size_t n, AshDiags *diags) {
+        Map behind;
+        int r = 0;
+        map_init(&behind, u->pool->nsolvables);
+        for (size_t i = 0; i < n; i++) {
+                int one = requests[i].job == ASH_REQUEST_PREFER ? 0 : add_request(u, j, &requests[i], (uint32_t) i, &behind, diags);
+                r = r < 0 ? r : one;
+        }
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (requests[i].job == ASH_REQUEST_PREFER)
+                        add_preferred(u, j, &requests[i], (uint32_t) i, &behind);
+        map_free(&behind);
         return r;
 }
 
@@ -193,13 +246,9 @@ static AshPkgSet *make_set(AshUniverse *u, Solver *solver, const AshRequest *req
 
 int ash_solve(AshUniverse *u, const AshRequest *requests, size_t n, const AshSolveOptions *options, AshPkgSet **ret, AshDiags *diags) {
         Jobs j __attribute__((__cleanup__(jobs_done)));
-        int r = 0;
         jobs_init(&j);
         ash_universe_prepare(u);
-        for (size_t i = 0; i < n; i++) {
-                int one = add_request(u, &j, &requests[i], (uint32_t) i, diags);
-                r = r < 0 ? r : one;
-        }
+        int r = add_requests(u, &j, requests, n, diags);
         if (r < 0)
                 return r;
         Solver *solver = solver_create(u->pool);

@@ -23,9 +23,12 @@ size_t ash_universe_n(const AshUniverse *u);                     /* packages */
 
 typedef struct AshRequest {
         AshSlice what;         /* NAME, NAME.ARCH, NEVRA, a dependency ("openssl >= 3", "/usr/bin/x", "pkgconfig(zlib)"), with * and ? a glob of names */
-        enum { ASH_REQUEST_INSTALL, ASH_REQUEST_EXCLUDE, ASH_REQUEST_KEEP } job;
-                               /* EXCLUDE: never; KEEP: prefer exactly this NEVRA if anything needs it (the lock's) */
+        enum { ASH_REQUEST_INSTALL, ASH_REQUEST_EXCLUDE, ASH_REQUEST_KEEP, ASH_REQUEST_PREFER } job;
+                               /* EXCLUDE: never; KEEP: prefer exactly this NEVRA if anything needs it (the lock's); PREFER: exactly this NEVRA, unless what is to be installed stands against it */
         AshReasonKind reason;  /* USER or GROUP */
+        bool optional;         /* INSTALL: if there is any such package */
+        bool ahead;            /* INSTALL: where a repository of a higher priority has it, PREFER does not count for those of lower ones */
+        AshSlice origin;       /* PREFER: only of the repository called so */
         AshSpan at;            /* where it is asked for */
 } AshRequest;
 
