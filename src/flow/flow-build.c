@@ -4,12 +4,15 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include "build.h"
+#include "flow-blame.h"
 #include "flow-build.h"
 #include "flow-built.h"
 #include "json.h"
+#include "specinfo.h"
 
 #define CACHE "component-build"      /* key -> digest of the provenance record */
 #define CACHE_REQUIRES "build-requires"
+#define CACHE_KNOWN "build-known"    /* all that a build follows from, before anything is solved -> its key, and how many packages its root had */
 #define ROUNDS 10                    /* of dynamic requirements */
 enum { TIMEOUT = 7200 };
 #define MEMORY (UINT64_C(8) << 30)
@@ -33,8 +36,13 @@ typedef struct Job {
         AshFlowRoot *base, *root;
         AshBuild *build;             /* made when something has to run */
         Requests requires;
+        size_t n_static;             /* of them: what the spec says */
+        bool dynamic;                /* it asks for more while it is built */
         int64_t epoch;               /* SOURCE_DATE_EPOCH */
         char key[65];
+        AshBuilt *built;             /* ashlar.built */
+        AshId known;                 /* key of CACHE_KNOWN */
+        bool has_known;
         char *log_path;
         uint64_t began;
         AshFlowBuild *result;
@@ -49,6 +57,7 @@ static void job_done(Job *j) {
         ash_array_done(&j->options);
         ash_array_done(&j->requires);
         ash_flow_build_free(j->result);
+        ash_built_free(j->built);
         free(j->log_path);
         ash_arena_free(j->arena);
 }
@@ -62,13 +71,8 @@ void ash_flow_build_free(AshFlowBuild *b) {
 
 /* ---- what the component says ---- */
 static uint64_t bytes_of(AshText own, AshText project, uint64_t otherwise) {
-        AshSlice s = own.s.len ? own.s : project.s;
-        static const char units[] = "KMGT";
-        const char *unit = s.len ? strchr(units, s.ptr[s.len - 1]) : NULL;
         uint64_t n;
-        if (!s.len || ash_slice_to_u64(ash_slice_sub(s, 0, s.len - (unit && *unit)), 10, &n) < 0)
-                return otherwise;
-        return unit && *unit ? n << 10 * (unit - units + 1) : n;
+        return ash_slice_to_bytes(own.s.len ? own.s : project.s, &n) < 0 ? otherwise : n;
 }
 
 static void add_options(Job *j, const char *option, const char *const *values) {
@@ -93,13 +97,12 @@ static void collect_options(Job *j) {
 
 static int render(Job *j) {
         AshRenderOptions options = j->o->render;
-        _cleanup_(ash_built_free_p) AshBuilt *built = NULL;
         _free_ char *record = ash_flow_built_path(j->flow->config);
         options.with_sources = true;
-        int r = ash_built_read(record, &built, j->flow->diags); /* how often it was changed, for its release */
+        int r = ash_built_read(record, &j->built, j->flow->diags); /* how often it was changed, for its release */
         if (r < 0)
                 return r;
-        options.built = built;
+        options.built = j->built;
         ash_progress_begin(j->flow->progress, "rendering and fetching sources", 0, ASH_UNIT_ITEMS);
         r = ash_render(j->flow->config, j->component, &options, &j->rendered, j->flow->diags);
         ash_progress_end(j->flow->progress);
@@ -143,33 +146,40 @@ static AshSpan required_at(const Job *j, AshSlice dep) {
         return ASH_NOWHERE;
 }
 
-/* Which overlays made the line what it is. */
-static void note_overlays(Job *j, uint32_t line) {
-        _cleanup_(ash_component_diff_free_p) AshComponentDiff *d = NULL;
-        if (!line || ash_render_diff(j->flow->config, j->component, &j->o->render, &d, NULL) < 0)
-                return;
-        ash_array_foreach(&d->files, f) {
-                if (strcmp(f->name, j->rendered->spec) != 0)
-                        continue;
-                for (size_t c = 0; c < f->diff.changes.n; c++) {
-                        const AshChange *change = &f->diff.changes.items[c];
-                        if (line < change->b + 1 || line > change->b + ASH_MAX(change->n_b, (size_t) 1))
-                                continue;
-                        for (size_t s = 0; s < d->steps.n; s++) {
-                                const AshRenderStep *step = &d->steps.items[s];
-                                if (!ash_diff_step_in(f, c, s))
-                                        continue;
-                                if (step->overlay)
-                                        ash_note(j->flow->diags, step->overlay->at, "this overlay changed the line: %s%s%.*s", ash_overlay_type_name(step->overlay->type), step->overlay->description.s.len ? ": " : "",
-                                                 ASH_F(step->overlay->description.s));
-                                else
-                                        ash_note(j->flow->diags, ASH_NOWHERE, "the line is changed by: %s", step->what);
-                        }
-                }
-        }
+/* rpmspec in the root whose rpmbuild refused the spec. */
+typedef struct Parser {
+        Job *j;
+        AshSpecInfoRoot *root;
+        ASH_ARRAY(const char *) options;
+        ASH_ARRAY(AshSpecFileOf) files;
+} Parser;
+
+static bool parses(void *context, AshSlice spec) {
+        Parser *p = context;
+        _str_ AshStr out = {};
+        ash_array_foreach(&p->files, f)
+                if (!strcmp(f->name, p->j->rendered->spec))
+                        f->data = spec;
+        AshSpecInfoInput in = { .files = p->files.items, .n_files = p->files.n, .spec = p->j->rendered->spec, .component = p->j->component, .arch = p->j->arch, .options = p->options.items };
+        return p->root && ash_specinfo_rpmspec(p->root, &in, &out, NULL) >= 0;
 }
 
-static int spec_failed(Job *j) {
+static void blame(Job *j, const AshFlowRoot *root, uint32_t line) {
+        Parser p = { .j = j };
+        ash_array_foreach(&j->options, o)
+                if (*o && strcmp(*o, "--nocheck") != 0) /* rpmspec has no such option */
+                        ash_array_push(&p.options, *o);
+        ash_array_push(&p.options, NULL);
+        ash_array_foreach(&j->rendered->files, f)
+                ash_array_push(&p.files, ((AshSpecFileOf){ f->name, f->mode, f->data }));
+        (void) ash_specinfo_root_new(ash_build_root_layers(root->root), &p.root, NULL);
+        ash_flow_blame(j->flow, j->rendered, &j->o->render, line, parses, &p, j->flow->diags);
+        ash_specinfo_root_free(p.root);
+        ash_array_done(&p.options);
+        ash_array_done(&p.files);
+}
+
+static int spec_failed(Job *j, const AshFlowRoot *root) {
         uint32_t line;
         AshSlice text;
         if (!ash_build_spec_error(j->build, &line, &text))
@@ -179,7 +189,7 @@ static int spec_failed(Job *j) {
                 ash_fail(j->flow->diags, -ASH_ERR_SYNTAX, at, "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(j->component), ASH_F(text));
         else
                 ash_fail_file(j->flow->diags, -ASH_ERR_SYNTAX, j->spec->name, "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(j->component), ASH_F(text));
-        note_overlays(j, line);
+        blame(j, root, line);
         ash_note(j->flow->diags, ASH_NOWHERE, "the whole log: %s", j->log_path);
         return -ASH_ERR_SYNTAX;
 }
@@ -239,7 +249,7 @@ static int run(Job *j, AshFlowRoot *root, AshBuildStep step) {
         int r = need_build(j);
         if (r >= 0)
                 r = ash_build_run(j->build, root->root, step, j->epoch, j->flow->diags);
-        return r == -ASH_ERR_SYNTAX ? spec_failed(j) : r;
+        return r == -ASH_ERR_SYNTAX ? spec_failed(j, root) : r;
 }
 
 /* A root that something is to run in. */
@@ -326,13 +336,16 @@ static int static_requires(Job *j) {
                 return r;
         AshId key = requires_key(j, j->base->key, "static");
         j->epoch = -1;
-        if (recall_requires(j, &key))
+        if (recall_requires(j, &key)) {
+                j->n_static = j->requires.n;
                 return solve_root(j, true);
+        }
         r = need_root(j, &j->base, NULL, 0);
         if (r >= 0)
                 r = run(j, j->base, ASH_BUILD_SRPM);
         if (r >= 0)
                 r = read_requires(j, &key);
+        j->n_static = j->requires.n;
         return r < 0 ? r : solve_root(j, true);
 }
 
@@ -347,7 +360,8 @@ static bool asks_dynamically(const Job *j) {
 
 /* Until what is required stays the same: each answer may bring what the next question needs. */
 static int dynamic_requires(Job *j) {
-        if (!asks_dynamically(j))
+        j->dynamic = asks_dynamically(j);
+        if (!j->dynamic)
                 return 0;
         for (int round = 0; round < ROUNDS; round++) {
                 char before[65];
@@ -513,6 +527,92 @@ static bool recall(Job *j) {
         return j->result->cached;
 }
 
+/* ---- what was required, for plans ---- */
+static int by_text(const void *a, const void *b) { return ash_slice_cmp(*(const AshSlice *) a, *(const AshSlice *) b); }
+
+static void tell_requires(Job *j) {
+        AshFlowBuild *b = j->result;
+        AshArena *a = b->arena;
+        b->requires = ash_arena_new_items(a, AshSlice, j->requires.n + 1);
+        ash_array_foreach(&j->requires, r)
+                b->requires[b->n_requires++] = ash_slice_str(ash_arena_printf(a, "%s%.*s", r->job == ASH_REQUEST_EXCLUDE ? "!" : "", ASH_F(r->what)));
+        if (!j->dynamic)
+                return;
+        b->built.asked = ash_arena_new_items(a, AshSlice, j->requires.n + 1);
+        for (size_t i = j->n_static; i < b->n_requires; i++)
+                b->built.asked[b->built.n_asked++] = b->requires[i];
+        if (b->built.n_asked)
+                qsort(b->built.asked, b->built.n_asked, sizeof *b->built.asked, by_text);
+}
+
+/* ---- known at once ----
+ * When nothing that the last build followed from has changed, nothing is opened and nothing solved: ashlar.built says what it gave. */
+static bool tell_known(Job *j, const AshBuilt *built, AshId *ret) {
+        AshId state;
+        _str_ AshStr text = {};
+        if (ash_flow_builder_state(j->b, j->config->build_stage, built, &state) < 0)
+                return false;
+        ash_str_appendf(&text, "%s %s %s ", CACHE_KNOWN, j->inputs, j->options_key);
+        ash_str_append(&text, ash_slice((const char *) state.sha256, sizeof state.sha256));
+        *ret = ash_id_of(ash_str_slice(&text));
+        return true;
+}
+
+static bool is_in_store(AshFlow *flow, AshSlice hex) {
+        AshId id;
+        return ash_id_parse(hex, &id) >= 0 && ash_store_has_blob(flow->store, &id);
+}
+
+static bool is_whole(AshFlow *flow, const AshBuiltComponent *c) {
+        bool whole = c->n_packages && is_in_store(flow, c->log) && is_in_store(flow, c->provenance);
+        for (size_t i = 0; whole && i < c->n_packages; i++)
+                whole = is_in_store(flow, c->packages[i].sha256);
+        return whole;
+}
+
+/* Into the result, by way of a list of one. */
+static void take_built(Job *j, const AshBuiltComponent *c) {
+        char path[ASH_BLOB_PATH_MAX];
+        AshId id;
+        AshBuilt one = { .arena = j->result->arena };
+        ash_built_set(&one, c);
+        j->result->built = one.components.items[0];
+        ash_array_done(&one.components);
+        (void) ash_id_parse(c->log, &id);
+        ash_store_blob_path(&id, path);
+        j->result->log_path = ash_arena_printf(j->result->arena, "%s/%s", ash_store_path(j->flow->store), path);
+}
+
+static bool recall_known(Job *j) {
+        _bytes_ AshBytes bytes = {};
+        AshSlice rest, key, count;
+        uint64_t n;
+        const AshBuiltComponent *c = ash_built_find(j->built, j->component, j->arch);
+        if (j->o->aside || j->o->only_requires)
+                return false;
+        j->has_known = tell_known(j, j->built, &j->known);
+        if (!j->has_known || j->o->force || !c || ash_store_cache_get(j->flow->store, CACHE_KNOWN, &j->known, &bytes) < 0)
+                return false;
+        rest = ash_slice_trim(ash_bytes_slice(&bytes));
+        if (!ash_slice_next_word(&rest, &key) || !ash_slice_next_word(&rest, &count) || ash_slice_to_u64(count, 10, &n) < 0 || !ash_slice_eq(key, c->key) || !is_whole(j->flow, c))
+                return false;
+        take_built(j, c);
+        j->result->root_packages = (size_t) n;
+        j->result->cached = true;
+        return true;
+}
+
+/* Not when another build ended meanwhile: its packages may be in the root, or not. */
+static void remember_known(Job *j) {
+        _cleanup_(ash_built_free_p) AshBuilt *now = NULL;
+        _free_ char *record = ash_flow_built_path(j->flow->config);
+        _str_ AshStr text = {};
+        AshId known;
+        ash_str_appendf(&text, "%s %zu\n", j->key, j->root->n_packages);
+        if (j->has_known && ash_built_read(record, &now, NULL) >= 0 && tell_known(j, now, &known) && ash_id_eq(&known, &j->known))
+                (void) ash_store_cache_put(j->flow->store, CACHE_KNOWN, &j->known, ash_str_slice(&text)); /* only a loss of time */
+}
+
 /* ---- building ---- */
 static int store_results(Job *j, const AshBuildPackages *packages) {
         AshStore *store = j->flow->store;
@@ -578,30 +678,49 @@ static int build(Job *j) {
         return r;
 }
 
-static const struct { const char *name; int (*run)(Job *j); } stages[] = {
-        { "render", render }, { "requires", static_requires }, { "dynamic requires", dynamic_requires },
-};
+static int (*const stages[])(Job *j) = { static_requires, dynamic_requires };
+
+static int end_with_requires(Job *j, int r, AshFlowBuild **ret) {
+        j->dynamic = asks_dynamically(j);
+        tell_requires(j);
+        j->result->built.name = ash_arena_slice(j->result->arena, j->component);
+        j->result->built.arch = ash_arena_slice(j->result->arena, j->arch);
+        j->result->unmet = r < 0;
+        j->result->ns = ash_now_ns() - j->began;
+        *ret = ASH_TAKE(j->result);
+        return 0;
+}
 
 int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *o, AshFlowBuild **ret) {
         AshFlow *flow = ash_flow_builder_flow(b);
         Job j __attribute__((__cleanup__(job_done))) = { .b = b, .flow = flow, .o = o, .arena = ash_arena_new(), .component = component, .arch = ash_flow_builder_arch(b), .began = ash_now_ns(),
                                                            .result = ash_calloc(1, sizeof(AshFlowBuild)) };
-        int r = 0;
         ash_flow_builder_for(b, component);
         j.result->arena = ash_arena_new();
         j.log_path = log_path_of(&j);
         collect_options(&j);
+        int r = render(&j);
+        if (r >= 0 && recall_known(&j)) {
+                j.result->ns = ash_now_ns() - j.began;
+                *ret = ASH_TAKE(j.result);
+                return 0;
+        }
         for (size_t i = 0; r >= 0 && i < ASH_N(stages); i++)
-                r = stages[i].run(&j);
+                r = stages[i](&j);
+        if (o->only_requires && (r >= 0 || r == -ASH_ERR_UNSOLVABLE))
+                return end_with_requires(&j, r, ret);
         if (r >= 0)
                 make_key(&j);
         if (r >= 0 && !recall(&j))
                 r = build(&j);
         r = finish(&j, r);
         if (r >= 0)
+                tell_requires(&j);
+        if (r >= 0)
                 r = ash_flow_build_needs(flow, j.root, &j.result->built, j.result->arena);
         if (r < 0)
                 return r;
+        remember_known(&j);
         j.result->root_packages = j.root->n_packages;
         j.result->ns = ash_now_ns() - j.began;
         *ret = ASH_TAKE(j.result);

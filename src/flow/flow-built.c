@@ -190,6 +190,27 @@ static bool has_upstream(const AshConfig *config) {
         return false;
 }
 
+/* Has the lock what was built for this architecture, as it is now? */
+static bool lock_says_so(AshFlow *flow, const char *lock, const AshBuiltComponent *component) {
+        _cleanup_(ash_lock_free_all_p) AshLock *l = NULL;
+        _cleanup_(ash_flow_built_free_p) AshFlowBuilt *built = NULL;
+        _free_ char *path = ash_flow_built_path(flow->config);
+        char hex[ASH_ID_HEX];
+        bool found = false;
+        if (ash_lock_read(lock, &l, NULL) < 0 || ash_flow_built_open(path, component->arch, &built, NULL) < 0)
+                return false;
+        ash_id_hex(&built->state, hex);
+        for (size_t i = 0; i < l->n_upstreams; i++) {
+                const AshLockUpstream *u = &l->upstreams[i];
+                if (!ash_slice_eqs(u->type, "components") || !ash_slice_eq(u->arch, component->arch))
+                        continue;
+                if (!ash_slice_eqs(u->snapshot, hex))
+                        return false;
+                found = true;
+        }
+        return found;
+}
+
 /* Several builds may end at once: the one that reads ashlar.built last also writes the lock last. */
 static int lock_again(AshFlow *flow, const char *lock, AshFlowLockResult *ret) {
         _cleanup_(ash_lock_free_p) AshLockFile *turn = NULL;
@@ -210,7 +231,7 @@ int ash_flow_built_record(AshFlow *flow, const AshBuiltComponent *component, con
         _free_ char *whole = r < 0 ? NULL : realpath(path, NULL);
         if (whole)
                 r = ash_store_root_add(flow->store, whole, flow->diags);
-        if (r >= 0 && lock && has_upstream(flow->config) && access(lock, F_OK) == 0)
+        if (r >= 0 && lock && has_upstream(flow->config) && access(lock, F_OK) == 0 && (changed || !lock_says_so(flow, lock, component)))
                 r = lock_again(flow, lock, ret);
         return r < 0 ? r : changed;
 }

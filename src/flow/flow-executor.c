@@ -14,6 +14,7 @@ const char *ash_job_state_name(AshJobState state) { return states[state]; }
 
 void ash_job_end_done(AshJobEnd *end) {
         ash_diags_free(end->diags);
+        ash_arena_free(end->arena);
         *end = (AshJobEnd){};
 }
 
@@ -24,6 +25,7 @@ void ash_job_end_done(AshJobEnd *end) {
 typedef struct Slot {
         AshChild *child;             /* NULL: free */
         uint32_t id;
+        bool asks;
         uint64_t memory, began;
         int out, err;
 } Slot;
@@ -65,7 +67,8 @@ static int local_start(AshExecutor *e, uint32_t id, const AshJob *job, AshDiags 
                 s++;
         _free_ char *name = ash_slice_dup(job->component);
         l->argv.items[l->n_argv] = name;
-        *s = (Slot){ .id = id, .memory = job->memory, .began = ash_now_ns(), .out = memfd_create("out", MFD_CLOEXEC), .err = memfd_create("err", MFD_CLOEXEC) };
+        l->argv.items[l->n_argv + 1] = job->ask ? "--requires" : NULL;
+        *s = (Slot){ .id = id, .asks = job->ask, .memory = job->memory, .began = ash_now_ns(), .out = memfd_create("out", MFD_CLOEXEC), .err = memfd_create("err", MFD_CLOEXEC) };
         int r = s->out < 0 || s->err < 0 ? -errno : ash_child_start(&(AshProcess){ .argv = l->argv.items, .stdout_fd = s->out, .stderr_fd = s->err }, &s->child);
         if (r < 0) {
                 slot_done(s);
@@ -164,6 +167,30 @@ static int take_result(AshSlice text, AshJobEnd *ret) {
         return 0;
 }
 
+static int take_requires(AshSlice text, AshJobEnd *ret) {
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new("job", text);
+        AshJsonValue *v;
+        ret->arena = ash_arena_new();
+        if (ash_json_parse(source, ret->arena, &v, NULL) < 0 || v->type != ASH_JSON_ARRAY || v->array.n != 1)
+                return -ASH_ERR_SYNTAX;
+        const AshJsonValue *list = ash_json_get(v->array.items[0], "requires"), *met = ash_json_get(v->array.items[0], "met");
+        if (!list || list->type != ASH_JSON_ARRAY || !met || met->type != ASH_JSON_BOOL)
+                return -ASH_ERR_SYNTAX;
+        ret->requires = ash_arena_new_items(ret->arena, AshSlice, list->array.n + 1);
+        for (size_t i = 0; i < list->array.n; i++)
+                if (list->array.items[i]->type == ASH_JSON_STRING && list->array.items[i]->string.len && list->array.items[i]->string.ptr[0] != '!')
+                        ret->requires[ret->n_requires++] = ash_arena_slice(ret->arena, list->array.items[i]->string);
+        ret->unmet = !met->boolean;
+        ret->state = ASH_JOB_ASKED;
+        return 0;
+}
+
+/* That nobody provides something is an answer, too. */
+static bool has_answered(const Slot *s, const AshProcessResult *result, AshJobEnd *ret) {
+        _bytes_ AshBytes out = {};
+        return s->asks && !result->signal && read_back(s->out, &out) >= 0 && take_requires(ash_bytes_slice(&out), ret) >= 0;
+}
+
 static void judge(const Local *l, const Slot *s, const AshProcessResult *result, AshJobEnd *ret) {
         _bytes_ AshBytes out = {}, err = {};
         ret->state = ASH_JOB_FAILED;
@@ -172,6 +199,8 @@ static void judge(const Local *l, const Slot *s, const AshProcessResult *result,
                 ret->code = -EINTR;
                 return;
         }
+        if (has_answered(s, result, ret))
+                return;
         ret->code = result->status > 0 ? code_of(result->status) : -EIO;
         if (read_back(s->err, &err) >= 0)
                 take_diags(ash_bytes_slice(&err), ret->code, ret->diags);
@@ -264,8 +293,8 @@ int ash_executor_new_local(const AshLocalExecutorOptions *options, AshExecutor *
         for (const char *const *a = options->argv; *a; a++)
                 ash_array_push(&l->argv, *a);
         l->n_argv = l->argv.n;
-        ash_array_push(&l->argv, NULL);
-        ash_array_push(&l->argv, NULL);
+        for (int i = 0; i < 3; i++) /* a component, an option, the end */
+                ash_array_push(&l->argv, NULL);
         l->memory = options->memory ? options->memory : ash_memory_available() / 10 * 9;
         sigset_t wanted;
         sigemptyset(&wanted);

@@ -4,11 +4,12 @@
 
 typedef struct AshJob {
         AshSlice component, stage, arch;
+        bool ask;                    /* only what its build requires is wanted */
         uint64_t memory, ms;         /* what it will probably need; bytes */
 } AshJob;
 
-typedef enum AshJobState { ASH_JOB_BUILT, ASH_JOB_CACHED, ASH_JOB_FAILED, ASH_JOB_SKIPPED, ASH_JOB_CANCELLED, ASH_JOB_STATE_MAX_ } AshJobState;
-const char *ash_job_state_name(AshJobState state); /* "built", "cached", "failed", "skipped", "cancelled" */
+typedef enum AshJobState { ASH_JOB_BUILT, ASH_JOB_CACHED, ASH_JOB_FAILED, ASH_JOB_SKIPPED, ASH_JOB_CANCELLED, ASH_JOB_STATE_MAX_, ASH_JOB_ASKED = ASH_JOB_STATE_MAX_ } AshJobState;
+const char *ash_job_state_name(AshJobState state); /* "built", "cached", "failed", "skipped", "cancelled"; ASKED, the end of a job that only asks, is none of a component */
 
 typedef struct AshJobEnd {
         uint32_t id;                 /* as given to start() */
@@ -17,6 +18,11 @@ typedef struct AshJobEnd {
         uint64_t ms;
         size_t packages;
         AshDiags *diags;             /* what it said; the caller's now */
+        /* of one that asked */
+        AshArena *arena;
+        AshSlice *requires;          /* "name op version" */
+        size_t n_requires;
+        bool unmet;                  /* nobody provides all of that now */
 } AshJobEnd;
 void ash_job_end_done(AshJobEnd *end);
 

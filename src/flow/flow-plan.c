@@ -1,9 +1,12 @@
 #include <limits.h>
 #include <stdio.h>
+#include <pthread.h>
 #include <unistd.h>
 #include "build.h"
+#include "flow-blame.h"
 #include "flow-build.h"
 #include "flow-built.h"
+#include "flow-package.h"
 #include "flow-plan.h"
 
 #define CACHE_HEAD "ashlar-specinfo 1\n"
@@ -20,8 +23,10 @@ typedef struct Fact {
         char fingerprint[ASH_FINGERPRINT_MAX];
         AshSlice text;               /* in the cache, or in "own" */
         AshStr own;
+        AshDiags *diags;             /* what was said of it */
         int result;
         bool fresh, missing;         /* missing: it has to be read */
+        bool unasked;                /* its distribution could not be reached for others before */
 } Fact;
 
 /* The rpmspec of a stage's buildroot. */
@@ -30,6 +35,14 @@ typedef struct Reader {
         size_t instead;
         AshSpecInfoRoot *root;       /* once a spec has to be read */
 } Reader;
+
+/* A distribution whose dist-git could not be reached. */
+typedef struct Lost {
+        AshSlice name;
+        unsigned in_a_row;           /* components that could not be had since the last one that could */
+        size_t first, n;             /* of the facts: the first of them; how many in all */
+} Lost;
+#define LOST_ENOUGH 4                /* then no further one is asked for */
 
 struct AshFlowPlanFacts {
         AshFlow *flow, flow_for_root;
@@ -45,14 +58,20 @@ struct AshFlowPlanFacts {
         AshMap known;                /* digest -> AshSlice */
         AshFlowBuilt *built;
         AshArena *arena;
+        pthread_mutex_t mutex;       /* of what follows */
+        ASH_ARRAY(Lost) lost;
 };
 
 static void facts_free(struct AshFlowPlanFacts *f) {
         if (!f)
                 return;
-        for (size_t i = 0; i < f->n; i++)
+        for (size_t i = 0; i < f->n; i++) {
                 ash_str_done(&f->items[i].own);
+                ash_diags_free(f->items[i].diags);
+        }
         free(f->items);
+        ash_array_done(&f->lost);
+        pthread_mutex_destroy(&f->mutex);
         ash_map_done(&f->known);
         ash_bytes_done(&f->cache);
         for (size_t i = 0; f->readers && i < f->n_readers; i++) {
@@ -156,7 +175,31 @@ static void digest_of(const AshSpecInfoInput *in, const Reader *reader, AshId *r
         *ret = ash_id_of(ash_str_slice(&text));
 }
 
-static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoInput *in, AshDiags *diags) {
+static int parse(const Reader *reader, const AshSpecInfoInput *in, AshStr *out, AshDiags *diags) { return reader ? ash_specinfo_rpmspec(reader->root, in, out, diags) : ash_specinfo_plain(in, out, diags); }
+
+typedef struct Parser {
+        const Reader *reader;
+        AshSpecInfoInput in;
+} Parser;
+
+static bool parses(void *context, AshSlice spec) {
+        Parser *p = context;
+        _str_ AshStr out = {};
+        for (size_t i = 0; i < p->in.n_files; i++)
+                if (!strcmp(p->in.files[i].name, p->in.spec))
+                        ((AshSpecFileOf *) p->in.files)[i].data = spec;
+        return parse(p->reader, &p->in, &out, NULL) >= 0;
+}
+
+/* Of the error that was said last: whose overlay it is. */
+static void blame(struct AshFlowPlanFacts *f, const Fact *fact, const AshRendered *rendered, const AshSpecInfoInput *in) {
+        const AshDiag *d = ash_diags_n(fact->diags) ? ash_diags_at(fact->diags, ash_diags_n(fact->diags) - 1) : NULL;
+        Parser p = { reader_of(f, fact->component), *in };
+        if (d)
+                ash_flow_blame(f->flow, rendered, &f->options->render, d->place.line, parses, &p, fact->diags);
+}
+
+static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoInput *in) {
         const Reader *reader = reader_of(f, fact->component);
         digest_of(in, reader, &fact->digest);
         const AshSlice *known = ash_map_get(&f->known, ash_slice((const char *) fact->digest.sha256, sizeof(AshId)));
@@ -169,8 +212,85 @@ static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoIn
                 return 0;
         }
         fact->fresh = true;
-        int r = reader ? ash_specinfo_rpmspec(reader->root, in, &fact->own, diags) : ash_specinfo_plain(in, &fact->own, diags);
+        int r = parse(reader, in, &fact->own, fact->diags);
         fact->text = ash_str_slice(&fact->own);
+        return r;
+}
+
+/* ---- distributions that cannot be reached: said once, and not asked again for each of thousands ---- */
+static Lost *lost_of(struct AshFlowPlanFacts *f, const Fact *fact, bool make) {
+        AshSlice name = fact->component->merged ? fact->component->merged->spec.distro.name.s : ASH_NOSLICE;
+        ash_array_foreach(&f->lost, l)
+                if (ash_slice_eq(l->name, name))
+                        return l;
+        if (!make)
+                return NULL;
+        ash_array_push(&f->lost, ((Lost){ .name = name, .first = SIZE_MAX }));
+        return &f->lost.items[f->lost.n - 1];
+}
+
+static bool is_lost(struct AshFlowPlanFacts *f, Fact *fact) {
+        const AshComponent *component;
+        if (ash_config_component(f->flow->config, fact->component->name.s, &component, NULL) < 0)
+                return false;
+        pthread_mutex_lock(&f->mutex);
+        const Lost *l = lost_of(f, fact, false);
+        fact->unasked = l && l->in_a_row >= LOST_ENOUGH;
+        pthread_mutex_unlock(&f->mutex);
+        return fact->unasked;
+}
+
+static void note_reached(struct AshFlowPlanFacts *f, const Fact *fact) {
+        bool gone = fact->result == -ASH_ERR_AGAIN;
+        pthread_mutex_lock(&f->mutex);
+        Lost *l = lost_of(f, fact, gone);
+        if (l)
+                l->in_a_row = gone ? l->in_a_row + 1 : 0;
+        pthread_mutex_unlock(&f->mutex);
+}
+
+static void note_others(struct AshFlowPlanFacts *f, const Lost *l) {
+        enum { SOME = 8 };
+        _str_ AshStr names = {};
+        size_t n = 0;
+        for (size_t i = 0; i < f->n; i++)
+                if (i != l->first && f->items[i].result == -ASH_ERR_AGAIN && lost_of(f, &f->items[i], false) == l && n++ < SOME)
+                        ash_str_appendf(&names, "%s%.*s", names.len ? ", " : "", ASH_F(f->items[i].component->name.s));
+        if (n > SOME)
+                ash_str_appendf(&names, " and %zu more", n - SOME);
+        if (n)
+                ash_note(f->flow->diags, ASH_NOWHERE, "%zu other component%s%s%.*s%s %s left out, too: %s", n, n == 1 ? "" : "s", l->name.len ? " of '" : "", ASH_F(l->name), l->name.len ? "'" : "", n == 1 ? "is" : "are", names.ptr);
+        ash_hint(f->flow->diags, "the same command goes on when it can be reached; --specs names a directory of specs instead");
+}
+
+/* In the order of names, whoever was read first. */
+static void report(struct AshFlowPlanFacts *f) {
+        for (size_t i = 0; i < f->n; i++) {
+                Fact *fact = &f->items[i];
+                Lost *l = fact->result == -ASH_ERR_AGAIN ? lost_of(f, fact, true) : NULL;
+                if (fact->result >= 0 || !fact->diags || !ash_diags_n(fact->diags) || (l && l->first != SIZE_MAX))
+                        continue;
+                ash_diags_merge(f->flow->diags, fact->diags);
+                if (l) {
+                        l->first = i;
+                        note_others(f, l);
+                }
+        }
+}
+
+static int read_rendered(struct AshFlowPlanFacts *f, Fact *fact, const AshRendered *rendered) {
+        AshSlice name = fact->component->name.s;
+        AshSpecInfoInput in = { .spec = rendered->spec, .component = name, .arch = f->options->arch, .n_files = rendered->files.n };
+        _free_ AshSpecFileOf *files = ash_calloc(in.n_files + 1, sizeof *files);
+        _free_ char *dir = ash_render_output_dir(f->flow->config, &f->options->render), *label = ash_asprintf("%s/%.*s/%s", dir, ASH_F(name), rendered->spec);
+        for (size_t k = 0; k < in.n_files; k++)
+                files[k] = (AshSpecFileOf){ rendered->files.items[k].name, rendered->files.items[k].mode, rendered->files.items[k].data };
+        in.files = files;
+        in.label = label;
+        snprintf(fact->fingerprint, sizeof fact->fingerprint, "%s", rendered->fingerprint->text);
+        int r = read_spec(f, fact, &in);
+        if (r == -ASH_ERR_SYNTAX)
+                blame(f, fact, rendered, &in);
         return r;
 }
 
@@ -179,20 +299,14 @@ static int read_component(void *context, size_t i) {
         Fact *fact = &f->items[i];
         if (f->reading && !fact->missing)
                 return 0;
-        _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
         _cleanup_(ash_rendered_free_p) AshRendered *rendered = NULL;
-        fact->result = ash_render(f->flow->config, fact->component->name.s, &f->options->render, &rendered, diags);
-        if (fact->result >= 0) {
-                AshSpecInfoInput in = { .spec = rendered->spec, .arch = f->options->arch, .n_files = rendered->files.n };
-                _free_ AshSpecFileOf *files = ash_calloc(in.n_files + 1, sizeof *files);
-                for (size_t k = 0; k < in.n_files; k++)
-                        files[k] = (AshSpecFileOf){ rendered->files.items[k].name, rendered->files.items[k].mode, rendered->files.items[k].data };
-                in.files = files;
-                snprintf(fact->fingerprint, sizeof fact->fingerprint, "%s", rendered->fingerprint->text);
-                fact->result = read_spec(f, fact, &in, diags);
-        }
-        if (fact->result < 0)
-                ash_diags_merge(f->flow->diags, diags);
+        if (!fact->diags)
+                fact->diags = ash_diags_new();
+        fact->result = is_lost(f, fact) ? -ASH_ERR_AGAIN : ash_render(f->flow->config, fact->component->name.s, &f->options->render, &rendered, fact->diags);
+        if (!fact->unasked)
+                note_reached(f, fact);
+        if (fact->result >= 0)
+                fact->result = read_rendered(f, fact, rendered);
         ash_progress_advance(f->flow->progress, 1);
         return 0;
 }
@@ -208,10 +322,21 @@ static bool takes_built(const AshFlow *flow, const AshTexts *upstreams) {
         return upstreams->n == 0;
 }
 
+static bool only_built(const AshFlow *flow, const AshTexts *upstreams) {
+        for (size_t i = 0; i < upstreams->n; i++) {
+                const AshUpstream *u = ash_config_upstream(flow->config, upstreams->items[i].s);
+                if (!u || !ash_slice_eqs(u->repo.type.s, "components"))
+                        return false;
+        }
+        return true;
+}
+
 static void add_base(AshFlow *flow, AshFlowPlan *p, AshGraphBase *base, AshSlice stage, const AshBuildBase *said, const AshBuildBase *otherwise) {
         const AshTexts *packages = said->packages.items ? &said->packages : &otherwise->packages, *upstreams = said->upstreams.items ? &said->upstreams : &otherwise->upstreams;
+        const AshTexts *first = said->upstreams.items || said->base_upstreams.items ? &said->base_upstreams : &otherwise->base_upstreams;
         base->stage = stage;
         base->built = takes_built(flow, upstreams);
+        base->other = base->built && (first->n ? !takes_built(flow, first) : !only_built(flow, upstreams));
         base->packages.items = ash_arena_new_items(p->arena, AshDep, packages->n);
         for (size_t i = 0; i < packages->n; i++)
                 if (ash_dep_parse(packages->items[i].s, &base->packages.items[base->packages.n]) >= 0)
@@ -224,6 +349,12 @@ static void make_bases(AshFlow *flow, AshFlowPlan *p) {
         add_base(flow, p, &bases[0], ASH_S("default"), &build->base, &build->base);
         for (size_t i = 0; i < build->stages.n; i++)
                 add_base(flow, p, &bases[i + 1], build->stages.items[i].name.s, &build->stages.items[i].base, &build->base);
+        /* What stages break is told beside what would be without them: where the base comes from elsewhere anyway, nothing. */
+        bool elsewhere = false;
+        for (size_t i = 0; i <= build->stages.n; i++)
+                elsewhere |= bases[i].other;
+        for (size_t i = 0; i <= build->stages.n; i++)
+                bases[i].other |= elsewhere && !bases[i].built;
         p->input.bases = bases;
         p->input.n_bases = build->stages.n + 1;
 }
@@ -259,15 +390,6 @@ static int by_ms(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
-static uint64_t bytes_of(AshSlice s) {
-        static const char units[] = "KMGT";
-        const char *unit = s.len ? strchr(units, s.ptr[s.len - 1]) : NULL;
-        uint64_t n;
-        if (!s.len || ash_slice_to_u64(ash_slice_sub(s, 0, s.len - (unit != NULL)), 10, &n) < 0)
-                return 0;
-        return unit ? n << 10 * (unit - units + 1) : n;
-}
-
 /* Who was never built here takes as long as the one in the middle of those that were. */
 static void estimate(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
         ASH_ARRAY(uint64_t) measured = {};
@@ -286,7 +408,7 @@ static void estimate(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
         for (size_t i = 0; i < p->input.n_components; i++) {
                 const AshComponentConfig *c = p->facts->items[i].component->merged;
                 if (!p->items[i].measured && c)
-                        p->items[i].memory = bytes_of(c->build_memory.s);
+                        (void) ash_slice_to_bytes(c->build_memory.s, &p->items[i].memory);
                 if (!p->items[i].measured)
                         p->items[i].ms = c && c->expensive.value == ASH_YES ? ASH_MAX(usual, (uint64_t) EXPENSIVE_MS) : usual;
                 ((AshGraphComponent *) p->input.components)[i].ms = p->items[i].ms;
@@ -393,6 +515,79 @@ static void add_imports(struct AshFlowPlanFacts *f, AshFlowPlan *p) {
                 }
 }
 
+/* ---- what every buildroot has from elsewhere ---- */
+/* What others may require of it: what it provides, and paths of programs and of /etc. */
+static bool may_be_required(AshSlice path) { return ash_slice_find(path, ASH_S("bin/")) >= 0 || ash_slice_starts(path, ASH_S("/etc/")); }
+
+static void tell_package(const AshPackage *p, AshStr *out) {
+        ash_str_appendf(out, "P %.*s %u %.*s %.*s %.*s\n", ASH_F(p->name), p->epoch, ASH_F(p->version), ASH_F(p->release), ASH_F(p->arch));
+        for (size_t i = 0; i < p->deps[ASH_DEP_PROVIDES].n; i++) {
+                ash_str_append_str(out, "p ");
+                ash_dep_format(&p->deps[ASH_DEP_PROVIDES].items[i], out);
+                ash_str_append_char(out, '\n');
+        }
+        for (size_t i = 0; i < p->n_files; i++)
+                if (may_be_required(p->files[i]))
+                        ash_str_appendf(out, "f %.*s\n", ASH_F(p->files[i]));
+}
+
+static int tell_root(AshFlow *flow, const AshFlowRoot *root, AshStr *out) {
+        int r = 0;
+        for (size_t i = 0; r >= 0 && i < root->n_packages; i++) {
+                _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+                _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
+                _bytes_ AshBytes bytes = {};
+                AshPackage p;
+                AshId id;
+                r = ash_id_parse(root->packages[i].sha256, &id);
+                if (r >= 0)
+                        r = ash_store_map_blob(flow->store, &id, false, &bytes, NULL);
+                if (r >= 0)
+                        r = ash_rpm_parse(ash_bytes_slice(&bytes), "rpm", &rpm, NULL);
+                if (r >= 0)
+                        r = ash_flow_package_of_rpm(rpm, arena, &p, NULL);
+                if (r >= 0)
+                        tell_package(&p, out);
+        }
+        return r;
+}
+
+static int imports_of(struct AshFlowPlanFacts *f, AshText stage, AshFlowPlan *p, AshGraphBase *base) {
+        _cleanup_(ash_flow_root_free_p) AshFlowRoot *root = NULL;
+        _bytes_ AshBytes cached = {};
+        _str_ AshStr fresh = {};
+        AshSpecInfo info;
+        int r = ash_flow_builder_imported(f->builder, stage, &root);
+        if (r < 0 || !root)
+                return r;
+        _free_ char *name = ash_asprintf("imported 1 %s", root->key);
+        AshId key = ash_id_of(ash_slice_str(name));
+        bool known = ash_store_cache_get(f->flow->store, "plan-base", &key, &cached) >= 0;
+        r = known ? 0 : tell_root(f->flow, root, &fresh);
+        if (r < 0)
+                return r;
+        if (!known)
+                ash_store_cache_put(f->flow->store, "plan-base", &key, ash_str_slice(&fresh)); /* only a cache: a failure costs time */
+        ash_specinfo_read(ash_arena_slice(p->arena, known ? ash_bytes_slice(&cached) : ash_str_slice(&fresh)), p->arena, &info);
+        base->imports = info.packages;
+        base->n_imports = info.n_packages;
+        base->other = false; /* now it is known */
+        return 0;
+}
+
+/* Not to know them makes the plan less exact, no more. */
+static void add_base_imports(struct AshFlowPlanFacts *f, AshFlowPlan *p) {
+        if (f->builder)
+                ash_flow_builder_flow(f->builder)->diags = NULL;
+        for (size_t i = 0; f->builder && i < p->input.n_bases; i++) {
+                AshGraphBase *base = (AshGraphBase *) &p->input.bases[i];
+                if (base->built)
+                        (void) imports_of(f, i ? (AshText){ .s = base->stage } : (AshText){}, p, base);
+        }
+        if (f->builder)
+                ash_flow_builder_flow(f->builder)->diags = f->flow->diags;
+}
+
 /* ---- all together ---- */
 static int by_component(const void *a, const void *b) { return ash_slice_cmp(((const Fact *) a)->component->name.s, ((const Fact *) b)->component->name.s); }
 
@@ -439,7 +634,8 @@ static void choose_reader(struct AshFlowPlanFacts *f, AshFlowPlan *p) {
         p->plain = r < 0 || !open_readers(f);
         if (ash_diags_n(diags))
                 p->plain_because = ash_arena_strdup(p->arena, ash_diags_at(diags, 0)->text);
-        f->flow_for_root.diags = f->flow->diags;
+        if (f->builder) /* which has a copy of the flow: these diagnostics end here */
+                ash_flow_builder_flow(f->builder)->diags = f->flow->diags;
         if (p->plain) {
                 free(f->readers);
                 f->readers = NULL;
@@ -469,6 +665,7 @@ static int collect_facts(AshFlow *flow, const AshFlowPlanOptions *options, AshFl
         f->flow = flow;
         f->options = options;
         f->arena = ash_arena_new();
+        pthread_mutex_init(&f->mutex, NULL);
         f->n = ash_config_n_components(flow->config);
         f->items = ash_calloc(f->n + 1, sizeof *f->items);
         for (size_t i = 0; i < f->n; i++)
@@ -486,6 +683,7 @@ static int collect_facts(AshFlow *flow, const AshFlowPlanOptions *options, AshFl
         f->reading = true;
         if (missing)
                 read_all(f, "reading specs");
+        report(f);
         write_cache(f);
         return 0;
 }
@@ -528,6 +726,23 @@ static void take_built(AshFlowPlan *p, size_t i, AshSlice arch) {
         p->n_from_builds++;
 }
 
+/* What a build asked for the last time is what it will probably ask for. */
+static void take_asked(AshFlowPlan *p, size_t i, AshSlice arch, const AshSpecInfo *info, AshDeps *needs) {
+        struct AshFlowPlanFacts *f = p->facts;
+        const AshBuiltComponent *known = f->built ? ash_built_find(f->built->built, f->items[i].component->name.s, arch) : NULL;
+        p->items[i].dynamic = info->dynamic;
+        *needs = info->needs;
+        if (!info->dynamic || !known || !known->asked)
+                return;
+        p->items[i].asked_known = true;
+        needs->items = ash_arena_new_items(p->arena, AshDep, info->needs.n + known->n_asked);
+        if (info->needs.n)
+                memcpy(needs->items, info->needs.items, info->needs.n * sizeof *needs->items);
+        for (size_t k = 0; k < known->n_asked; k++)
+                if (known->asked[k].len && known->asked[k].ptr[0] != '!' && ash_dep_parse(known->asked[k], &needs->items[needs->n]) >= 0)
+                        needs->n++;
+}
+
 static void make_components(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
         struct AshFlowPlanFacts *f = p->facts;
         AshGraphComponent *components = ash_arena_new_items(p->arena, AshGraphComponent, f->n);
@@ -539,7 +754,8 @@ static void make_components(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
                 AshSpecInfo info = {};
                 if (f->items[i].result >= 0)
                         ash_specinfo_read(f->items[i].text, p->arena, &info);
-                components[i] = (AshGraphComponent){ .name = f->items[i].component->name.s, .base = base_of(p, f->items[i].component), .needs = info.needs, .packages = info.packages, .n_packages = info.n_packages };
+                components[i] = (AshGraphComponent){ .name = f->items[i].component->name.s, .base = base_of(p, f->items[i].component), .packages = info.packages, .n_packages = info.n_packages };
+                take_asked(p, i, arch, &info, &components[i].needs);
                 take_built(p, i, arch);
                 if (f->items[i].result < 0)
                         p->items[i].state = ASH_PLAN_UNKNOWN;
@@ -558,6 +774,7 @@ int ash_flow_plan_new(AshFlow *flow, const AshFlowPlanOptions *options, AshFlowP
                 return r;
         make_components(flow, p, options->arch);
         add_imports(p->facts, p);
+        add_base_imports(p->facts, p);
         estimate(flow, p, options->arch);
         p->input.arch = ash_arena_slice(p->arena, options->arch).ptr;
         ash_progress_begin(flow->progress, "making the graph", 0, ASH_UNIT_ITEMS);

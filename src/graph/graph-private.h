@@ -24,6 +24,7 @@ struct AshGraph {
         AshArena *arena;
         const AshGraphInput *in;
         AshUniverse *universe;
+        uint32_t first_id;            /* in the universe: of node 0 */
         uint32_t n_components, n_bases, n_packages, n_nodes;
         uint32_t *owner;              /* component of each package */
         const AshPackage **packages;

@@ -3,6 +3,10 @@
 
 typedef enum State { WAITING, READY, RUNNING, DONE, FAILED, SKIPPED } State;
 
+typedef struct Late {
+        uint32_t from, to;            /* components */
+} Late;
+
 struct AshGraphRun {
         const AshGraph *g;
         bool *wanted;
@@ -10,6 +14,7 @@ struct AshGraphRun {
         uint8_t *state;               /* of each component */
         ASH_ARRAY(uint32_t) ready;    /* a heap: the first one is next */
         ASH_ARRAY(uint32_t) finished; /* parts whose dependents are to be told */
+        ASH_ARRAY(Late) late;         /* what builds said that they need, as long as it is not there */
 };
 
 static bool comes_first(const AshGraph *g, uint32_t a, uint32_t b) {
@@ -112,6 +117,7 @@ void ash_graph_run_free(AshGraphRun *run) {
         free(run->state);
         ash_array_done(&run->ready);
         ash_array_done(&run->finished);
+        ash_array_done(&run->late);
         free(run);
 }
 
@@ -126,10 +132,79 @@ void ash_graph_run_start(AshGraphRun *run, uint32_t component) {
         run->state[component] = RUNNING;
 }
 
+/* ---- what builds say that they need ---- */
+static bool waits_late(const AshGraphRun *run, uint32_t component) {
+        ash_array_foreach(&run->late, l)
+                if (l->from == component)
+                        return true;
+        return false;
+}
+
+static void tell_late(AshGraphRun *run, uint32_t done) {
+        for (size_t i = 0; i < run->late.n;) {
+                Late l = run->late.items[i];
+                if (l.to != done) {
+                        i++;
+                        continue;
+                }
+                run->late.items[i] = run->late.items[--run->late.n];
+                if (run->state[l.from] == WAITING && !waits_late(run, l.from))
+                        push_ready(run, l.from);
+        }
+}
+
+/* Does the build of one come, by whatever way, after that of the other? */
+static bool comes_after(const AshGraphRun *run, uint32_t component, uint32_t other) {
+        const AshGraph *g = run->g;
+        _free_ bool *seen = ash_calloc(g->n_nodes, 1);
+        ASH_ARRAY(uint32_t) todo = {};
+        bool found = false;
+        ash_array_push(&todo, component);
+        while (todo.n && !found) {
+                uint32_t node = todo.items[--todo.n];
+                found = node == other;
+                if (seen[node])
+                        continue;
+                seen[node] = true;
+                if (does_wait(run, node))
+                        ash_graph_out(g, node, e)
+                                ash_array_push(&todo, e->to);
+                ash_array_foreach(&run->late, l)
+                        if (l->from == node)
+                                ash_array_push(&todo, l->to);
+        }
+        ash_array_done(&todo);
+        return found;
+}
+
+size_t ash_graph_run_wait(AshGraphRun *run, uint32_t component, const uint32_t *on, size_t n) {
+        size_t k = 0;
+        for (size_t i = 0; i < n; i++) {
+                bool pending = run->wanted[on[i]] && (run->state[on[i]] == WAITING || run->state[on[i]] == READY || run->state[on[i]] == RUNNING);
+                if (on[i] == component || !pending || comes_after(run, on[i], component))
+                        continue;
+                ash_array_push(&run->late, ((Late){ component, on[i] }));
+                k++;
+        }
+        if (k)
+                run->state[component] = WAITING;
+        return k;
+}
+
+uint32_t ash_graph_run_lost(const AshGraphRun *run, const uint32_t *on, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (run->state[on[i]] == FAILED || run->state[on[i]] == SKIPPED)
+                        return on[i];
+        return UINT32_MAX;
+}
+
+void ash_graph_run_again(AshGraphRun *run, uint32_t component) { push_ready(run, component); }
+
 void ash_graph_run_done(AshGraphRun *run, uint32_t component) {
         run->state[component] = DONE;
         ash_array_push(&run->finished, run->g->parts.of[component]);
         tell_dependents(run);
+        tell_late(run, component);
 }
 
 /* Only what is wanted hands a failure on: what is not wanted stays as it was. */
@@ -145,6 +220,11 @@ void ash_graph_run_failed(AshGraphRun *run, uint32_t component, void (*skipped)(
                         if (!seen[e->to] && does_wait(run, e->to)) {
                                 seen[e->to] = true;
                                 ash_array_push(&todo, e->to);
+                        }
+                ash_array_foreach(&run->late, l)
+                        if (l->to == node && !seen[l->from]) {
+                                seen[l->from] = true;
+                                ash_array_push(&todo, l->from);
                         }
         }
         for (uint32_t i = 0; i < g->n_components; i++)

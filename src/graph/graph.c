@@ -14,8 +14,8 @@ typedef struct Extra {
 
 typedef struct Make {
         AshGraph *g;
-        uint32_t first_id;            /* in the universe: of the first package */
         uint32_t from;                /* node whose requirements are walked */
+        ASH_ARRAY(int) by;            /* those that are nodes, of what meets a requirement; ended by 0 */
         ASH_ARRAY(AshGraphEdge) edges;
         ASH_ARRAY(Conditional) conditionals;
         ASH_ARRAY(Extra) extras;
@@ -26,7 +26,7 @@ static void add_source(Make *m, AshSlice name, const AshDeps *needs) {
         AshPackage p = { .name = name, .version = ASH_S("0"), .release = ASH_S("0"), .arch = ASH_S("src") };
         p.deps[ASH_DEP_REQUIRES] = *needs;
         uint32_t id = ash_universe_add_package(m->g->universe, &p);
-        m->first_id = m->first_id ? m->first_id : id;
+        m->g->first_id = m->g->first_id ? m->g->first_id : id;
 }
 
 /* Components, bases and packages get indices in the order of the nodes. */
@@ -40,11 +40,14 @@ static void fill_universe(Make *m) {
                 add_source(m, g->in->bases[i].stage, &g->in->bases[i].packages);
         for (uint32_t i = 0; i < g->n_packages; i++) {
                 uint32_t id = ash_universe_add_package(g->universe, g->packages[i]);
-                m->first_id = m->first_id ? m->first_id : id - g->n_components - g->n_bases - i;
+                m->g->first_id = m->g->first_id ? m->g->first_id : id - g->n_components - g->n_bases - i;
         }
+        for (uint32_t b = 0; b < g->n_bases; b++) /* behind the nodes: they are none */
+                for (size_t i = 0; i < g->in->bases[b].n_imports; i++)
+                        ash_universe_add_package(g->universe, &g->in->bases[b].imports[i]);
 }
 
-static uint32_t node_of(const Make *m, int id) { return (uint32_t) id - m->first_id; }
+static uint32_t node_of(const Make *m, int id) { return (uint32_t) id - m->g->first_id; }
 
 /* ---- whom a requirement means ---- */
 static AshSlice bare_name(AshSlice dep) {
@@ -72,6 +75,48 @@ static bool is_better(const Make *m, uint32_t a, uint32_t b, AshSlice wanted) {
         return c ? c < 0 : a < b;
 }
 
+/* Which base's import it is; UINT32_MAX: it is a node. */
+static uint32_t import_of(const AshGraph *g, uint32_t node) {
+        if (node < g->n_nodes)
+                return UINT32_MAX;
+        size_t at = node - g->n_nodes;
+        uint32_t b = 0;
+        while (at >= g->in->bases[b].n_imports)
+                at -= g->in->bases[b++].n_imports;
+        return b;
+}
+
+/* Is one of these in every buildroot where the requirement counts, from elsewhere? A base's own: in that base; a package's: in all bases that take what components gave. */
+static bool is_imported(const Make *m, const int *by) {
+        const AshGraph *g = m->g;
+        uint32_t own = m->from >= g->n_components && !ash_graph_is_package(g, m->from) ? m->from - g->n_components : UINT32_MAX, n = 0;
+        for (uint32_t b = 0; b < g->n_bases; b++) {
+                if (own != UINT32_MAX ? b != own : !g->in->bases[b].built)
+                        continue;
+                bool found = false;
+                for (size_t i = 0; by[i] && !found; i++)
+                        found = import_of(g, node_of(m, by[i])) == b;
+                if (!found)
+                        return false;
+                n++;
+        }
+        return n > 0;
+}
+
+static const int *only_nodes(Make *m, const int *by) {
+        size_t n = 0;
+        while (by[n] && node_of(m, by[n]) < m->g->n_nodes)
+                n++;
+        if (!by[n])
+                return by;
+        m->by.n = 0;
+        for (size_t i = 0; by[i]; i++)
+                if (node_of(m, by[i]) < m->g->n_nodes)
+                        ash_array_push(&m->by, by[i]);
+        ash_array_push(&m->by, 0);
+        return m->by.items;
+}
+
 static uint32_t choose(Make *m, const int *by, uint32_t dep) {
         uint32_t best = node_of(m, by[0]);
         if (!by[1])
@@ -88,6 +133,7 @@ static uint32_t choose(Make *m, const int *by, uint32_t dep) {
 
 static uint32_t *nodes_of(Make *m, const int *by) {
         size_t n = 0;
+        by = only_nodes(m, by);
         while (by[n])
                 n++;
         uint32_t *nodes = ash_arena_new_items(m->g->arena, uint32_t, n + 1);
@@ -97,31 +143,50 @@ static uint32_t *nodes_of(Make *m, const int *by) {
         return nodes;
 }
 
-static void keep_conditional(Make *m, const AshNeed *need) {
-        Conditional *c = ash_array_add(&m->conditionals);
-        c->from = m->from;
-        c->dep = need->dep;
-        c->by = choose(m, need->by, need->dep);
-        c->n_conditions = need->n_conditions;
+/* What is in every buildroot anyway decides at once. False: it never counts. */
+static bool keep_conditional(Make *m, const AshNeed *need, uint32_t to) {
+        Conditional c = { .from = m->from, .dep = need->dep, .by = to };
         for (unsigned i = 0; i < need->n_conditions; i++) {
-                c->conditions[i].by = nodes_of(m, need->conditions[i].by);
-                c->conditions[i].unless = need->conditions[i].unless;
+                bool is_there = is_imported(m, need->conditions[i].by);
+                if (is_there && need->conditions[i].unless)
+                        return false;
+                if (is_there)
+                        continue;
+                c.conditions[c.n_conditions].by = nodes_of(m, need->conditions[i].by);
+                c.conditions[c.n_conditions++].unless = need->conditions[i].unless;
         }
+        if (c.n_conditions)
+                ash_array_push(&m->conditionals, c);
+        else
+                ash_array_push(&m->edges, ((AshGraphEdge){ to, need->dep }));
+        return true;
+}
+
+/* Does somebody else have it? */
+static bool is_external(const Make *m, const int *all, const int *by, uint32_t to) {
+        const AshGraph *g = m->g;
+        uint32_t shift = g->n_components + g->n_bases;
+        if (!by[0])
+                return true;
+        if (m->from < g->n_components)
+                return false;
+        if (ash_graph_is_package(g, m->from))
+                return g->owner[to - shift] != g->owner[m->from - shift] && is_imported(m, all);
+        const AshGraphBase *base = &g->in->bases[m->from - g->n_components];
+        return (base->other && !g->staged[g->owner[to - shift]]) || is_imported(m, all);
 }
 
 static void add_need(void *context, const AshNeed *need) {
         Make *m = context;
-        m->g->counts.needs++;
-        if (!need->by[0]) {
-                m->g->counts.external++;
-                return;
-        }
-        if (need->n_conditions) {
-                keep_conditional(m, need);
-                return;
-        }
-        uint32_t to = choose(m, need->by, need->dep);
-        if (to != m->from)
+        AshGraph *g = m->g;
+        const int *by = only_nodes(m, need->by);
+        uint32_t to = by[0] ? choose(m, by, need->dep) : 0;
+        g->counts.needs++;
+        if (is_external(m, need->by, by, to))
+                g->counts.external++;
+        else if (need->n_conditions)
+                g->counts.external += !keep_conditional(m, need, to);
+        else if (to != m->from)
                 ash_array_push(&m->edges, ((AshGraphEdge){ to, need->dep }));
 }
 
@@ -152,7 +217,7 @@ static void make_edges(Make *m) {
                         ash_array_push(&m->edges, ((AshGraphEdge){ g->n_components + g->in->components[node].base, 0 }));
                 else if (ash_graph_is_package(g, node))
                         ash_array_push(&m->edges, ((AshGraphEdge){ g->owner[node - g->n_components - g->n_bases], 0 }));
-                ash_universe_needs(g->universe, m->first_id + node, add_need, m);
+                ash_universe_needs(g->universe, m->g->first_id + node, add_need, m);
                 g->out.begin[node + 1] = (uint32_t) m->edges.n;
         }
         g->out.items = ASH_TAKE(m->edges.items);
@@ -383,6 +448,7 @@ AshGraph *ash_graph_new(const AshGraphInput *in) {
         g->counts.packages = g->n_packages;
         g->counts.edges = g->out.begin[g->n_nodes];
         ash_array_done(&m.edges);
+        ash_array_done(&m.by);
         ash_array_done(&m.conditionals);
         ash_array_done(&m.extras);
         return g;
@@ -441,6 +507,16 @@ static int by_number(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
+static size_t distinct(uint32_t *items, size_t n) {
+        size_t k = 0;
+        if (n)
+                qsort(items, n, sizeof *items, by_number);
+        for (size_t i = 0; i < n; i++)
+                if (i == 0 || items[i] != items[i - 1])
+                        items[k++] = items[i];
+        return k;
+}
+
 size_t ash_graph_direct(const AshGraph *g, uint32_t component, AshArena *arena, uint32_t **ret) {
         uint32_t n = g->out.begin[component + 1] - g->out.begin[component], k = 0, *to = ash_arena_new_items(arena, uint32_t, n + 1);
         *ret = to;
@@ -449,13 +525,29 @@ size_t ash_graph_direct(const AshGraph *g, uint32_t component, AshArena *arena, 
         ash_graph_out(g, component, e)
                 if (ash_graph_is_package(g, e->to))
                         to[k++] = g->owner[e->to - g->n_components - g->n_bases];
-        if (k)
-                qsort(to, k, sizeof *to, by_number);
-        uint32_t distinct = 0;
-        for (uint32_t i = 0; i < k; i++)
-                if (i == 0 || to[i] != to[i - 1])
-                        to[distinct++] = to[i];
-        return distinct;
+        return distinct(to, k);
+}
+
+size_t ash_graph_givers(const AshGraph *g, uint32_t component, const AshSlice *deps, size_t n, AshArena *arena, uint32_t **ret) {
+        uint32_t *to = ash_arena_new_items(arena, uint32_t, n + 1);
+        Make m = { .g = (AshGraph *) g, .from = component };
+        size_t k = 0;
+        for (size_t i = 0; i < n; i++) {
+                AshPkgIds found = {};
+                uint32_t best = UINT32_MAX;
+                ash_universe_what_provides(g->universe, deps[i], &found);
+                ash_array_foreach(&found.ids, id) {
+                        uint32_t node = node_of(&m, (int) *id);
+                        if (node < g->n_nodes && (best == UINT32_MAX || is_better(&m, node, best, bare_name(deps[i]))))
+                                best = node;
+                }
+                uint32_t owner = best == UINT32_MAX ? component : g->owner[best - g->n_components - g->n_bases];
+                if (owner != component)
+                        to[k++] = owner;
+                ash_pkgids_done(&found);
+        }
+        *ret = to;
+        return distinct(to, k);
 }
 
 bool *ash_graph_needed(const AshGraph *g, const uint32_t *components, size_t n) {

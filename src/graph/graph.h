@@ -10,6 +10,9 @@ typedef struct AshGraphBase {
         AshSlice stage;
         AshDeps packages;             /* in every buildroot */
         bool built;                   /* takes packages that components gave; else nothing that is built here comes before its builds */
+        bool other;                   /* its own packages come from elsewhere, all but those of components whose base takes nothing from components: which of them elsewhere has is not known */
+        const AshPackage *imports;    /* what every buildroot has from elsewhere: where one of these meets what the base or a package requires, no component's package is meant. What a component itself asks for is another matter */
+        size_t n_imports;
 } AshGraphBase;
 
 typedef struct AshGraphComponent {
@@ -70,6 +73,9 @@ uint32_t ash_graph_level(const AshGraph *g, uint32_t component);    /* from 1: e
 uint32_t ash_graph_levels(const AshGraph *g);
 uint64_t ash_graph_rest_ms(const AshGraph *g, uint32_t component);  /* from its start to the end of the longest chain of builds that wait for it */
 
+/* The components whose packages are meant by these requirements of one ("name >= version"), sorted, without itself. In the arena. */
+size_t ash_graph_givers(const AshGraph *g, uint32_t component, const AshSlice *deps, size_t n, AshArena *arena, uint32_t **ret);
+
 /* Everything that must be built before any of these, and they themselves: flags, one for each component; to be freed. */
 bool *ash_graph_needed(const AshGraph *g, const uint32_t *components, size_t n);
 
@@ -89,6 +95,12 @@ ASH_DEFINE_CLEANUP(AshGraphRun *, ash_graph_run_free)
 uint32_t ash_graph_run_peek(const AshGraphRun *run);
 void ash_graph_run_start(AshGraphRun *run, uint32_t component);
 void ash_graph_run_done(AshGraphRun *run, uint32_t component);
+/* A started one needs these, too, as its build says: it waits for those of them that are wanted and not built yet, and do not wait for it themselves. Returns how many: 0: for none, it still counts as started. */
+size_t ash_graph_run_wait(AshGraphRun *run, uint32_t component, const uint32_t *on, size_t n);
+/* The first of these that could not be built; UINT32_MAX: none. */
+uint32_t ash_graph_run_lost(const AshGraphRun *run, const uint32_t *on, size_t n);
+/* A started one may be started again. */
+void ash_graph_run_again(AshGraphRun *run, uint32_t component);
 /* Calls back for each wanted component that can now not be built, in their order. */
 void ash_graph_run_failed(AshGraphRun *run, uint32_t component, void (*skipped)(void *context, uint32_t component, uint32_t because), void *context);
 /* How long builds would take with so many at once, and in which order they would start (may be NULL; room for all components). */

@@ -52,6 +52,8 @@ static void read_all(AshStateReader *r, const AshTomlValue *root, AshBuilt *buil
                 AshBuiltComponent c = { .name = ash_state_text(r, t, "name", true), .arch = ash_state_text(r, t, "arch", true), .key = ash_state_digest(r, t, "key", true), .fingerprint = ash_state_digest(r, t, "fingerprint", true),
                                         .base = ash_state_text(r, t, "base", false), .bumps = ash_toml_get(t, "bumps") ? ash_state_number(r, t, "bumps") : 0, .log = ash_state_digest(r, t, "log", false), .provenance = ash_state_digest(r, t, "provenance", false) };
                 read_packages(r, t, &c);
+                if (ash_toml_get(t, "asked"))
+                        c.asked = ash_state_texts(r, t, "asked", &c.n_asked);
                 if (r->result >= 0 && ash_built_find(built, c.name, c.arch))
                         ash_state_wrong(r, t->at, "this component is listed twice");
                 if (r->result >= 0)
@@ -124,6 +126,8 @@ void ash_built_format(const AshBuilt *built, AshStr *out) {
                         ash_state_member(&t, "bumps", ash_state_put(a, ash_toml_integer((int64_t) c->bumps)));
                 ash_state_member_text(&t, "log", c->log);
                 ash_state_member_text(&t, "provenance", c->provenance);
+                if (c->asked)
+                        ash_state_member(&t, "asked", ash_state_put_texts(a, c->asked, c->n_asked));
                 ash_state_member(&t, "packages", packages(a, c));
                 items[i] = ash_state_table(&t, false);
         }

@@ -26,17 +26,20 @@ void ash_built_free(AshBuilt *b) {
 
 /* Where it stands, or would stand. */
 static size_t place_of(const AshBuilt *b, AshSlice component, AshSlice arch, bool *ret_there) {
-        size_t i = 0;
-        int c = -1;
-        for (; i < b->components.n; i++) {
-                c = ash_slice_cmp(b->components.items[i].name, component);
+        size_t from = 0, to = b->components.n;
+        *ret_there = false;
+        while (from < to) {
+                size_t middle = from + (to - from) / 2;
+                int c = ash_slice_cmp(b->components.items[middle].name, component);
                 if (!c)
-                        c = ash_slice_cmp(b->components.items[i].arch, arch);
-                if (c >= 0)
-                        break;
+                        c = ash_slice_cmp(b->components.items[middle].arch, arch);
+                *ret_there |= c == 0;
+                if (c < 0)
+                        from = middle + 1;
+                else
+                        to = middle;
         }
-        *ret_there = i < b->components.n && c == 0;
-        return i;
+        return from;
 }
 
 const AshBuiltComponent *ash_built_find(const AshBuilt *b, AshSlice component, AshSlice arch) {
@@ -71,6 +74,11 @@ void ash_built_set(AshBuilt *b, const AshBuiltComponent *component) {
                 copy.packages[i].needs = copy_needs(a, &component->packages[i]);
         }
         qsort(copy.packages, copy.n_packages, sizeof *copy.packages, by_nevra);
+        if (component->asked) {
+                copy.asked = ash_arena_new_items(a, AshSlice, component->n_asked + 1);
+                for (; copy.n_asked < component->n_asked; copy.n_asked++)
+                        copy.asked[copy.n_asked] = ash_arena_slice(a, component->asked[copy.n_asked]);
+        }
         size_t i = place_of(b, component->name, component->arch, &there);
         if (!there) {
                 ash_array_add(&b->components);

@@ -32,6 +32,8 @@ typedef struct AshBuiltComponent {
         AshSlice log, provenance;    /* hex SHA-256 of blobs in the store; provenance: JSON */
         AshBuiltPackage *packages;   /* sorted by NEVRA */
         size_t n_packages;
+        AshSlice *asked;             /* what its build asked for beyond what its spec says (%generate_buildrequires), sorted; NULL: it does not ask, or was built before that was recorded */
+        size_t n_asked;
 } AshBuiltComponent;
 
 typedef struct AshBuilt {

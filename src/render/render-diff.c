@@ -26,8 +26,7 @@ static void states_done(States *s) {
         ash_array_done(&s->trees);
 }
 
-static int add_state(States *states, AshConfig *config, const AshComponentDiff *d, const AshComponentConfig *with, AshDiags *diags) {
-        const AshRendered *r = d->rendered;
+static int render_with(AshConfig *config, const AshRendered *r, const AshComponentConfig *with, AshSourceTree **ret, AshDiags *diags) {
         _cleanup_(ash_source_tree_free_p) AshSourceTree *tree = NULL;
         AshOverlayOptions o = ash_render_overlay_options(config, r->component, r->spec, r->arena);
         o.no_header = true;
@@ -35,7 +34,34 @@ static int add_state(States *states, AshConfig *config, const AshComponentDiff *
         if (e >= 0)
                 e = ash_overlay_render(tree, with, &o, NULL, diags);
         if (e >= 0)
-                ash_array_push(&states->trees, ASH_TAKE(tree));
+                *ret = ASH_TAKE(tree);
+        return e;
+}
+
+static int add_state(States *states, AshConfig *config, const AshComponentDiff *d, const AshComponentConfig *with, AshDiags *diags) {
+        AshSourceTree *tree = NULL;
+        int e = render_with(config, d->rendered, with, &tree, diags);
+        if (e >= 0)
+                ash_array_push(&states->trees, tree);
+        return e;
+}
+
+size_t ash_render_overlays(const AshRendered *r, const AshOverlay **ret) {
+        const AshComponentConfig *c = ash_render_without_archives(r->component->merged, r->arena);
+        *ret = c->overlays.items;
+        return c->overlays.n;
+}
+
+int ash_render_spec_with(AshConfig *config, const AshRendered *r, size_t n, AshStr *out) {
+        _cleanup_(ash_source_tree_free_p) AshSourceTree *tree = NULL;
+        AshComponentConfig part = *ash_render_without_archives(r->component->merged, r->arena);
+        AshSlice text;
+        part.overlays.n = ASH_MIN(part.overlays.n, n);
+        int e = render_with(config, r, &part, &tree, NULL);
+        if (e >= 0)
+                e = ash_source_tree_read(tree, r->spec, &text, NULL);
+        if (e >= 0)
+                ash_str_append(out, text);
         return e;
 }
 

@@ -102,4 +102,7 @@ typedef struct AshComponentDiff {
 void ash_component_diff_free(AshComponentDiff *d);
 ASH_DEFINE_CLEANUP(AshComponentDiff *, ash_component_diff_free)
 int ash_render_diff(AshConfig *config, AshSlice name, const AshRenderOptions *options, AshComponentDiff **ret, AshDiags *diags);
+/* Its overlays without those inside of archives: how many; and the spec's text with the first n of them, without header and raised release. */
+size_t ash_render_overlays(const AshRendered *r, const AshOverlay **ret);
+int ash_render_spec_with(AshConfig *config, const AshRendered *r, size_t n, AshStr *out);
 static inline bool ash_diff_step_in(const AshFileDiff *f, size_t change, size_t step) { return f->steps[change][step / 64] >> (step % 64) & 1; }

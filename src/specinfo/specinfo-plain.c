@@ -16,6 +16,7 @@ typedef struct Plain {
         ASH_ARRAY(Part) parts;
         ASH_ARRAY(uint8_t) taken;    /* of each open %if: TAKE, LEAVE, or LEFT: an earlier branch was taken */
         bool noarch;                 /* all of it */
+        bool dynamic;                /* has %generate_buildrequires */
         unsigned expansions;         /* made so far */
         AshStr *out;
 } Plain;
@@ -300,6 +301,8 @@ static void see_line(Plain *p, size_t i) {
         }
         if (is_left_out(p))
                 return;
+        if (ash_slice_starts(line, ASH_S(ASH_SPECINFO_DYNAMIC)))
+                p->dynamic = true;
         if (info->kind == ASH_LINE_TAG)
                 see_tag(p, section, line);
         else if (section->type == ASH_SECTION_FILES) {
@@ -341,7 +344,8 @@ static void write_parts(Plain *p) {
 int ash_specinfo_plain(const AshSpecInfoInput *in, AshStr *out, AshDiags *diags) {
         const AshSpecFileOf *file = ash_specinfo_spec(in);
         _cleanup_(ash_spec_free_p) AshSpecDoc *doc = NULL;
-        int r = file ? ash_spec_parse(in->spec, file->data, &doc, diags) : ash_fail_file(diags, -ENOENT, in->spec, "there is no such file among the rendered ones");
+        const char *label = in->label ? in->label : in->spec;
+        int r = file ? ash_spec_parse(label, file->data, &doc, diags) : ash_fail_file(diags, -ENOENT, label, "there is no such file among the rendered ones");
         if (r < 0)
                 return r;
         _specview_ AshSpecView view = {};
@@ -352,8 +356,10 @@ int ash_specinfo_plain(const AshSpecInfoInput *in, AshStr *out, AshDiags *diags)
         for (size_t i = 0; i < view.lines.n; i++)
                 see_line(&p, i);
         if (!ash_map_get(&p.macros, ASH_S("name")))
-                r = ash_fail_file(diags, -ASH_ERR_SYNTAX, in->spec, "it has no Name");
+                r = ash_fail_file(diags, -ASH_ERR_SYNTAX, label, "it has no Name");
         write_parts(&p);
+        if (p.dynamic)
+                ash_str_append_str(out, "D -\n");
         ash_map_done(&p.macros);
         ash_array_done(&p.parts);
         ash_array_done(&p.taken);

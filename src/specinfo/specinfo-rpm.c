@@ -109,17 +109,18 @@ static AshSpan span_of_line(AshSource *source, uint32_t line) {
 
 static int refuse(const AshSpecInfoInput *in, AshSlice err, AshDiags *diags) {
         AshSlice line, text = ASH_NOSLICE;
+        const char *label = in->label ? in->label : in->spec;
         for (AshSlice rest = err; !text.ptr && ash_slice_next_line(&rest, &line);)
                 if (ash_slice_starts(line, ASH_S("error: ")))
                         text = ash_slice_from(line, 7);
         if (!text.ptr)
-                return ash_fail_file(diags, -ASH_ERR_SYNTAX, in->spec, "rpmspec fails: %.*s", ASH_F(ash_slice_trim(ash_slice_sub(err, 0, 400))));
+                return ash_fail_file(diags, -ASH_ERR_SYNTAX, label, "rpmspec fails with the spec of '%.*s': %.*s", ASH_F(in->component), ASH_F(ash_slice_trim(ash_slice_sub(err, 0, 400))));
         const AshSpecFileOf *file = ash_specinfo_spec(in);
         uint32_t n = file ? line_of(text, in->spec, &text) : 0;
         if (!n)
-                return ash_fail_file(diags, -ASH_ERR_SYNTAX, in->spec, "%.*s", ASH_F(text));
-        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(in->spec, file->data);
-        return ash_fail(diags, -ASH_ERR_SYNTAX, span_of_line(source, n), "%.*s", ASH_F(text));
+                return ash_fail_file(diags, -ASH_ERR_SYNTAX, label, "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(in->component), ASH_F(text));
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(label, file->data);
+        return ash_fail(diags, -ASH_ERR_SYNTAX, span_of_line(source, n), "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(in->component), ASH_F(text));
 }
 
 static bool is_debug(AshSlice line) {
@@ -166,13 +167,26 @@ static void files_done(Files *f) {
         ash_arena_free(f->arena);
 }
 
-static void take_output(AshSlice text, AshStr *out, AshDiags *diags) {
+/* A section of its own. Old rpms leave its head out of what they expanded, so that the spec as it was written has to do, too; who only seems to ask is asked in vain. */
+static bool asks_dynamically(AshSlice text) {
+        AshSlice line;
+        while (ash_slice_next_line(&text, &line))
+                if (ash_slice_starts(ash_slice_trim_left(line), ASH_S(ASH_SPECINFO_DYNAMIC)))
+                        return true;
+        return false;
+}
+
+static void take_output(const AshSpecInfoInput *in, AshSlice text, AshStr *out, AshDiags *diags) {
         Files f __attribute__((__cleanup__(files_done))) = { .arena = ash_arena_new() };
         ptrdiff_t end = ash_slice_find(text, ASH_S("\nF\n"));
         AshSlice rest = end < 0 ? text : ash_slice_sub(text, 0, (size_t) end + 1), line, package;
         bool left_out = false;
-        if (end >= 0)
-                collect_files(&f, ash_slice_from(text, (size_t) end + 3), diags);
+        AshSlice expanded = end < 0 ? ASH_S("") : ash_slice_from(text, (size_t) end + 3);
+        const AshSpecFileOf *own = ash_specinfo_spec(in);
+        if (expanded.len)
+                collect_files(&f, expanded, diags);
+        if (asks_dynamically(expanded) || (own && asks_dynamically(own->data)))
+                ash_str_append_str(out, "D -\n");
         while (ash_slice_next_line(&rest, &line)) {
                 const AshStr *files = NULL;
                 if (ash_slice_starts(line, ASH_S("P "))) {
@@ -216,6 +230,6 @@ int ash_specinfo_rpmspec(AshSpecInfoRoot *root, const AshSpecInfoInput *in, AshS
                 return ash_fail_file(diags, -ETIMEDOUT, in->spec, "parsing it takes more than %d seconds: it runs a program that does not end", WALL_MS / 1000);
         if (result.process.status != 0)
                 return refuse(in, ash_str_slice(&result.process.err), diags);
-        take_output(ash_str_slice(&result.process.out), out, diags);
+        take_output(in, ash_str_slice(&result.process.out), out, diags);
         return 0;
 }

@@ -89,7 +89,9 @@ void ash_specinfo_read(AshSlice text, AshArena *arena, AshSpecInfo *ret) {
         *ret = (AshSpecInfo){ .needs.items = ash_arena_new_items(arena, AshDep, n.needs), .packages = ash_arena_new_items(arena, AshPackage, n.packages) };
         AshPackage *p = NULL;
         for (AshSlice rest = text; next_item(&rest, &kind, &value);)
-                if (kind == 'B')
+                if (kind == 'D')
+                        ret->dynamic = true;
+                else if (kind == 'B')
                         add_dep(&ret->needs, value);
                 else if (kind == 'P')
                         begin_package(rest, value, arena, p = &ret->packages[ret->n_packages++]);

@@ -3,13 +3,13 @@
  * Two readers give the same text, which is what caches hold:
  *  - rpmspec within a buildroot: what rpm itself says. Parsing a spec runs programs, so it happens in the sandbox, without network, one spec in each run.
  *  - the plain one: no program runs; macros are expanded as far as they are simple. Not exact, for where there is no buildroot.
- * The text, one item a line: "B DEP" needed to build; "P NAME EPOCH VERSION RELEASE ARCH" a package, and of it "p DEP" provides, "r DEP" requires, "f PATH" a file. */
+ * The text, one item a line: "D -" it asks for more while it is built (%generate_buildrequires); "B DEP" needed to build; "P NAME EPOCH VERSION RELEASE ARCH" a package, and of it "p DEP" provides, "r DEP" requires, "f PATH" a file. */
 #pragma once
 #include "io.h"
 #include "model-package.h"
 #include "sandbox.h"
 
-#define ASH_SPECINFO_ENGINE 1   /* counts up when the same spec gives another text: part of every key */
+#define ASH_SPECINFO_ENGINE 2   /* counts up when the same spec gives another text: part of every key */
 
 typedef struct AshSpecFileOf {
         const char *name;
@@ -20,6 +20,8 @@ typedef struct AshSpecInfoInput {
         const AshSpecFileOf *files;  /* as they lie beside each other in a build's SOURCES */
         size_t n_files;
         const char *spec;            /* name of the spec among them */
+        const char *label;           /* what messages call it; NULL: its name */
+        AshSlice component;          /* for messages */
         AshSlice arch;
         const char *const *options;  /* of rpmspec; NULL-terminated, or NULL */
 } AshSpecInfoInput;
@@ -39,6 +41,7 @@ int ash_specinfo_rpmspec(AshSpecInfoRoot *root, const AshSpecInfoInput *in, AshS
 
 typedef struct AshSpecInfo {
         AshDeps needs;
+        bool dynamic;                /* it needs more, which only its build says */
         AshPackage *packages;
         size_t n_packages;
 } AshSpecInfo;

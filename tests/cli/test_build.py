@@ -89,6 +89,53 @@ class Build(Case):
         self.assertFalse(second["cached"])
         self.assertNotEqual(second["key"], first["key"])
 
+    def test_known_at_once(self):
+        """Nothing has changed: nothing is opened or solved. Whatever the result follows from has changed: it is."""
+        p = self.project(more="[build.stages.plain]\npackages = ['toolbox']\nupstreams = ['up']\n")
+        p.component("macros", 'build.stage = "plain"', tags="BuildArch: noarch")
+        p.component("one", tags="BuildArch: noarch\nBuildRequires: extra-devel")
+        p.lock()
+        p.build("macros")
+        config, own = p.path / "ashlar.toml", {**p.env, "ASHLAR_STORE": str(p.path / "store")}
+        shutil.copytree(KIT.store, p.path / "store", ignore=shutil.ignore_patterns("buildroots"))
+        keys = [p.built("one", env=own)[0]["key"]]
+
+        def opened():
+            """The files of the store that a run opens: what was solved before, states of upstreams."""
+            trace = p.path / "trace"
+            got = json.loads(p.ashlar("--json", "component", "build", "one", env=own, prefix=["strace", "-f", "-o", trace, "-e", "trace=openat"]).stdout)[0]
+            return got, set(re.findall(r"cache/([a-z-]+)/", trace.read_text()))
+        if shutil.which("strace"):
+            got, kinds = opened()
+            self.assertEqual((got["cached"], got["key"], got["buildroot-packages"]), (True, keys[0], 2))
+            self.assertEqual(kinds & {"buildroot-set", "universe", "build-requires", "component-build"}, set())
+        built = (p.path / "ashlar.built").read_text()
+        for change, back in ((lambda: config.write_text(config.read_text().replace('packages = ["toolbox"]', 'packages = ["toolbox", "further-devel"]')), True),  # the base
+                             (lambda: config.write_text(config.read_text().replace('packages = ["toolbox"]', 'packages = ["toolbox", "macros"]')), False),         # what is built here is in it ...
+                             (lambda: (p.component("macros", 'build.stage = "plain"', tags="BuildArch: noarch", build="echo x", install="echo other > %{buildroot}/usr/share/macros"),
+                                       config.write_text(config.read_text().replace('packages = ["toolbox"]', 'packages = ["toolbox", "macros"]')), p.build("macros", env=own)), False),  # ... and changes
+                             (lambda: config.write_text(config.read_text().replace('description = "t"\nrelease-ver', 'identity = { id = "other", name = "Other" }\ndescription = "t"\nrelease-ver')), False)):
+            before = config.read_text()
+            change()
+            got = p.built("one", env=own)[0]
+            self.assertFalse(got["cached"], config.read_text())
+            self.assertNotIn(got["key"], keys)
+            keys.append(got["key"])
+            self.assertTrue(p.built("one", env=own)[0]["cached"])
+            if back:
+                config.write_text(before)
+                (p.path / "ashlar.built").write_text(built)
+                self.assertEqual([p.built("one", env=own)[0][k] for k in ("cached", "key")], [True, keys[0]])
+        self.assertFalse(p.built("one", "--define", "x y", env=own)[0]["cached"])
+        self.assertTrue(p.built("one", "--define", "x y", env=own)[0]["cached"])
+        self.assertEqual(p.built("one", env=own)[0]["key"], keys[-1])
+        # A package that the store has lost is made again.
+        lost = p.built("one", env=own)[0]
+        digest = lost["packages"][0]["sha256"]
+        (p.path / "store/blobs/sha256" / digest[:2] / digest).unlink()
+        again = p.built("one", env=own)[0]
+        self.assertEqual((again["cached"], again["packages"]), (False, lost["packages"]))
+
     def test_options(self):
         bcond = "%bcond_with loud\n%bcond_without quiet\n"
         spec = bcond + buildkit.SPEC.format(name="one", tags="BuildArch: noarch", prep="true", build="echo 'loud=%{with loud} quiet=%{with quiet} word=%{?word}'", install="echo x > %{buildroot}/usr/share/one", check="echo checked; false", files="/usr/share/one")
@@ -156,6 +203,51 @@ class Build(Case):
         self.assertEqual(json.loads(p.blob(p.built("one")[0]["provenance"]).read_text())["buildroot"]["stage"], "other")
         p.component("one", 'build.stage = "ohter"')
         self.assertIn("unknown build stage 'ohter'", p.build("one", status=3).stderr)
+
+    def test_base_is_imported(self):
+        """What every buildroot has comes from the other upstreams, though it is built here, too: nobody else's key changes. Who requires it has what was built; base-upstreams says otherwise; what only
+        was built here is in the base all the same."""
+        p = self.project()
+        base = p.path / "ashlar.toml"
+
+        def packages(name):
+            return {b["nevra"].rsplit("-", 2)[0]: b["upstream"] for b in json.loads(p.blob(p.built(name)[0]["provenance"]).read_text())["buildroot"]["packages"]}
+
+        def configure(extra=""):
+            text = base.read_text()
+            base.write_text(text.replace('packages = ["toolbox"]', f'packages = ["toolbox", "further-devel", "macros"]{extra}'))
+        p.component("macros", 'build.stage = "plain"', tags="BuildArch: noarch")
+        p.more = "[build.stages.plain]\npackages = ['toolbox']\nupstreams = ['up']\n"
+        p.component("further-devel", tags="BuildArch: noarch\nProvides: pkgconfig(further) = 3\nRequires: extra-devel", install="mkdir -p %{buildroot}/usr/share; echo here > %{buildroot}/usr/share/further-devel")
+        p.component("one", tags="BuildArch: noarch")
+        p.component("two", tags="BuildArch: noarch\nBuildRequires: pkgconfig(further)")
+        p.component("three", tags="BuildArch: noarch\nBuildRequires: pkgconfig(further) >= 3")
+        p.component("extra-devel", 'build.stage = "plain"', tags="BuildArch: noarch")
+        p.lock()
+        p.build("macros")
+        configure()
+        one, two = p.built("one")[0], p.built("two")[0]
+        self.assertEqual(packages("one"), {"toolbox": "up", "further-devel": "up", "macros": "built"})
+        self.assertIn("pkgconfig(further) >= 3", p.build("three", status=4).stderr)
+        p.build("further-devel")
+        p.build("extra-devel")
+        again = p.built("one")[0]
+        self.assertEqual((again["cached"], again["key"]), (True, one["key"]))
+        self.assertEqual(packages("two"), {"toolbox": "up", "further-devel": "built", "macros": "built", "extra-devel": "built"})
+        self.assertNotEqual(p.built("two")[0]["key"], two["key"])
+        self.assertEqual(packages("three"), packages("two"))
+        plan = {c["name"]: c["needs"] for c in json.loads(p.ashlar("--json", "build", "plan", "--all").stdout)["components"]}
+        self.assertEqual(plan, {"macros": [], "extra-devel": [], "further-devel": [], "one": [], "two": ["further-devel"], "three": ["further-devel"]})
+        impact = json.loads(p.ashlar("--json", "build", "impact", "further-devel").stdout)
+        self.assertEqual(impact["waves"], [["three", "two"]])
+        self.assertEqual(json.loads(p.ashlar("--json", "build", "impact", "macros").stdout)["waves"], [["further-devel", "one", "three", "two"]])
+        p.write()
+        configure('\nbase-upstreams = ["built", "up"]')
+        self.assertEqual(packages("one"), {"toolbox": "up", "further-devel": "built", "macros": "built", "extra-devel": "built"})
+        p.write()
+        configure('\nbase-upstreams = ["built", "up", "other"]')
+        base.write_text(base.read_text() + '[upstreams.other]\ntype = "rpm-md"\nbase-uri = "file:///nonexistent"\ndisable-gpg-check = true\n')
+        self.assertRegex(p.build("one", status=3).stderr, r"ashlar.toml:\d+:\d+: error: 'other' is not among the upstreams of the stage 'default'")
 
     def test_built_for_the_next(self):
         """What was built is there for what is built next."""
@@ -371,9 +463,66 @@ class Store(Case):
         rows = {r["what"]: r for r in json.loads(p.ashlar("--json", "store", "du", env=own).stdout)}
         self.assertEqual(rows["buildroots"]["objects"], 1)
         p.ashlar("store", "gc", "--days", "0", env=own)
-        self.assertEqual([f.name for f in (p.path / "store/buildroots").iterdir() if not f.name.endswith(".lock")], [])
+        self.assertEqual(list((p.path / "store/buildroots").iterdir()), [])
         for package in json.loads(p.ashlar("--json", "component", "build", "one", env=own).stdout)[0]["packages"]:
             self.assertTrue((p.path / "store/blobs/sha256" / package["sha256"][:2] / package["sha256"]).exists())  # ashlar.built keeps them
+
+
+    def roots(self, store):
+        """Keys and sizes of the buildroots, those that were used last at the end."""
+        states = sorted((store / "buildroots").glob("*.state"), key=lambda f: f.stat().st_mtime)
+        return [(f.stem, int(f.read_text().split()[2])) for f in states]
+
+    def test_size(self):
+        """Buildroots take so much room and no more: those that were not used for long go, none that a build uses."""
+        p = self.project(more='[build.stages.other]\npackages = ["toolbox", "extra-devel"]\n[build.stages.third]\npackages = ["toolbox", "further-devel"]\n')
+        p.component("one", build="sleep 4")
+        p.component("two", 'build.stage = "other"')
+        p.component("three", 'build.stage = "third"')
+        p.lock()
+        store = p.path / "store"
+        own = {**p.env, "ASHLAR_STORE": str(store)}
+        p.build("two", env=own)
+        (two, size), = self.roots(store)
+        du = sum(f.lstat().st_blocks * 512 / f.lstat().st_nlink for f in (store / "buildroots" / two).rglob("*") if f.is_file() and not f.is_symlink())
+        self.assertAlmostEqual(size, du, delta=size / 20)
+        # There is room for two.
+        p.more = f'roots = "{int(size * 2.5)}"\n' + p.more
+        p.write()
+        running = subprocess.Popen([ASHLAR, "-C", p.path, "component", "build", "one"], env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        while len(self.roots(store)) < 2:
+            time.sleep(0.05)
+        one = self.roots(store)[-1][0]
+        os.utime(store / "buildroots" / f"{one}.state", (1, 1))  # not used for the longest time, but in use
+        p.build("three", env=own)
+        left = [key for key, _ in self.roots(store)]
+        self.assertEqual((len(left), one in left, two in left), (2, True, False))
+        out = running.communicate(timeout=60)[0]
+        self.assertEqual(running.returncode, 0, out)
+        p.ashlar("store", "gc", "--buildroots", str(int(size * 1.5)), env=own)
+        self.assertEqual([key for key, _ in self.roots(store)], [key for key in left if key != one])
+        self.assertIn("--buildroots takes a size", p.ashlar("store", "gc", "--buildroots", "much", env=own, status=2).stderr)
+
+    def test_damage(self):
+        p = self.one()
+        store = p.path / "store"
+        own = {**p.env, "ASHLAR_STORE": str(store)}
+        p.build("one", env=own)
+        (key, _), = self.roots(store)
+        said = p.ashlar("--json", "store", "verify", env=own)
+        self.assertEqual(json.loads(said.stdout)["damaged"], 0, said.stderr)
+        file = store / "buildroots" / key / "usr/share/toolbox/base"
+        mode, when = file.stat().st_mode, file.stat().st_mtime
+        file.chmod(0o644)
+        file.write_text("bake\n")
+        file.chmod(mode & 0o7777)
+        os.utime(file, (when, when))
+        said = p.ashlar("--json", "store", "verify", env=own)
+        self.assertEqual(json.loads(said.stdout)["damaged"], 1)
+        self.assertIn(f"buildroots/{key} was damaged and has been dropped", said.stderr)
+        self.assertEqual(self.roots(store), [])
+        p.component("one", build="test $(cat /usr/share/toolbox/base) = base")
+        p.build("one", env=own)
 
 
 class Ordinary(Case):

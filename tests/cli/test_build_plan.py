@@ -153,6 +153,21 @@ class Plan(Case):
         self.assertEqual([(c["components"], c["broken"], c.get("broken-by")) for c in plan["cycles"]], [(["x", "y"], True, ["x"])])
         self.assertEqual([c["name"] for c in plan["components"]], ["base-tools", "x", "y"])
 
+    def test_base_from_elsewhere(self):
+        """The base of a stage comes from other upstreams than what is built here, unless that is declared: then gzip and what needs it to be built are a cycle, and it is said how to break it."""
+        build = STAGES.replace('upstreams = ["built"]\n', 'upstreams = ["built", "elsewhere"]\n%s').replace('packages = ["base-tools"]', 'packages = ["gzip", "macros"]')
+        specs = {"gzip": "BuildRequires: lib", "lib": "", "app": "BuildRequires: gzip", "macros": ""}
+        self.project(specs, build % "", staged=["macros"])
+        plan = self.plan("plan", "--all")
+        self.assertEqual((plan["cycles"], self.needs(plan)), ([], {"app": ["gzip"], "gzip": ["lib"], "lib": [], "macros": []}))
+        self.assertEqual({c["name"]: c["level"] for c in plan["components"]}, {"macros": 1, "lib": 2, "gzip": 3, "app": 4})  # only what an earlier stage gives is before all others
+        self.assertEqual(self.plan("impact", "gzip")["waves"], [["app"]])
+        self.project(specs, build % 'base-upstreams = ["built"]\n', staged=["macros"])
+        self.assertEqual([(c["components"], c["broken"]) for c in self.plan("plan", "--all")["cycles"]], [(["gzip", "lib"], False)])
+        self.assertIn('  as in: [components.gzip] build.stage = "early"\n', self.run_ashlar("build", "plan", "--all").stdout)
+        self.project(specs, (build % 'base-upstreams = ["built"]\n').replace('[build.stages.early]\npackages = []\nupstreams = ["elsewhere"]\n', ""))
+        self.assertIn('  as in: [build.stages.bootstrap] upstreams = ["elsewhere"] [components.', self.run_ashlar("build", "plan", "--all", status=None).stdout)
+
     def test_corpus(self):
         """The twelve specs are read by the plain reader, all of them."""
         names = sorted(p.name for p in (SHARED / "corpus/specs").iterdir() if p.is_dir())

@@ -105,6 +105,95 @@ class Builds(unittest.TestCase):
         host = KIT.kit.run("rpmspec", "-q", "--srpm", "--qf", "[%{REQUIRENEVRS}\n]", p.path / "specs/app/app.spec").stdout.split("\n")
         self.assertEqual(sorted(filter(None, host)), ["from-lua", "from-macro", "pkgconfig(lib) >= 3"])
 
+    def test_overlay_that_breaks_a_spec(self):
+        """The plan says whose fault it is, as the build does: the overlay of the line, or the one without which rpm parses the spec."""
+        p = self.project()
+        p.component("line", 'overlays = [\n{ type = "spec-add-tag", tag = "Colour", value = "blue", description = "adds what is no tag" }]')
+        p.component("far", 'overlays = [\n{ type = "spec-set-tag", tag = "URL", value = "https://example.org", description = "harmless" },\n'
+                    '{ type = "spec-search-replace", regex = "^%endif$", replacement = "", description = "takes the end of a condition" },\n{ type = "spec-set-tag", tag = "Summary", value = "x", description = "harmless, too" }]',
+                    tags=NOARCH + "URL: https://example.com\n%if 1\n%global x 1\n%endif")
+        p.component("own", 'overlays = [{ type = "spec-set-tag", tag = "Summary", value = "x" }]', tags=NOARCH + "Strange: tag")
+        p.component("good")
+        p.lock()
+        config = (p.path / "ashlar.toml").read_text().splitlines()
+        line, far = (1 + next(i for i, text in enumerate(config) if word in text) for word in ("no tag", "the end of"))
+        plan = p.ashlar("build", "plan", "--all", status=1)
+        for said in (plan.stderr, p.build("line", status=1).stderr + p.build("far", status=1).stderr + p.build("own", status=1).stderr):
+            self.assertRegex(said, rf"line\.spec:\d+:1: error: rpm cannot parse the spec of 'line': .*Colour[^$]*ashlar\.toml:{line}:\d+: .*this overlay changed the line: spec-add-tag: adds what is no tag")
+            self.assertRegex(said, rf"far\.spec.*: error: rpm cannot parse the spec of 'far': [^$]*ashlar\.toml:{far}:\d+: .*this overlay did it, without it rpm parses the spec: spec-search-replace: takes the end of a condition")
+            self.assertRegex(said, r"own\.spec:\d+:1: error: rpm cannot parse the spec of 'own': [^$]*rpm cannot parse it without its overlays either")
+            self.assertNotIn("harmless", said)
+        self.assertIn("3 components are left out, as the specs cannot be read: far line own", plan.stdout)
+        found = json.loads(p.ashlar("--json", "build", "plan", "--all", status=1).stdout)
+        self.assertEqual((sorted(found["left-out"]), {c["name"]: c["state"] for c in found["components"]}["good"]), (["far", "line", "own"], "new"))
+
+    def test_upstream_out_of_reach(self):
+        """Said once, and who is left out; the rest is planned."""
+        p = self.project()
+        p.component("here", tags=NOARCH + "BuildRequires: extra-devel")
+        p.component("user", tags=NOARCH + "BuildRequires: here")
+        p.lock()
+        text = (p.path / "ashlar.toml").read_text() + '[distros.far]\ndefault-version = "1"\ndist-git-base-uri = "http://127.0.0.1:1/$pkg.git"\n[distros.far.versions.1]\nrelease-ver = "1"\ndist-git-branch = "main"\n'
+        text += "".join(f'[components.gone{i:02}]\nspec = {{ type = "upstream", upstream-distro = {{ name = "far", version = "1" }} }}\n' for i in range(30))
+        (p.path / "ashlar.toml").write_text(text)
+        plan = p.ashlar("build", "plan", "--all", status=1)
+        self.assertEqual(plan.stderr.count("error:"), 1, plan.stderr)
+        self.assertIn("29 other components of 'far' are left out, too: gone01, gone02", plan.stderr)
+        self.assertIn("30 components are left out", plan.stdout)
+        found = json.loads(p.ashlar("--json", "build", "plan", "--all", status=1).stdout)
+        self.assertEqual({c["name"]: c["needs"] for c in found["components"] if c["state"] != "unknown"}, {"here": [], "user": ["here"]})
+        self.assertEqual(len(found["left-out"]), 30)
+
+    def dynamic(self, *needs, **parts):
+        asks = "".join(f"\necho '{n}'" for n in needs)
+        return dict(prep=f"true\n%generate_buildrequires{asks}", **parts)
+
+    def test_dynamic_requires(self):
+        """A component asks, while it is built, for what another of the same run gives: it is built after that, although an older one could be had, and the next plan knows."""
+        p = self.project()
+        p.component("a-asks", **self.dynamic("extra-devel", build="grep newer /usr/share/extra-devel"))
+        p.component("extra-devel", build="sleep 2", install="echo newer > %{buildroot}/usr/share/extra-devel")  # imported, too
+        p.component("b-asks", **self.dynamic("pkgconfig(late)", build="cat /usr/share/z-late"))                   # which nobody has yet, and no spec names
+        p.component("z-late", build="sleep 1", tags=NOARCH + "Provides: %{lua: print('pkg' .. 'config(' .. 'late)')}")
+        p.component("last", tags=NOARCH + "BuildRequires: b-asks")
+        p.component("quiet", **self.dynamic())
+        p.component("never", **self.dynamic("nobody-has-this"))
+        p.lock()
+        plan = json.loads(p.ashlar("--json", "build", "plan", "--all").stdout)
+        self.assertEqual((sorted(plan["dynamic-unknown"]), plan["counts"]["dynamic-unknown"]), (["a-asks", "b-asks", "never", "quiet"], 4))
+        self.assertIn("4 components ask for more while they are built, which is not known yet:", p.ashlar("build", "plan", "--all").stdout)
+        self.assertEqual({c["name"]: c.get("dynamic-known") for c in plan["components"]}["last"], None)
+        done = p.built("--all", "-j", "2", status=4)
+        self.assertEqual(self.states(done), {"a-asks": "built", "extra-devel": "built", "b-asks": "built", "z-late": "built", "last": "built", "quiet": "built", "never": "failed"})
+        order = [c["component"] for c in done["components"]]
+        for first, then in (("extra-devel", "a-asks"), ("z-late", "b-asks"), ("b-asks", "last")):
+            self.assertLess(order.index(first), order.index(then))
+        self.assertIn("nobody-has-this", {c["component"]: c.get("reason") for c in done["components"]}["never"])
+        self.assertIn('asked = ["extra-devel"]', (p.path / "ashlar.built").read_text())
+        self.assertIn("asked = []", (p.path / "ashlar.built").read_text())
+        plan = json.loads(p.ashlar("--json", "build", "plan", "--all").stdout)
+        self.assertEqual(plan["dynamic-unknown"], ["never"])
+        self.assertEqual({c["name"]: c["needs"] for c in plan["components"] if c["needs"]}, {"a-asks": ["extra-devel"], "b-asks": ["z-late"], "last": ["b-asks"]})
+        self.assertEqual(set(self.states(p.built("a-asks", "extra-devel", "b-asks", "z-late", "last", "quiet")).values()), {"cached"})
+        asked = json.loads(p.ashlar("--json", "component", "build", "a-asks", "--requires").stdout)
+        self.assertEqual([(a["requires"], a["asked"], a["met"]) for a in asked], [(["extra-devel"], ["extra-devel"], True)])
+        self.assertEqual(p.build("never", "--requires", status=4).stdout, "nobody-has-this\n")
+        # Who asked fails with the one that it asked for.
+        p.component("z-late", build="false", tags=NOARCH)
+        p.component("b-asks", **self.dynamic("z-late", build="echo again"))
+        (p.path / "ashlar.built").unlink()
+        done = p.built("b-asks", "z-late", "last", status=1)
+        self.assertEqual((self.states(done), {c["component"]: c.get("needs") for c in done["components"]}["b-asks"]), ({"z-late": "failed", "b-asks": "skipped", "last": "skipped"}, "z-late"))
+
+    def test_asked_in_a_circle(self):
+        """Two that ask for each other: what there is has to do."""
+        p = self.project()
+        p.component("one", **self.dynamic("two or extra-devel"))
+        p.component("one", **self.dynamic("(two or extra-devel)"))
+        p.component("two", **self.dynamic("(one or extra-devel)"))
+        p.lock()
+        self.assertEqual(self.states(p.built("--all", "-j", "2")), {"one": "built", "two": "built"})
+
     def test_imported_counterparts(self):
         """What rpm's generators will find in a package is not known before it is built; the imported one of the same name tells."""
         p = self.project()

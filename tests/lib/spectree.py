@@ -115,7 +115,7 @@ def write(components, directory, seed=1, stages=True):
     rng, directory = random.Random(seed), Path(directory)
     core = " ".join(f'"{n}",' for n in CORE)
     lines = ["[project]", 'description = "made up"', 'output-dir = "out"', "", '[upstreams.built]', 'type = "components"', "", "[upstreams.elsewhere]", "default = true", 'type = "rpm-md"',
-             'base-uri = "file:///nonexistent"', "disable-gpg-check = true", "", "[build]", f"packages = [{core}]", 'upstreams = ["built", "elsewhere"]', "", "[build.stages.bootstrap]",
+             'base-uri = "file:///nonexistent"', "disable-gpg-check = true", "", "[build]", f"packages = [{core}]", 'upstreams = ["built", "elsewhere"]', 'base-upstreams = ["built"]', "", "[build.stages.bootstrap]",
              f"packages = [{core}]", 'upstreams = ["elsewhere"]', "", "[components]"]
     for n in sorted(components):
         c = components[n]

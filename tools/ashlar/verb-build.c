@@ -107,6 +107,25 @@ static void format_step(const View *v, const AshGraphStep *s, AshStr *out) {
                 ash_str_appendf(out, "%.*s %s %.*s: %.*s", ASH_F(from), ash_graph_kind(g, s->from) == ASH_GRAPH_COMPONENT ? "needs for its build" : "requires", ASH_F(s->dep), ASH_F(to));
 }
 
+/* As a steward would write it. */
+static void print_remedy(View *v, uint32_t component) {
+        const AshGraphInput *in = &v->plan->input;
+        const AshTexts *upstreams = &ash_config_project(v->cli->config)->build.base.upstreams;
+        AshSlice stage = ASH_S("bootstrap");
+        size_t i = 0, n = 0;
+        while (i < in->n_bases && in->bases[i].built)
+                i++;
+        if (i < in->n_bases)
+                stage = in->bases[i].stage;
+        ash_cli_print(v->cli, "  as in:");
+        for (size_t k = 0; i == in->n_bases && k < upstreams->n; k++) {
+                const AshUpstream *u = ash_config_upstream(v->cli->config, upstreams->items[k].s);
+                if (u && !ash_slice_eqs(u->repo.type.s, "components"))
+                        ash_cli_printf(v->cli, "%s\"%.*s\"", n++ ? ", " : " [build.stages.bootstrap] upstreams = [", ASH_F(upstreams->items[k].s));
+        }
+        ash_cli_printf(v->cli, "%s [components.%.*s] build.stage = \"%.*s\"\n", n ? "]" : "", ASH_F(name_of(v, component)), ASH_F(stage));
+}
+
 static void print_cycle(View *v, const AshGraphCycle *c) {
         AshCli *cli = v->cli;
         ash_cli_printf(cli, "cycle of %zu component%s%s: ", c->n, c->n == 1 ? "" : "s", c->broken ? "" : ", which no stage breaks");
@@ -127,6 +146,7 @@ static void print_cycle(View *v, const AshGraphCycle *c) {
         ash_cli_print(cli, "  a stage would break it, declared for: ");
         print_some(v, c->by, c->n_by);
         ash_cli_print(cli, "\n");
+        print_remedy(v, c->by[0]);
 }
 
 static void print_sums(View *v) {
@@ -140,6 +160,36 @@ static void print_sums(View *v) {
                 ash_cli_printf(cli, "specs were read without running rpm%s%s%s: what only its macros know is left out\n", because ? " (" : "", because ? because : "", because ? ")" : "");
         else if (because)
                 ash_cli_printf(cli, "not every stage's buildroot can be made yet (%s): specs of those were read in another stage's\n", because);
+}
+
+static bool is_unread(const AshFlowPlanItem *item) { return item->state == ASH_PLAN_UNKNOWN; }
+static bool is_unasked(const AshFlowPlanItem *item) { return item->dynamic && !item->asked_known; }
+
+/* Those shown of which something holds. */
+static size_t those(View *v, bool (*is)(const AshFlowPlanItem *item), uint32_t **ret) {
+        size_t n = 0;
+        *ret = ash_arena_new_items(v->arena, uint32_t, v->n_order + 1);
+        for (size_t i = 0; i < v->n_order; i++)
+                if (is(&v->plan->items[v->order[i]]))
+                        (*ret)[n++] = v->order[i];
+        return n;
+}
+
+/* What the plan does not know. */
+static void print_gaps(View *v) {
+        uint32_t *some;
+        size_t n = those(v, is_unread, &some);
+        if (n) {
+                ash_cli_printf(v->cli, "%zu component%s left out, as the spec%s cannot be read: ", n, n == 1 ? " is" : "s are", n == 1 ? "" : "s");
+                print_some(v, some, n);
+                ash_cli_print(v->cli, "\n");
+        }
+        n = those(v, is_unasked, &some);
+        if (n) {
+                ash_cli_printf(v->cli, "%zu component%s for more while %s built, which is not known yet: ", n, n == 1 ? " asks" : "s ask", n == 1 ? "it is" : "they are");
+                print_some(v, some, n);
+                ash_cli_print(v->cli, "\n");
+        }
 }
 
 static bool touches(const View *v, const AshGraphCycle *c) {
@@ -158,6 +208,7 @@ static void print_plan(View *v) {
                 if (touches(v, &cycles[i]))
                         print_cycle(v, &cycles[i]);
         print_sums(v);
+        print_gaps(v);
 }
 
 /* ---- JSON ---- */
@@ -186,6 +237,8 @@ static void json_component(View *v, AshJson *j, uint32_t c) {
         ash_json_double(j, "rest-seconds", seconds(ash_graph_rest_ms(g, c)));
         size_t n = ash_graph_direct(g, c, v->arena, &direct);
         json_names(v, j, "needs", direct, n);
+        if (item->dynamic)
+                ash_json_bool(j, "dynamic-known", item->asked_known);
         ash_json_end(j, '}');
 }
 
@@ -222,6 +275,11 @@ static void json_sums(View *v, AshJson *j) {
         ash_json_uint(j, "jobs", v->jobs);
         ash_json_double(j, "seconds", seconds(v->ms));
         ash_json_str(j, "reader", v->plan->plain ? "plain" : "rpmspec");
+        uint32_t *some;
+        size_t unread = those(v, is_unread, &some);
+        json_names(v, j, "left-out", some, unread);
+        size_t unasked = those(v, is_unasked, &some);
+        json_names(v, j, "dynamic-unknown", some, unasked);
         ash_json_begin(j, "counts", '{');
         ash_json_uint(j, "components", n.components);
         ash_json_uint(j, "packages", n.packages);
@@ -232,6 +290,7 @@ static void json_sums(View *v, AshJson *j) {
         ash_json_uint(j, "specs-known", v->plan->n_cached);
         ash_json_uint(j, "specs-failed", v->plan->n_failed);
         ash_json_uint(j, "from-built-packages", v->plan->n_from_builds);
+        ash_json_uint(j, "dynamic-unknown", unasked);
         ash_json_end(j, '}');
 }
 

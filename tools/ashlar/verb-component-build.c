@@ -97,6 +97,28 @@ static void print_json(AshCli *cli, AshJson *j, const AshFlowBuild *b, const Ash
         (void) cli;
 }
 
+/* What the spec says, then what the build asks for itself. */
+static void print_requires(AshCli *cli, AshJson *j, const AshFlowBuild *b) {
+        if (!cli->json) {
+                for (size_t i = 0; i < b->n_requires; i++)
+                        ash_cli_printf(cli, "%.*s\n", ASH_F(b->requires[i]));
+                return;
+        }
+        ash_json_begin(j, NULL, '{');
+        ash_json_text(j, "component", b->built.name);
+        ash_json_text(j, "arch", b->built.arch);
+        ash_json_bool(j, "met", !b->unmet);
+        ash_json_begin(j, "requires", '[');
+        for (size_t i = 0; i < b->n_requires; i++)
+                ash_json_text(j, NULL, b->requires[i]);
+        ash_json_end(j, ']');
+        ash_json_begin(j, "asked", '[');
+        for (size_t i = 0; i < b->built.n_asked; i++)
+                ash_json_text(j, NULL, b->built.asked[i]);
+        ash_json_end(j, ']');
+        ash_json_end(j, '}');
+}
+
 static void print_row(AshCliList *list, const AshFlowBuild *b) {
         for (size_t i = 0; i < b->built.n_packages; i++) {
                 const AshBuiltPackage *p = &b->built.packages[i];
@@ -164,6 +186,10 @@ static int build_one(Output *out, AshFlow *flow, AshFlowBuilder *builder, const 
         int differs = verify ? ash_flow_build_verify(builder, name, &g->options, &b, &differences) : ash_flow_build(builder, name, &g->options, &b), r = differs;
         if (r < 0)
                 return ash_cli_upstream_failed(out->cli, r);
+        if (g->options.only_requires) {
+                print_requires(out->cli, &out->json, b);
+                return b->unmet ? -ASH_ERR_UNSOLVABLE : 0;
+        }
         say(out->cli, b);
         note_cost(flow, b);
         r = record(out->cli, flow, g, b);
@@ -205,7 +231,7 @@ static int run_builds(AshCli *cli, Given *g, bool verify) {
         if (cli->json) {
                 ash_json_end(&out.json, ']');
                 ash_cli_print(cli, "\n");
-        } else
+        } else if (!g->options.only_requires)
                 ash_cli_list_print(list);
         return r;
 }
@@ -222,14 +248,16 @@ int ash_component_build(AshCli *cli) {
         if (all == (cli->n_args > 0))
                 return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "names of components, or --all");
         int r = read_options(cli, &g);
-        if (r >= 0 && several && (ash_cli_flag(cli, "shell") || ash_cli_option(cli, "log")))
-                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "%s is for one component", ash_cli_flag(cli, "shell") ? "--shell" : "--log");
+        const char *single = ash_cli_flag(cli, "shell") ? "--shell" : ash_cli_flag(cli, "requires") ? "--requires" : ash_cli_option(cli, "log") ? "--log" : NULL;
+        if (r >= 0 && several && single)
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "%s is for one component", single);
         if (r >= 0 && several)
                 return ash_component_builds(cli);
         g.options.shell = ash_cli_flag(cli, "shell");
         g.options.before_shell = show_failure;
         g.options.context = cli;
         g.options.keep = ash_cli_flag(cli, "keep");
+        g.options.only_requires = ash_cli_flag(cli, "requires");
         return r < 0 ? r : run_builds(cli, &g, false);
 }
 

@@ -294,7 +294,8 @@ const AshCliVerb ash_verbs_component[] = {
           "layer. The packages go into the store, and ashlar.built says which they are. What has been built from the same inputs before is not built again.\n\n"
           "Several components are built in the order of 'build plan', as many at once as -j says (default: one for each processor) and memory allows. When one fails, those that need it are skipped, and the others go on.",
           .args = ASH_ARGS({ "NAME", "a component", ASH_KIND_COMPONENT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
-          .options = ASH_OPTIONS({ "all", .doc = "all components" }, ASH_BUILD_OPTIONS, { "shell", .doc = "open a shell in the build when it fails" }, { "keep", .doc = "copy the build directory to the project's work-dir" }),
+          .options = ASH_OPTIONS({ "all", .doc = "all components" }, ASH_BUILD_OPTIONS, { "shell", .doc = "open a shell in the build when it fails" }, { "keep", .doc = "copy the build directory to the project's work-dir" },
+                                 { "requires", .doc = "build nothing: print what the build requires, what it asks for itself (%generate_buildrequires) included" }),
           .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = ash_component_build },
         { "rebuild", "build a component again, or prove that it can be",
           "Builds although the result is known. With --verify: builds a second time, 400 days later and with one processor, and compares the packages; the exit status is 5 when they differ, and what differs is said: "
