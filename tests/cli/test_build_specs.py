@@ -150,6 +150,12 @@ class Specs(builtmachine.BuiltMachine, unittest.TestCase):
                 subprocess.run(f"rpm2cpio '{rpm}' | cpio -idmu --quiet", shell=True, check=True, cwd=root)
         return root
 
+    def linked(self, name):
+        """Programs and libraries."""
+        found = [p for p in sorted(self.unpacked(name).rglob("*")) if p.is_file() and not p.is_symlink() and "/usr/lib/debug/" not in str(p) and binary(p)]
+        self.assertTrue(found, name)
+        return found
+
     def query(self, rpm, what):
         return run("rpm", "-qp", "--nosignature", what, rpm).stdout.split("\n")
 
@@ -174,9 +180,7 @@ class Specs(builtmachine.BuiltMachine, unittest.TestCase):
         checked = 0
         for name in self.names:
             root, fortified, protected = self.unpacked(name), False, False
-            for path in sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink() and "/usr/lib/debug/" not in str(p)):
-                if not binary(path):
-                    continue
+            for path in self.linked(name):
                 elf = Elf(path)
                 executable = ".so" not in path.name and elf.has(r"^\s*INTERP")
                 self.assertEqual(elf.faults(executable), [], f"{name}: {path.relative_to(root)}")
@@ -190,6 +194,8 @@ class Specs(builtmachine.BuiltMachine, unittest.TestCase):
     def test_compiled(self):
         """What each unit was compiled with, as the compiler wrote it into the debug information: the linker can be told to claim what no object has."""
         wanted = ("-O2", "-fstack-clash-protection", "-fstack-protector-strong", "-fcf-protection=full")
+        probes = b"\x48\x83\x0c\x24\x00"  # orq $0, (%rsp): each page of a large frame is touched
+        self.assertTrue(any(probes in p.read_bytes() for name in self.names for p in self.linked(name)))
         for name in self.names:
             units = []
             for path in (self.unpacked(name) / "usr/lib/debug").rglob("*.debug"):
@@ -200,7 +206,7 @@ class Specs(builtmachine.BuiltMachine, unittest.TestCase):
     def test_branch_targets(self):
         """Functions that others may call begin with the instruction that IBT asks for."""
         checked = 0
-        for path in (p for name in self.names for p in self.unpacked(name).rglob("*.so*") if p.is_file() and not p.is_symlink() and binary(p) and "/debug/" not in str(p)):
+        for path in (p for name in self.names for p in self.linked(name) if ".so" in p.name):
             data, text = path.read_bytes(), run("readelf", "-W", "-l", "--dyn-syms", path).stdout
             loads = [[int(x, 16) for x in m] for m in re.findall(r"LOAD\s+0x(\w+) 0x(\w+) 0x\w+ 0x(\w+)", text)]
             for address, symbol in re.findall(r"(\w{16})\s+\d+ FUNC\s+GLOBAL DEFAULT\s+\d+ (\S+)", text):
@@ -215,6 +221,15 @@ class Specs(builtmachine.BuiltMachine, unittest.TestCase):
             self.skipTest("QEMU is not installed")
         self.check_machine()
 
+    def test_checksec(self):
+        """What another program says of them."""
+        if not shutil.which("checksec"):
+            self.skipTest("checksec is not installed")
+        for path in (p for name in self.names for p in self.linked(name)):
+            says = next(iter(json.loads(run("checksec", f"--file={path}", "--output=json").stdout).values()))
+            wanted = {"relro": "full", "nx": "yes", "pie": "dso" if ".so" in path.name else "yes", "rpath": "no", "runpath": "no", "symbols": "no"}
+            self.assertEqual({k: says[k] for k in wanted}, wanted, path)
+
     def test_debuginfo(self):
         for name in self.names:
             root = self.unpacked(name)
@@ -223,6 +238,12 @@ class Specs(builtmachine.BuiltMachine, unittest.TestCase):
             self.assertTrue(any((root / "usr/src/debug").rglob("*.c")), name)
             for path in debug:
                 self.assertRegex(run("readelf", "-SW", path).stdout, r"\.debug_info", path)
+            # By its build id each program and library is found, and its debug information.
+            for path in self.linked(name):
+                build_id = re.search(r"Build ID: (\w{2})(\w+)", Elf(path).text)
+                link = root / "usr/lib/.build-id" / build_id[1] / build_id[2]
+                self.assertEqual(link.resolve(), path, f"{name}: {path}")
+                self.assertTrue((root / "usr/lib/debug/.build-id" / build_id[1] / (build_id[2] + ".debug")).exists(), f"{name}: {path}")
 
     def test_installed_files(self):
         """What is done after %install: compressed pages, no .la, nothing of the build's directories in any file, no static library with debug information of another time."""
@@ -299,6 +320,7 @@ packages = ["lz4-libs"]
         print(f"from the overlay to packages, repository and image: {took:.1f} s", file=sys.stderr)
 
         after.write_text(self.ashlar("image", "dump", "specs").stdout)
+        print(self.ashlar("image", "diff", before, after, check=False).stdout, end="", file=sys.stderr)
         diff = self.ashlar("--json", "image", "diff", before, after, check=False)
         self.assertEqual(diff.returncode, 1, diff.stderr)
         what = [d["what"] for d in json.loads(diff.stdout)]
