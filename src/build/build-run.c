@@ -29,7 +29,7 @@ static void keep_tail(AshStr *tail, AshSlice bytes) {
         ash_str_append(tail, bytes);
 }
 
-/* "Executing(%build): /bin/sh -e ..." */
+/* "Executing(%build): /bin/sh -e ..."; %doc and %license are scripts, too, that rpm makes of what %files says, and most of what is wrong with that is said behind them. */
 static void see_phase(AshBuild *b, AshSlice bytes) {
         static const AshSlice mark = { "Executing(", 10 };
         ptrdiff_t at, end;
@@ -39,8 +39,12 @@ static void see_phase(AshBuild *b, AshSlice bytes) {
                 if (end <= 0 || (size_t) end >= sizeof b->phase)
                         continue;
                 snprintf(b->phase, sizeof b->phase, "%.*s", (int) end, bytes.ptr);
+                if (!strcmp(b->phase, "%doc") || !strcmp(b->phase, "%license"))
+                        snprintf(b->phase, sizeof b->phase, "%%files");
                 ash_progress_message(b->in.progress, b->phase);
         }
+        if (ash_slice_find(bytes, ASH_S("\nProcessing files: ")) >= 0)
+                snprintf(b->phase, sizeof b->phase, "%%files");
 }
 
 static int sink(void *data, AshSlice bytes) {
