@@ -35,10 +35,10 @@ static Parts split_name(AshSlice filename) {
         }
         stem = without_extension(stem, &p.ext);
         p.name = stem;
-        /* The version begins with a digit behind the last separator that has one. */
+        /* The version begins with a digit behind a separator; tags have one letter before it ("v1.2", "r59"). */
         for (size_t i = 0; i < stem.len; i++)
-                if (is_digit(stem.ptr[i]) && (i == 0 || strchr("-_", stem.ptr[i - 1]) || (strchr("vV", stem.ptr[i - 1]) && (i == 1 || strchr("-_", stem.ptr[i - 2]))))) {
-                        size_t end = i > 0 && strchr("vV", stem.ptr[i - 1]) ? i - 1 : i;
+                if (is_digit(stem.ptr[i]) && (i == 0 || strchr("-_", stem.ptr[i - 1]) || (strchr("vVrR", stem.ptr[i - 1]) && (i == 1 || strchr("-_", stem.ptr[i - 2]))))) {
+                        size_t end = i > 0 && strchr("vVrR", stem.ptr[i - 1]) ? i - 1 : i;
                         p.name = ash_slice_sub(stem, 0, end > 0 ? end - 1 : 0);
                         p.version = ash_slice_from(stem, i);
                         break;
@@ -62,7 +62,18 @@ static bool same_text(AshSlice a, AshSlice b, const char *ignored) {
 }
 
 static bool same_word(AshSlice a, AshSlice b) { return same_text(a, b, "-_.+"); }
-static bool same_version(AshSlice a, AshSlice b) { return same_text(a, b, "-_~"); } /* 1.0rc1, 1.0-rc1, 1.0~rc1 */
+
+/* A decimal fraction, as versions of Perl modules are: 4.04 is 4.040. */
+static AshSlice without_zeros(AshSlice v) {
+        ptrdiff_t dot = ash_slice_find_char(v, '.');
+        if (dot < 0 || ash_slice_rfind_char(v, '.') != dot)
+                return v;
+        while (v.len > (size_t) dot + 2 && v.ptr[v.len - 1] == '0')
+                v.len--;
+        return v;
+}
+
+static bool same_version(AshSlice a, AshSlice b) { return same_text(a, b, "-_~") || same_text(without_zeros(a), without_zeros(b), "-_~"); } /* 1.0rc1, 1.0-rc1, 1.0~rc1 */
 
 static bool holds_word(AshSlice hay, AshSlice needle) {
         for (size_t i = 0; needle.len >= 3 && i + needle.len <= hay.len; i++)
