@@ -43,7 +43,7 @@ static const struct { const char *what, *who; } cases[] = {
         { "/usr/sbin/git", "git,git-other," }, { "pkgconfig(zlib)", "zlib1g-dev," }, { "pkgconfig(zlib", "" }, { "pkgconfig(other)", "" }, { "pkgconfig(systemd)", "systemd-dev," },
         { "libz.so.1()(64bit)", "zlib1g," }, { "libz.so.1.3.1()(64bit)", "" }, { "libp.so.1()(64bit)", "" }, { "perl(Test::More)", "perl-modules-5.40," }, { "perl(POSIX)", "perl-base," },
         { "perl(IPC::Run)", "libipc-run-perl," }, { "python3dist(foo-bar)", "python3-foobar," }, { "python3.13dist(foo-bar)", "python3-foobar," }, { "python3dist(flat)", "python3-flat," },
-        { "cmake(GTest)", "libgtest-dev," }, { "cmake(x-y)", "x-y," }, { "/usr/bin/last", "last," }, { "/usr/bin/nobody", "" }, { "", "" }, { "zzz", "" }, { "python3.", "" }, { "python3.1dist(", "" },
+        { "cmake(GTest)", "libgtest-dev," }, { "cmake(gtest)", "libgtest-dev," }, { "cmake(GTes)", "" }, { "python3dist(foo-bar[x])", "python3-foobar," }, { "python3dist(foo-bar[", "" }, { "cmake(x-y)", "x-y," }, { "/usr/bin/last", "last," }, { "/usr/bin/nobody", "" }, { "", "" }, { "zzz", "" }, { "python3.", "" }, { "python3.1dist(", "" },
 };
 
 static void test_find(void **state _unused_) {

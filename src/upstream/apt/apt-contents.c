@@ -81,9 +81,20 @@ static bool python_distribution(AshSlice rest, AshStr *out) {
         return true;
 }
 
+static void append_lower(AshStr *out, AshSlice s) {
+        for (size_t i = 0; i < s.len; i++)
+                ash_str_append_char(out, s.ptr[i] >= 'A' && s.ptr[i] <= 'Z' ? (char) (s.ptr[i] | 32) : s.ptr[i]);
+}
+
+/* Generators provide cmake(GTest) and cmake(gtest): the table has the latter alone. */
 static bool cmake_config(AshSlice rest, AshStr *out) {
         AshSlice base = ash_path_base(rest);
-        return (cut_suffix(&base, ASH_S("Config.cmake")) || cut_suffix(&base, ASH_S("-config.cmake"))) && wrap(out, "cmake", base);
+        if ((!cut_suffix(&base, ASH_S("Config.cmake")) && !cut_suffix(&base, ASH_S("-config.cmake"))) || !is_name(base))
+                return false;
+        ash_str_append_str(out, "cmake(");
+        append_lower(out, base);
+        ash_str_append_str(out, ")");
+        return true;
 }
 
 static bool pkgconfig_file(AshSlice rest, AshStr *out) { return !has_slash(rest) && cut_suffix(&rest, ASH_S(".pc")) && wrap(out, "pkgconfig", rest); }
@@ -247,12 +258,23 @@ static void find(AshSlice table, AshSlice wanted, AshArena *arena, AshSlice **re
 void ash_apt_contents_find(AshSlice table, AshSlice capability, AshArena *arena, AshSlice **ret, size_t *ret_n) {
         AshSlice name = capability;
         const char *before = "";
+        _str_ AshStr lower = {};
+        if (ash_slice_starts(name, ASH_S("cmake("))) {
+                append_lower(&lower, name);
+                name = ash_str_slice(&lower);
+        }
         if (ash_slice_starts(name, ASH_S("/bin/")) || ash_slice_starts(name, ASH_S("/sbin/")))
                 before = "/usr";
         else if (cut_prefix(&name, ASH_S("python3."))) {
                 ptrdiff_t dist = ash_slice_find(name, ASH_S("dist("));
                 name = dist > 0 ? ash_slice_from(name, (size_t) dist) : capability;
                 before = dist > 0 ? "python3" : "";
+        }
+        ptrdiff_t extra = ash_slice_find(name, ASH_S("["));
+        if (extra > 0 && ash_slice_ends(name, ASH_S("])"))) { /* an extra of a Python distribution is no package of its own */
+                ash_str_clear(&lower);
+                ash_str_appendf(&lower, "%.*s)", (int) extra, name.ptr);
+                name = ash_str_slice(&lower);
         }
         find(table, ash_slice_str(ash_arena_printf(arena, "%s%.*s\t", before, ASH_F(name))), arena, ret, ret_n);
         if (!*ret_n && ash_slice_starts(name, ASH_S("/usr/sbin/"))) /* the two are one directory elsewhere */
