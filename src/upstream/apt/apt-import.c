@@ -95,7 +95,7 @@ static AshSlice owner_name(Import *im, AshSlice name, uint32_t id) {
 static uint32_t doc_flags(AshSlice path) {
         if (ash_slice_starts(path, ASH_S("/usr/share/doc/")))
                 return ash_slice_ends(path, ASH_S("/copyright")) ? ASH_RPMFILE_LICENSE : ASH_RPMFILE_DOC;
-        return ash_slice_starts(path, ASH_S("/usr/share/man/")) || ash_slice_starts(path, ASH_S("/usr/share/info/")) || ash_slice_starts(path, ASH_S("/usr/share/gtk-doc/")) ? ASH_RPMFILE_DOC : 0;
+        return ash_slice_starts(path, ASH_S("/usr/share/man/")) || ash_slice_starts(path, ASH_S("/usr/share/info/")) || ash_slice_starts(path, ASH_S("/usr/share/gtk-doc/html/")) ? ASH_RPMFILE_DOC : 0;
 }
 
 static AshRpmNewFile *find_file(Import *im, AshSlice path) {

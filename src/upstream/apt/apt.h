@@ -5,7 +5,7 @@
 #include "model-package.h"
 #include "rpm-write.h"
 
-#define ASH_APT_IMPORTER_VERSION 3 /* counts up whenever the bytes of an imported package may change */
+#define ASH_APT_IMPORTER_VERSION 4 /* counts up whenever the bytes of an imported package may change */
 
 /* ---- the tables of distro/: names that other distributions use, and what replaces maintainer scripts ---- */
 typedef struct AshAptTables AshAptTables;
