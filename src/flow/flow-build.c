@@ -349,12 +349,14 @@ static int static_requires(Job *j) {
         return r < 0 ? r : solve_root(j, true);
 }
 
-/* A section of its own; macros within it are rpm's to expand. */
+/* A section of its own, or of the build system that the spec names; macros within it are rpm's to expand. */
 static bool asks_dynamically(const Job *j) {
-        AshSlice rest = j->spec->text, line;
-        while (ash_slice_next_line(&rest, &line))
-                if (ash_slice_starts(ash_slice_trim_left(line), ASH_S("%generate_buildrequires")))
+        AshSlice rest = j->spec->text, line, tag = ASH_S("BuildSystem:");
+        while (ash_slice_next_line(&rest, &line)) {
+                line = ash_slice_trim_left(line);
+                if (ash_slice_starts(line, ASH_S("%generate_buildrequires")) || ash_slice_eq_nocase(ash_slice_sub(line, 0, tag.len), tag))
                         return true;
+        }
         return false;
 }
 

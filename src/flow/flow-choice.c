@@ -109,6 +109,33 @@ int ash_flow_choice_again(AshFlowChoice *c, const AshRequest *requests, size_t n
         return c->index ? make_part(c, requests, n) : 0;
 }
 
+static int built_has(AshFlowChoice *c, AshSlice name, bool *ret) {
+        ash_array_foreach(&c->sources, s) {
+                AshIndexOwn own = {};
+                int r = ash_flow_upstream_built(s->upstream, &own);
+                if (r < 0)
+                        return r;
+                for (size_t i = 0; r && !*ret && i < own.n; i++)
+                        *ret = ash_package_provides(&own.packages[i], name);
+        }
+        return 0;
+}
+
+int ash_flow_choice_has(AshFlowChoice *c, AshSlice name, bool *ret) {
+        AshPkgIds ids = {};
+        *ret = c->index && ash_index_provides(c->index, name);
+        if (*ret)
+                return 0;
+        if (c->index)
+                return built_has(c, name, ret);
+        int r = need_whole(c);
+        if (r >= 0)
+                r = ash_universe_what_provides(c->whole, name, &ids);
+        *ret = ids.ids.n > 0;
+        ash_pkgids_done(&ids);
+        return r;
+}
+
 int ash_flow_choice_solve(AshFlowChoice *c, const AshRequest *requests, size_t n, const AshSolveOptions *options, AshPkgSet **ret) {
         if (c->part && ash_solve(c->part, requests, n, options, ret, NULL) >= 0)
                 return 0;

@@ -14,5 +14,7 @@ void ash_flow_choice_free(AshFlowChoice *c);
 ASH_DEFINE_CLEANUP(AshFlowChoice *, ash_flow_choice_free)
 /* Further requests will be solved for, in place of those before. */
 int ash_flow_choice_again(AshFlowChoice *c, const AshRequest *requests, size_t n);
+/* Has any package this name, or provides it, in whatever version? */
+int ash_flow_choice_has(AshFlowChoice *c, AshSlice name, bool *ret);
 /* As ash_solve(); the answer, and what is said when there is none, are those of the whole. */
 int ash_flow_choice_solve(AshFlowChoice *c, const AshRequest *requests, size_t n, const AshSolveOptions *options, AshPkgSet **ret);

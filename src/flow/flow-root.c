@@ -1,7 +1,7 @@
 /* Buildroots: what a stage has in each, solved over the states that the lock pins. */
 #include "build.h"
+#include "flow-asked.h"
 #include "flow-build.h"
-#include "flow-capability.h"
 #include "flow-choice.h"
 #include "handlers.h"
 #include "scriptlets.h"
@@ -296,68 +296,29 @@ int ash_flow_builder_new(AshFlow *flow, const char *lock_path, AshSlice arch, As
 }
 
 /* ---- solving ---- */
-typedef ASH_ARRAY(AshRequest) Requests;
-
-static void stage_requests(const Stage *stage, Requests *ret) {
+static void stage_requests(const Stage *stage, AshFlowRequests *ret) {
         for (size_t i = 0; i < stage->base.packages->n; i++)
                 ash_array_push(ret, ((AshRequest){ .what = stage->base.packages->items[i].s, .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_USER, .optional = stage->borrowed, .at = stage->base.packages->items[i].at }));
         for (size_t i = 0; i < stage->n_essential; i++)
                 ash_array_push(ret, ((AshRequest){ .what = stage->essential[i], .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_DEPENDENCY, .optional = stage->borrowed }));
 }
 
-/* "perl-Getopt-Long" as "perl(Getopt::Long)". */
-static AshSlice perl_module(AshSlice package, AshArena *arena) {
-        _str_ AshStr out = {};
-        ash_str_append_str(&out, "perl(");
-        for (size_t i = strlen("perl-"); i < package.len; i++)
-                ash_str_append_str(&out, package.ptr[i] == '-' ? "::" : (char[]){ package.ptr[i], 0 });
-        ash_str_append_char(&out, ')');
-        return ash_arena_slice(arena, ash_str_slice(&out));
+static const AshFlowLabelled *labelled_sources(const Stage *stage, AshArena *arena) {
+        AshFlowLabelled *labelled = ash_arena_new_items(arena, AshFlowLabelled, stage->sources.n + 1);
+        for (size_t i = 0; i < stage->sources.n; i++)
+                labelled[i] = (AshFlowLabelled){ stage->sources.items[i].upstream, stage->sources.items[i].label };
+        return labelled;
 }
 
-/* What an index does not name is asked for by the packages that would have it; what was built here, and other repositories, may have it as well. */
-static int ask_by_package(AshFlowBuilder *b, const Stage *stage, AshRequest *request, AshArena *arena) {
-        AshDep dep;
-        _str_ AshStr any = {};
-        size_t n_names = 0;
-        if (request->job == ASH_REQUEST_PREFER || ash_dep_parse(request->what, &dep) < 0)
-                return 0;
-        if (ash_slice_starts(dep.name, ASH_S("perl-"))) /* what Fedora calls the package of a module */
-                dep.name = perl_module(dep.name, arena);
-        if (!ash_flow_is_capability(dep.name))
-                return 0;
-        ash_array_foreach(&stage->sources, s) {
-                AshSlice *names;
-                size_t n;
-                int r = ash_flow_capability(&b->flow, s->upstream, dep.name, arena, &names, &n);
-                if (r < 0)
-                        return r;
-                for (size_t i = 0; i < n; i++)
-                        ash_str_appendf(&any, " or %.*s", ASH_F(names[i]));
-                n_names += n;
-        }
-        if (!any.len)
-                return 0;
-        if (dep.name.ptr[0] == '/' && !stage->has_built) /* no index lists files */
-                request->what = ash_slice_str(ash_arena_printf(arena, n_names > 1 ? "(%s)" : "%s", any.ptr + strlen(" or ")));
-        else
-                request->what = ash_slice_str(ash_arena_printf(arena, "(%.*s%s)", ASH_F(request->what), any.ptr));
-        return 0;
-}
-
-static int solve(AshFlowBuilder *b, Stage *stage, const Requests *requests, AshPkgSet **ret) {
+static int solve(AshFlowBuilder *b, Stage *stage, const AshFlowRequests *requests, AshPkgSet **ret) {
         _cleanup_(ash_flow_choice_free_p) AshFlowChoice *choice = NULL;
-        ASH_ARRAY(AshFlowLabelled) labelled = {};
         if (stage->choice) {
                 int r = ash_flow_choice_again(stage->choice, requests->items, requests->n);
                 return r < 0 ? r : ash_flow_choice_solve(stage->choice, requests->items, requests->n, &(AshSolveOptions){}, ret);
         }
-        ash_array_foreach(&stage->sources, s)
-                ash_array_push(&labelled, ((AshFlowLabelled){ s->upstream, s->label }));
-        int r = ash_flow_choice_new(&b->flow, b->arch, labelled.items, labelled.n, requests->items, requests->n, &choice);
+        int r = ash_flow_choice_new(&b->flow, b->arch, labelled_sources(stage, b->arena), stage->sources.n, requests->items, requests->n, &choice);
         if (r >= 0)
                 r = ash_flow_choice_solve(choice, requests->items, requests->n, &(AshSolveOptions){}, ret);
-        ash_array_done(&labelled);
         if (stage->has_built)
                 stage->choice = ASH_TAKE(choice);
         return r;
@@ -366,7 +327,7 @@ static int solve(AshFlowBuilder *b, Stage *stage, const Requests *requests, AshP
 /* ---- what was chosen before for the same question ---- */
 #define CACHE "buildroot-set"
 
-static AshId question(AshFlowBuilder *b, const Stage *stage, const Requests *requests) {
+static AshId question(AshFlowBuilder *b, const Stage *stage, const AshFlowRequests *requests) {
         _str_ AshStr text = {};
         ash_str_appendf(&text, "%s %.*s %s\n", CACHE, ASH_F(b->arch), ash_solv_version());
         ash_array_foreach(&stage->sources, s) {
@@ -464,14 +425,12 @@ static AshId *ids_of(const AshFlowRoot *root, AshArena *arena) {
         return ids;
 }
 
-static int choose(AshFlowBuilder *b, Stage *stage, Requests *requests, AshFlowRoot *root) {
+static int choose(AshFlowBuilder *b, Stage *stage, AshFlowRequests *requests, AshFlowRoot *root) {
         _cleanup_(ash_pkgset_free_p) AshPkgSet *set = NULL;
         AshId key = question(b, stage, requests);
         if (recall(b, &key, root))
                 return 0;
-        int r = 0;
-        for (size_t i = 0; r >= 0 && i < requests->n; i++)
-                r = ask_by_package(b, stage, &requests->items[i], root->arena);
+        int r = ash_flow_asked(&b->flow, b->arch, labelled_sources(stage, root->arena), stage->sources.n, stage->has_built, requests, root->arena);
         if (r >= 0)
                 r = solve(b, stage, requests, &set);
         if (r < 0)
@@ -496,7 +455,7 @@ static AshSlice label_of(const Stage *stage, AshSlice upstream) {
 }
 
 /* What the first sources have of the stage's packages stays, whatever else is required. */
-static int prefer_first(AshFlowBuilder *b, Stage *stage, Requests *ret) {
+static int prefer_first(AshFlowBuilder *b, Stage *stage, AshFlowRequests *ret) {
         Stage *first = stage->first;
         if (!first)
                 return 0;
@@ -508,7 +467,7 @@ static int prefer_first(AshFlowBuilder *b, Stage *stage, Requests *ret) {
 
 static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret) {
         _cleanup_(ash_flow_root_free_p) AshFlowRoot *root = ash_calloc(1, sizeof *root);
-        Requests requests = {};
+        AshFlowRequests requests = {};
         root->arena = ash_arena_new();
         stage_requests(stage, &requests);
         int r = prefer_first(b, stage, &requests);

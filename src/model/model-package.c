@@ -16,6 +16,14 @@ AshSlice ash_package_nevra(const AshPackage *p, AshArena *arena) {
         return ash_arena_slice(arena, ash_str_slice(&s));
 }
 
+bool ash_package_provides(const AshPackage *p, AshSlice name) {
+        const AshDeps *provides = &p->deps[ASH_DEP_PROVIDES];
+        bool found = ash_slice_eq(p->name, name);
+        for (size_t i = 0; !found && i < provides->n; i++)
+                found = ash_slice_eq(provides->items[i].name, name);
+        return found;
+}
+
 int ash_nevra_parse(AshSlice nevra, AshPackage *ret) {
         AshPackage p = {};
         ptrdiff_t dot = ash_slice_rfind_char(nevra, '.');

@@ -37,6 +37,8 @@ typedef struct AshPackage {
 
 /* "name-[epoch:]version-release.arch", the epoch only when not 0; in the arena. */
 AshSlice ash_package_nevra(const AshPackage *p, AshArena *arena);
+/* Is it called so, or does it provide that name, in whatever version? */
+bool ash_package_provides(const AshPackage *p, AshSlice name);
 /* Takes "name-[epoch:]version-release.arch" apart into borrowed slices; -EINVAL when it does not have that form. */
 int ash_nevra_parse(AshSlice nevra, AshPackage *ret);
 /* The architectures of packages that a system of that architecture can have, itself first, "noarch" not named: rpm's arch_compat. In the arena, ended by NULL. */

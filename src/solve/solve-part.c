@@ -173,6 +173,11 @@ static bool seed_named(Part *p, AshSlice name, uint8_t state) {
         return i > first;
 }
 
+bool ash_index_provides(const AshIndex *x, AshSlice name) {
+        uint32_t i = find_name(x, name);
+        return find_provided(x, name) || (i < x->n_rows && compare(name, name_at(x, i)) == 0);
+}
+
 static bool is_glob(AshSlice s) { return memchr(s.ptr, '*', s.len) || memchr(s.ptr, '?', s.len) || memchr(s.ptr, '[', s.len); }
 
 /* Names that a pattern fits: those of packages; provided ones are the whole universe's business. */

@@ -48,6 +48,8 @@ int ash_universe_write_index(AshUniverse *u, AshStr *out);
 int ash_index_open(AshSlice bytes, AshIndex **ret);
 void ash_index_free(AshIndex *x);
 ASH_DEFINE_CLEANUP(AshIndex *, ash_index_free)
+/* Has any package of it this name, or provides it, in whatever version? */
+bool ash_index_provides(const AshIndex *x, AshSlice name);
 /* A further repository that is not in the index, because it changes more often: what was built here. */
 typedef struct AshIndexOwn {
         const char *name;

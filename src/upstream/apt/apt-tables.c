@@ -16,7 +16,7 @@ struct AshAptTables {
         AshBytes bytes[2];
         AshSource *sources[2];
         AshTomlDoc *docs[2];
-        const AshTomlValue *names, *owners;
+        const AshTomlValue *names, *owners, *several;
         ASH_ARRAY(Pattern) patterns;
         AshMap imports; /* name -> ImportOf */
         AshMap by_name, by_owned; /* the members of names and owners */
@@ -91,14 +91,14 @@ static int load_names(AshAptTables *t, AshDiags *diags) {
                 int r = 0;
                 if (ash_slice_eqs(m->key, "patterns"))
                         r = load_patterns(t, m->value, diags);
-                else if (ash_slice_eqs(m->key, "names") || ash_slice_eqs(m->key, "owners")) {
-                        bool names = ash_slice_eqs(m->key, "names");
+                else if (ash_slice_eqs(m->key, "names") || ash_slice_eqs(m->key, "owners") || ash_slice_eqs(m->key, "several")) {
+                        bool owners = ash_slice_eqs(m->key, "owners");
                         r = want(m->value, ASH_TOML_TABLE, "this", diags);
                         if (r >= 0)
-                                r = check_strings(m->value, names, diags);
-                        *(names ? &t->names : &t->owners) = m->value;
+                                r = check_strings(m->value, !owners, diags);
+                        *(owners ? &t->owners : ash_slice_eqs(m->key, "names") ? &t->names : &t->several) = m->value;
                 } else
-                        r = ash_fail(diags, -ASH_ERR_CONFIG, m->key_at, "unknown key '%.*s', expected names, owners or patterns", ASH_F(m->key));
+                        r = ash_fail(diags, -ASH_ERR_CONFIG, m->key_at, "unknown key '%.*s', expected names, owners, patterns or several", ASH_F(m->key));
                 if (r < 0)
                         return r;
         }
@@ -337,6 +337,18 @@ void ash_apt_tables_names(const AshAptTables *t, AshSlice package, void (*add)(v
                 ash_str_append(&name, p->name_after);
                 add(context, ash_str_slice(&name), true);
         }
+}
+
+const AshSlice *ash_apt_tables_several(const AshAptTables *t, AshSlice name, AshArena *arena, size_t *ret_n) {
+        const AshTomlValue *list = NULL;
+        for (size_t i = 0; t->several && !list && i < t->several->table.n; i++)
+                if (ash_slice_eq(t->several->table.members[i].key, name))
+                        list = t->several->table.members[i].value;
+        AshSlice *names = ash_arena_new_items(arena, AshSlice, (list ? list->array.n : 0) + 1);
+        *ret_n = 0;
+        for (size_t i = 0; list && i < list->array.n; i++)
+                names[(*ret_n)++] = ash_arena_slice(arena, list->array.items[i]->string);
+        return names;
 }
 
 AshSlice ash_apt_tables_owner(const AshAptTables *t, AshSlice what) {

@@ -42,6 +42,8 @@ const char *ash_apt_tables_digest(const AshAptTables *t); /* hex */
 const char *ash_apt_tables_owners_digest(const AshAptTables *t);
 /* Calls back with each further name of a package. */
 void ash_apt_tables_names(const AshAptTables *t, AshSlice package, void (*add)(void *context, AshSlice name, bool pattern), void *context);
+/* Packages over which what others call by this one name is spread, in the arena; *ret_n 0: it is not. */
+const AshSlice *ash_apt_tables_several(const AshAptTables *t, AshSlice name, AshArena *arena, size_t *ret_n);
 /* The package that is known to hold a shared library ("libcrypto.so.3") or an interpreter ("/usr/bin/sh"); empty when the tables do not say. */
 AshSlice ash_apt_tables_owner(const AshAptTables *t, AshSlice what);
 
