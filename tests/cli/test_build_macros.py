@@ -78,6 +78,41 @@ add_test(NAME runs COMMAND tast-bin)""") + here("f.cc", "#include <iostream>\nin
         prep=here("setup.py", "from setuptools import setup, Extension\nsetup(name='tastc', version='1.2', py_modules=['tastm'], ext_modules=[Extension('tastc', ['t.c'])])") + here("tastm.py", "import tastc")
         + here("t.c", '#include <Python.h>\nstatic struct PyModuleDef d = { PyModuleDef_HEAD_INIT, "tastc", NULL, -1, NULL };\nPyMODINIT_FUNC PyInit_tastc(void) { return PyModule_Create(&d); }'),
         build="%py3_build", install="%py3_install", check="%py3_check_import tastm", files="%files\n%{python3_sitelib}/tastm.py\n%pycached %{python3_sitelib}/tastm.py\n%{python3_sitearch}/tastc*.so\n%{python3_sitelib}/tastc-*.egg-info"),
+    # What tox's configuration asks for and runs, in the buildroot; what tox itself would download first is not asked for.
+    "with-tox": dict(
+        tags="BuildArch: noarch\nBuildRequires: python3-devel\n%generate_buildrequires\n%pyproject_buildrequires -t -x more\n",
+        prep=here("pyproject.toml", '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n[project]\nname = "tast-tox"\nversion = "1.2"\noptional-dependencies.more = ["iniconfig"]\n[tool.setuptools]\npy-modules = ["tast_tox"]')
+        + here("tast_tox.py", "import os\nassert os.environ['TAST'] == 'a b'") + here("checks/test_it.py", "import iniconfig, tast_tox\ndef test_it():\n    assert tast_tox.__file__.startswith('/builddir')")
+        + here("tox.ini", "[tox]\nrequires = tox-of-nobody >= 9\nmin_version = 4.0\n[testenv]\ndeps =\n    pytest\n    -r more.txt\nset_env = TAST = a b\ncommands =\n    {envpython} -c 'print(\"from tox\")'\n    pytest {posargs:nothing}\n    - false\n    ! false")
+        + here("more.txt", "pluggy > 0.1  # of pytest"),
+        build="%pyproject_wheel", install="%pyproject_install\n%pyproject_save_files tast_tox", check="%tox -- -- -v checks", files="%files -f %{pyproject_files}"),
+    # Names by Fedora's guidelines that no package of Debian has; one name that is several packages here; capabilities in lower case; sources of the Python Package Index.
+    "with-names": dict(
+        tags="BuildArch: noarch\nBuildRequires: systemd-devel cmake(gtest) perl-Text-Diff python3-attrs inih-static gcc pkgconf\n",
+        prep="", build="pkg-config --exists libsystemd libudev INIReader\ntest -e /usr/lib/*/cmake/GTest/GTestConfig.cmake\nperl -MText::Diff -e 1\n%{python3} -c 'import attrs'\n"
+        "[ '%{pypi_source Tast 1.2~rc1 zip}' = https://files.pythonhosted.org/packages/source/T/Tast/Tast-1.2~rc1.zip ]\n[ '%{pypi_source}' = https://files.pythonhosted.org/packages/source/w/with-names/with-names-1.2.tar.gz ]",
+        install="", check="", files="%files\n"),
+    # rpm's declarative form, and a requirement of upstream's that is set aside.
+    "with-buildsystem": dict(text="""Name: with-buildsystem
+Version: 1.2
+Release: 3
+Summary: a test
+License: MIT
+BuildArch: noarch
+BuildSystem: pyproject
+BuildOption(generate_buildrequires): -x more
+BuildOption(install): tast_bs
+BuildRequires: python3-devel
+%description
+A test.
+%prep
+%setup -q -c -T
+""" + here("pyproject.toml", '[build-system]\nrequires = ["setuptools < 1"]\nbuild-backend = "setuptools.build_meta"\n[project]\nname = "tast-bs"\nversion = "1.2"\ndependencies = ["pytest-of-nobody", "iniconfig >= 99, < 100"]\noptional-dependencies.more = ["pluggy"]')
+        + here("tast_bs.py", "import iniconfig, pluggy") + """%pyproject_patch_dependency setuptools:drop_upper
+%pyproject_patch_dependency pytest.of_nobody:ignore
+%pyproject_patch_dependency iniconfig:drop_lower
+%files -f %{pyproject_files}
+"""),
     "with-perl": dict(
         tags="BuildArch: noarch\nBuildRequires: perl-generators perl-interpreter perl(ExtUtils::MakeMaker) perl(Test::More) make\n",
         prep=here("Makefile.PL", "use ExtUtils::MakeMaker;\nWriteMakefile(NAME => 'Tast::Mod', VERSION_FROM => 'lib/Tast/Mod.pm');")
@@ -115,7 +150,7 @@ class Macros(unittest.TestCase):
         (cls.project / "channels.toml").write_text('[channels.base]\npackages = ["base-files"]\n')
         text = ""
         for name, parts in SPECS.items():
-            spec = HEAD.format(name=name, **{"packages": "", "scripts": "", **parts})
+            spec = parts.get("text") or HEAD.format(name=name, **{"packages": "", "scripts": "", **parts})
             (cls.project / "specs" / name).mkdir(parents=True)
             (cls.project / f"specs/{name}/{name}.spec").write_text(spec)
             text += f'[components.{name}]\nspec = {{ type = "local", path = "specs/{name}/{name}.spec" }}\n'
@@ -167,6 +202,22 @@ class Macros(unittest.TestCase):
     def test_setup_py(self):
         rpm, = self.build("with-setup-py")
         self.assertRegex(self.query(rpm, "-l"), r"/usr/lib/python3/dist-packages/tastc\.cpython-\d+-x86_64-linux-gnu\.so")
+
+    def test_tox(self):
+        rpm, = self.build("with-tox")
+        log = (self.dir / "out/logs/with-tox.log").read_text()
+        self.assertRegex(log, r"(?m)^from tox$")
+        self.assertIn("checks/test_it.py::test_it PASSED", log)
+
+    def test_names(self):
+        self.build("with-names")
+
+    def test_buildsystem(self):
+        rpm, = self.build("with-buildsystem")
+        requires = self.query(rpm, "--requires")
+        self.assertRegex(requires, r"(?m)^python3dist\(iniconfig\) < 100$")
+        self.assertNotIn("nobody", requires)
+        self.assertIn("Check import: tast_bs", (self.dir / "out/logs/with-buildsystem.log").read_text())
 
     def test_perl(self):
         rpm, = self.build("with-perl")
