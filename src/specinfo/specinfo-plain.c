@@ -301,7 +301,7 @@ static void see_line(Plain *p, size_t i) {
         }
         if (is_left_out(p))
                 return;
-        if (ash_slice_starts(line, ASH_S(ASH_SPECINFO_DYNAMIC)))
+        if (ash_slice_starts(line, ASH_S(ASH_SPECINFO_DYNAMIC)) || ash_slice_eq_nocase(ash_slice_sub(line, 0, strlen("BuildSystem:")), ASH_S("BuildSystem:")))
                 p->dynamic = true;
         if (info->kind == ASH_LINE_TAG)
                 see_tag(p, section, line);

@@ -167,12 +167,14 @@ static void files_done(Files *f) {
         ash_arena_free(f->arena);
 }
 
-/* A section of its own. Old rpms leave its head out of what they expanded, so that the spec as it was written has to do, too; who only seems to ask is asked in vain. */
+/* A section of its own, or that of the build system that the spec names. Old rpms leave its head out of what they expanded, so that the spec as it was written has to do, too; who only seems to ask is asked in vain. */
 static bool asks_dynamically(AshSlice text) {
-        AshSlice line;
-        while (ash_slice_next_line(&text, &line))
-                if (ash_slice_starts(ash_slice_trim_left(line), ASH_S(ASH_SPECINFO_DYNAMIC)))
+        AshSlice line, tag = ASH_S("BuildSystem:");
+        while (ash_slice_next_line(&text, &line)) {
+                line = ash_slice_trim_left(line);
+                if (ash_slice_starts(line, ASH_S(ASH_SPECINFO_DYNAMIC)) || ash_slice_eq_nocase(ash_slice_sub(line, 0, tag.len), tag))
                         return true;
+        }
         return false;
 }
 
