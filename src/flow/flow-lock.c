@@ -5,7 +5,10 @@
 #include "flow-lock.h"
 #include "flow-sets.h"
 
-void ash_flow_lock_result_done(AshFlowLockResult *r) { ash_str_done(&r->changes); }
+void ash_flow_lock_result_done(AshFlowLockResult *r) {
+        ash_str_done(&r->changes);
+        ash_str_done(&r->kept);
+}
 
 typedef struct Locker {
         AshFlow *flow;
@@ -311,10 +314,30 @@ static void want(Locker *l, Sources *sources, const AshChosen *chosen) {
                 ash_array_push(&from->wanted, chosen->package);
 }
 
+/* Those of one architecture (empty: of all, each once) that were pinned before: "NAME of DATE". What was built here is always the newest. */
+static void tell_pinned(const Locker *l, AshSlice arch, AshStr *out) {
+        for (size_t i = 0; l->old && !l->o->update && i < l->old->n_upstreams; i++) {
+                const AshLockUpstream *u = &l->old->upstreams[i];
+                _free_ char *text = ash_asprintf("%.*s%s%.*s", ASH_F(u->name), u->date.len ? " of " : "", ASH_F(u->date));
+                if ((arch.len && !ash_slice_eq(u->arch, arch)) || ash_slice_eqs(u->type, "components") || ash_slice_find(ash_str_slice(out), ash_slice_str(text)) >= 0)
+                        continue;
+                ash_str_appendf(out, "%s%s", out->len ? ", " : "", text);
+        }
+}
+
+/* Newer states may have what is asked for. */
+static void note_pinned(const Locker *l, const AshFlowSet *set) {
+        _str_ AshStr states = {};
+        tell_pinned(l, set->arch, &states);
+        if (states.len)
+                ash_note(l->flow->diags, ASH_NOWHERE, "the lock pins %s: 'ashlar lock --update' asks the newest states", states.ptr);
+}
+
 static int solve_set(Locker *l, AshFlowSet *set, Sources *sources, const Group *group, AshPkgSet **ret) {
         int r = ash_flow_choice_solve(group->choice, set->requests.items, set->requests.n, &(AshSolveOptions){ .weak = set->weak }, ret);
         if (r < 0) {
                 ash_note(l->flow->diags, set->at, "needed for %s '%.*s' on %.*s", set->kind, ASH_F(set->name), ASH_F(set->arch));
+                note_pinned(l, set);
                 return r;
         }
         record_set(l, set, *ret);
@@ -567,6 +590,7 @@ int ash_flow_lock(AshFlow *flow, const AshFlowLockOptions *options, AshFlowLockR
                 return r;
         ret->n_changes = ash_lock_changes(l.old, l.fresh, &ret->changes);
         ret->packages = l.packages.n;
+        tell_pinned(&l, ASH_NOSLICE, &ret->kept);
         ret->first = l.old == NULL;
         ash_array_foreach(&l.packages, p)
                 ret->bytes += p->size;

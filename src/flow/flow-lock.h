@@ -13,6 +13,7 @@ typedef struct AshFlowLockOptions {
 
 typedef struct AshFlowLockResult {
         AshStr changes;                    /* one line each */
+        AshStr kept;                       /* "debian-13 of Sat, 12 Sep 2026 07:55:41 UTC": states that the lock pinned before and that stay, with ", " between; empty: none */
         size_t n_changes, packages, sets;
         uint64_t bytes;                    /* of all packages */
         bool written, first;               /* first: there was no lock before */

@@ -399,7 +399,7 @@ static void estimate(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
                         continue;
                 p->items[i].measured = true;
                 p->items[i].ms = cost.ms;
-                p->items[i].memory = cost.memory * ash_cpu_count(); /* of one process: as many are at work at once */
+                p->items[i].memory = cost.memory;
                 ash_array_push(&measured, cost.ms);
         }
         if (measured.n)

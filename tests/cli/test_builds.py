@@ -246,6 +246,7 @@ class Builds(unittest.TestCase):
             if log.exists() and "sleep 1000" in log.read_text() and "fast" in (p.path / "ashlar.built").read_text() if (p.path / "ashlar.built").exists() else False:
                 break
             time.sleep(0.1)
+        time.sleep(2)  # what is in ashlar.built has not ended yet
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
         self.assertNotEqual(child.returncode, 0, err)

@@ -115,6 +115,17 @@ class Lock(unittest.TestCase):
         self.ashlar("--store", other, "lock")
         self.assertEqual(self.lock.read_bytes(), before)
 
+    def test_old_states_are_said(self):
+        """A lock keeps to the states that it pins: it says so, also when what is asked for may be in newer ones."""
+        self.assertNotIn("--update", self.ashlar("lock").stdout)
+        said = self.ashlar("lock").stdout
+        self.assertRegex(said, r"states stay as they were pinned: \S+ of .+ \('ashlar lock --update' takes the newest\)")
+        self.assertNotIn("states stay", self.ashlar("lock", "--update").stdout)
+        self.edit(('packages = ["shell"]', 'packages = ["only-in-newer-states"]'))
+        failed = self.ashlar("lock", status=4).stderr
+        self.assertRegex(failed, r"only-in-newer-states[^$]*note: the lock pins \S+ of .+: 'ashlar lock --update' asks the newest states")
+        self.assertNotIn("the lock pins", self.ashlar("lock", "--update", status=4).stderr)
+
     def test_dry_run_writes_nothing(self):
         out = self.ashlar("lock", "--dry-run").stdout
         self.assertIn("+ app-1.0-1.noarch", out)

@@ -202,6 +202,7 @@ class Publish(unittest.TestCase):
         for i in range(4):
             self.configure(extras="", base=f'groups = ["g{i}"]', more=f'[package-groups.g{i}]\npackages = ["app"]')
             self.ashlar("repo", "build", "-o", self.out, "base", "--keep", "2")
+        self.assertIn("--keep is at least 1: the generation that is published", self.ashlar("repo", "build", "-o", self.out, "base", "--keep", "0", status=2).stderr)
         self.assertEqual(sorted(p.name for p in (self.out / ".generations/base/x86_64").iterdir() if p.name[0] != "."), ["000005", "000006"])
         self.assertFalse((base / "Packages/a/app-1.0-1.noarch.rpm").exists())
 

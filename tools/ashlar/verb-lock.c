@@ -16,6 +16,8 @@ static void print_result(AshCli *cli, const AshFlowLockResult *result, bool dry_
         if (!first)
                 ash_cli_printf(cli, ", %zu change%s%s", ASH_COUNT(result->n_changes), dry_run ? " (not written)" : result->written ? "" : ", lock unchanged");
         ash_cli_print(cli, "\n");
+        if (result->kept.len)
+                ash_cli_printf(cli, "states stay as they were pinned: %s ('ashlar lock --update' takes the newest)\n", result->kept.ptr);
         if (first)
                 ash_cli_printf(cli, "wrote %s/%s: with it, in version control, others build the same\nnext: 'ashlar%s%s repo build' publishes the channels, 'ashlar%s%s image build --all' makes the images\n", ash_config_dir(cli->config), ASH_LOCK_NAME,
                                cli->dir ? " -C " : "", cli->dir ? cli->dir : "", cli->dir ? " -C " : "", cli->dir ? cli->dir : "");
@@ -29,6 +31,7 @@ static int show(AshCli *cli, const AshFlowLockResult *result, bool dry_run) {
                 ash_json_uint(&j, "sets", result->sets);
                 ash_json_uint(&j, "bytes", result->bytes);
                 ash_json_bool(&j, "written", result->written);
+                ash_json_text(&j, "pinned-before", ash_str_slice(&result->kept));
                 ash_json_begin(&j, "changes", '[');
                 AshSlice rest = ash_str_slice(&result->changes), line;
                 while (ash_slice_next_line(&rest, &line))

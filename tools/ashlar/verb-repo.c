@@ -166,6 +166,8 @@ static int run_build(AshCli *cli) {
         const char *output = ash_cli_option(cli, "output") ? ash_cli_option(cli, "output") : below;
         AshFlow flow = ash_cli_flow(cli);
         AshFlowRepoOptions o = { .lock_path = lock, .output = output, .channels = cli->args, .n_channels = cli->n_args, .keep = (unsigned) ash_cli_number(cli, "keep", 0), .closed = ash_cli_flag(cli, "closed") };
+        if (ash_cli_option(cli, "keep") && !o.keep)
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--keep is at least 1: the generation that is published");
         int r = ash_cli_flag(cli, "no-sign") ? 0 : ash_cli_signers(cli, &signers);
         if (r >= 0)
                 r = repo_options(cli, &signers, &o.repo);
@@ -189,7 +191,7 @@ const AshCliVerb ash_verbs_repo[] = {
           .args = ASH_ARGS({ "CHANNEL", "a channel (default: all)", ASH_KIND_CHANNEL, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
           .options = ASH_OPTIONS({ "output", .value = "DIR", .doc = "where to publish (default: repos below the project's output directory)", .letter = 'o', .kind = ASH_KIND_DIR },
                                  { "replace", .doc = "let a package take the place of a published one with the same name and version and other content" },
-                                 { "keep", .value = "N", .doc = "generations to keep (default: as the channel says, else 3)", .kind = ASH_KIND_NUMBER },
+                                 { "keep", .value = "N", .doc = "generations to keep, the published one among them (default: as the channel says, else 3)", .kind = ASH_KIND_NUMBER },
                                  { "closed", .doc = "refuse a channel with requirements that neither it nor the channels that it requires meet (default: warn)" }, REPO_OPTIONS, ASH_SIGN_OPTIONS, ASH_FLOW_OPTIONS),
           .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE | ASH_TAKES_LOCK, .run = run_build },
         { "index", "write the metadata of a directory of packages",
