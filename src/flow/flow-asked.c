@@ -67,8 +67,8 @@ static int having(Asker *a, AshSlice capability, AshStr *any, size_t *n_names) {
                 int r = ash_flow_capability(a->flow, a->sources[i].upstream, capability, a->arena, &names, &n);
                 if (r < 0)
                         return r;
-                for (size_t k = 0; k < n; k++)
-                        ash_str_appendf(any, " or %.*s", ASH_F(names[k]));
+                for (size_t k = 0; k < n; k++) /* the archive's own package: one of that name that was built here need not have it */
+                        ash_str_appendf(any, " or deb(%.*s)", ASH_F(names[k]));
                 *n_names += n;
         }
         return 0;
@@ -88,6 +88,25 @@ static int spelled(Asker *a, AshSlice name, AshStr *any, size_t *n_names) {
                         ash_str_appendf(any, " or %.*s", ASH_F(other));
                 else if (!any->len && !ash_flow_is_capability(other))
                         return spelled(a, other, any, n_names);
+        }
+        return 0;
+}
+
+/* Names of libraries and of their .pc files have most in common: "libXrender-devel" is what has xrender.pc. */
+static int near(Asker *a, AshSlice name, AshStr *any, size_t *n_names) {
+        AshSlice found = {};
+        bool devel = ash_slice_ends(name, ASH_S("-devel"));
+        if (!devel && !ash_slice_ends(name, ASH_S("-static")))
+                return 0;
+        name.len -= devel ? strlen("-devel") : strlen("-static");
+        for (size_t i = 0; i < a->n && !found.len; i++) {
+                int r = ash_flow_capability_development(a->flow, a->sources[i].upstream, name, a->arena, &found);
+                if (r < 0)
+                        return r;
+        }
+        if (found.len) {
+                ash_str_appendf(any, " or deb(%.*s)", ASH_F(found));
+                ++*n_names;
         }
         return 0;
 }
@@ -124,6 +143,8 @@ static int ask(Asker *a, AshRequest *request, AshFlowRequests *more) {
         }
         if (!capability && request->job == ASH_REQUEST_INSTALL)
                 r = spelled(a, dep.name, &any, &n_names);
+        if (!capability && request->job == ASH_REQUEST_INSTALL && r >= 0 && !any.len)
+                r = near(a, dep.name, &any, &n_names);
         if (r < 0 || !any.len)
                 return r;
         bool alone = capability && dep.name.ptr[0] == '/' && !a->has_built; /* no index lists files */

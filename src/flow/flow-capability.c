@@ -58,24 +58,51 @@ static AshId table_key(const AshFlowContents *contents, size_t n, AshSlice lib) 
         return ash_id_of(ash_str_slice(&text));
 }
 
-int ash_flow_capability(AshFlow *flow, AshFlowUpstream *upstream, AshSlice capability, AshArena *arena, AshSlice **ret, size_t *ret_n) {
+typedef struct Table {
+        AshBytes kept;
+        AshStr made;
+        AshSlice text;               /* empty: the upstream has no such lists */
+} Table;
+
+static void table_done(Table *t) {
+        ash_bytes_done(&t->kept);
+        ash_str_done(&t->made);
+}
+
+static int open_table(AshFlow *flow, AshFlowUpstream *upstream, AshArena *arena, Table *t) {
         AshFlowContents *contents;
         size_t n;
-        _bytes_ AshBytes kept = {};
-        _str_ AshStr made = {};
-        *ret_n = 0;
         int r = ash_flow_upstream_contents(upstream, arena, &contents, &n);
         if (r < 0 || !n)
                 return r;
         AshSlice lib = ash_flow_upstream_lib(upstream);
         AshId key = table_key(contents, n, lib);
-        bool there = ash_store_cache_get(flow->store, "capabilities", &key, &kept) >= 0;
-        if (!there) {
-                r = make_table(flow, contents, n, lib, arena, &made);
-                if (r < 0)
-                        return r;
-                (void) ash_store_cache_put(flow->store, "capabilities", &key, ash_str_slice(&made)); /* only a loss of time */
+        if (ash_store_cache_get(flow->store, "capabilities", &key, &t->kept) >= 0) {
+                t->text = ash_bytes_slice(&t->kept);
+                return 0;
         }
-        ash_apt_contents_find(there ? ash_bytes_slice(&kept) : ash_str_slice(&made), capability, arena, ret, ret_n);
+        r = make_table(flow, contents, n, lib, arena, &t->made);
+        if (r < 0)
+                return r;
+        t->text = ash_str_slice(&t->made);
+        (void) ash_store_cache_put(flow->store, "capabilities", &key, t->text); /* only a loss of time */
         return 0;
+}
+
+int ash_flow_capability(AshFlow *flow, AshFlowUpstream *upstream, AshSlice capability, AshArena *arena, AshSlice **ret, size_t *ret_n) {
+        _cleanup_(table_done) Table t = {};
+        *ret_n = 0;
+        int r = open_table(flow, upstream, arena, &t);
+        if (r >= 0)
+                ash_apt_contents_find(t.text, capability, arena, ret, ret_n);
+        return r;
+}
+
+int ash_flow_capability_development(AshFlow *flow, AshFlowUpstream *upstream, AshSlice name, AshArena *arena, AshSlice *ret) {
+        _cleanup_(table_done) Table t = {};
+        *ret = (AshSlice){};
+        int r = open_table(flow, upstream, arena, &t);
+        if (r >= 0)
+                *ret = ash_apt_contents_development(t.text, name, arena);
+        return r;
 }

@@ -6,3 +6,5 @@
 bool ash_flow_is_capability(AshSlice name);
 /* Names of the packages that have it, in the arena; none when the upstream has no such lists. The table made of them is kept in the store. */
 int ash_flow_capability(AshFlow *flow, AshFlowUpstream *upstream, AshSlice capability, AshArena *arena, AshSlice **ret, size_t *ret_n);
+/* The package of the archive that is what is called NAME-devel elsewhere, told from names of .pc files; empty: not known. */
+int ash_flow_capability_development(AshFlow *flow, AshFlowUpstream *upstream, AshSlice name, AshArena *arena, AshSlice *ret);

@@ -326,10 +326,11 @@ static int solve(AshFlowBuilder *b, Stage *stage, const AshFlowRequests *request
 
 /* ---- what was chosen before for the same question ---- */
 #define CACHE "buildroot-set"
+#define ASKING 3 /* counts up whenever the same question is put in other words (flow-asked.c) */
 
 static AshId question(AshFlowBuilder *b, const Stage *stage, const AshFlowRequests *requests) {
         _str_ AshStr text = {};
-        ash_str_appendf(&text, "%s %.*s %s\n", CACHE, ASH_F(b->arch), ash_solv_version());
+        ash_str_appendf(&text, "%s %d %.*s %s\n", CACHE, ASKING, ASH_F(b->arch), ash_solv_version());
         ash_array_foreach(&stage->sources, s) {
                 AshId key = ash_flow_upstream_solver_key(s->upstream);
                 ash_str_appendf(&text, "%s %d ", s->label, ash_flow_upstream_priority(s->upstream));

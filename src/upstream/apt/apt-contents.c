@@ -111,14 +111,12 @@ static bool library(AshSlice rest, AshStr *out) {
         return true;
 }
 
-/* Below usr/lib/ARCH/. */
+/* Below usr/lib/ARCH/. What stands in perl-base/ is a copy of some modules for a system without perl: who asks for a module of perl's asks for the package that has them all. */
 static bool arch_dependent(AshSlice rest, AshStr *out) {
         if (!has_slash(rest))
                 return library(rest, out);
         if (cut_prefix(&rest, ASH_S("pkgconfig/")))
                 return pkgconfig_file(rest, out);
-        if (cut_prefix(&rest, ASH_S("perl-base/")))
-                return perl_module(rest, out);
         if (cut_prefix(&rest, ASH_S("perl5/")) || cut_prefix(&rest, ASH_S("perl/")))
                 return cut_version(&rest) && perl_module(rest, out);
         return cut_prefix(&rest, ASH_S("cmake/")) && cmake_config(rest, out);
@@ -236,7 +234,8 @@ static int compare(AshSlice line, AshSlice wanted) {
         return c ? c : line.len < wanted.len ? -1 : 0;
 }
 
-static void find(AshSlice table, AshSlice wanted, AshArena *arena, AshSlice **ret, size_t *ret_n) {
+/* Where the first line is that begins with it. */
+static AshSlice lines_from(AshSlice table, AshSlice wanted) {
         size_t low = 0, high = table.len, start;
         while (low < high) {
                 AshSlice line = line_at(table, low + (high - low) / 2, &start);
@@ -245,8 +244,12 @@ static void find(AshSlice table, AshSlice wanted, AshArena *arena, AshSlice **re
                 else
                         high = start;
         }
+        return ash_slice_from(table, ASH_MIN(low, table.len));
+}
+
+static void find(AshSlice table, AshSlice wanted, AshArena *arena, AshSlice **ret, size_t *ret_n) {
         ASH_ARRAY(AshSlice) found = {};
-        AshSlice rest = ash_slice_from(table, ASH_MIN(low, table.len)), line;
+        AshSlice rest = lines_from(table, wanted), line;
         while (ash_slice_next_line(&rest, &line) && ash_slice_starts(line, wanted))
                 ash_array_push(&found, ash_slice_from(line, wanted.len));
         *ret = ash_arena_new_items(arena, AshSlice, found.n + 1);
@@ -279,4 +282,61 @@ void ash_apt_contents_find(AshSlice table, AshSlice capability, AshArena *arena,
         find(table, ash_slice_str(ash_arena_printf(arena, "%s%.*s\t", before, ASH_F(name))), arena, ret, ret_n);
         if (!*ret_n && ash_slice_starts(name, ASH_S("/usr/sbin/"))) /* the two are one directory elsewhere */
                 find(table, ash_slice_str(ash_arena_printf(arena, "/usr/bin/%.*s\t", ASH_F(ash_slice_from(name, 10)))), arena, ret, ret_n);
+}
+
+/* ---- development packages ---- */
+/* "libXrender-1.0" as "xrender" and "10". */
+typedef struct Stem {
+        char text[64];
+        size_t len, digits;          /* digits: where the version begins */
+} Stem;
+
+static bool stem_of(AshSlice name, Stem *ret) {
+        ret->len = 0;
+        if (name.len > 3 && ash_slice_eq_nocase(ash_slice(name.ptr, 3), ASH_S("lib")))
+                name = ash_slice_from(name, 3);
+        for (size_t i = 0; i < name.len; i++) {
+                char c = name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? (char) (name.ptr[i] | 32) : name.ptr[i];
+                if (strchr("-_.", c))
+                        continue;
+                if (ret->len == sizeof ret->text)
+                        return false;
+                ret->text[ret->len++] = c;
+        }
+        ret->digits = ret->len;
+        while (ret->digits && ret->text[ret->digits - 1] >= '0' && ret->text[ret->digits - 1] <= '9')
+                ret->digits--;
+        return ret->digits > 0;
+}
+
+enum { OTHER, SERIES, SAME };
+
+/* SERIES: one of its versions. */
+static int liken(const Stem *wanted, const Stem *have) {
+        if (wanted->digits != have->digits || wanted->len > have->len || memcmp(wanted->text, have->text, wanted->len))
+                return OTHER;
+        return wanted->len == have->len ? SAME : SERIES;
+}
+
+AshSlice ash_apt_contents_development(AshSlice table, AshSlice name, AshArena *arena) {
+        const AshSlice kind = ASH_S("pkgconfig(");
+        AshSlice best = {}, rest = lines_from(table, kind), line;
+        Stem wanted, have;
+        int how = OTHER;
+        bool several = false;
+        if (!stem_of(name, &wanted))
+                return best;
+        while (ash_slice_next_line(&rest, &line) && ash_slice_starts(line, kind)) {
+                ptrdiff_t end = ash_slice_find(line, ASH_S(")\t"));
+                if (end < 0 || !stem_of(ash_slice_sub(line, kind.len, (size_t) end - kind.len), &have))
+                        continue;
+                AshSlice package = ash_slice_from(line, (size_t) end + 2);
+                int like = liken(&wanted, &have);
+                if (like == OTHER || like < how)
+                        continue;
+                several = like == how && (several || !ash_slice_eq(best, package));
+                best = package;
+                how = like;
+        }
+        return several ? (AshSlice){} : ash_arena_slice(arena, best);
 }

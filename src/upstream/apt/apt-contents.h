@@ -3,7 +3,7 @@
 #pragma once
 #include "io.h"
 
-#define ASH_APT_CONTENTS_VERSION 2 /* part of the key of a kept table */
+#define ASH_APT_CONTENTS_VERSION 3 /* part of the key of a kept table */
 
 /* Appends lines, unsorted, of one list of files. lib: the directory of the architecture's libraries ("x86_64-linux-gnu"). Negative: the reader's error. */
 int ash_apt_contents_scan(AshReader *contents, AshSlice lib, AshStr *out);
@@ -11,3 +11,6 @@ int ash_apt_contents_scan(AshReader *contents, AshSlice lib, AshStr *out);
 void ash_apt_contents_sort(AshSlice lines, AshStr *out);
 /* Packages that have the capability, sorted, in the arena; *ret_n 0: none. Names that differ in spelling only are found: /bin/x as /usr/bin/x, python3.13dist(x) as python3dist(x). */
 void ash_apt_contents_find(AshSlice table, AshSlice capability, AshArena *arena, AshSlice **ret, size_t *ret_n);
+/* The package whose .pc file is called as a development package elsewhere is: "libXrender" is xrender.pc's, "gdk-pixbuf2" gdk-pixbuf-2.0.pc's. Capitals, marks, a leading "lib" and the rest of a version do not count.
+ * In the arena; empty: none, or more than one. */
+AshSlice ash_apt_contents_development(AshSlice table, AshSlice name, AshArena *arena);
