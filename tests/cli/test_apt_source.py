@@ -57,6 +57,16 @@ class AptSource(Case):
         _, out = self.prepare({"hello-1.2-rc1.tar.xz": tar})
         self.assertEqual((out / "hello-1.2-rc1.tar.xz").read_bytes(), tar)
 
+    def test_native(self):
+        """A package whose upstream is the archive itself: its tarball has no ".orig", and what a packager added to others is none."""
+        tar = b"the archive"
+        self.archive.source("hello", "1.0", {"hello_1.0.tar.xz": tar})
+        self.archive.source("other", "1.0-1", {"other_1.0.orig.tar.xz": b"another", "other_1.0-1.debian.tar.xz": b"d"})
+        _, out = self.prepare({"hello_1.0.tar.xz": tar})
+        self.assertEqual((out / "hello_1.0.tar.xz").read_bytes(), tar)
+        p, _ = self.prepare({"other_1.0.tar.xz": b"d"}, status=1)
+        self.assertNotIn("debian.tar", p.stderr)
+
     def test_index_says_it(self):
         # The name says nothing at all; the index has the digest that is asked for.
         tar = b"the archive"

@@ -82,9 +82,16 @@ static bool holds_word(AshSlice hay, AshSlice needle) {
         return false;
 }
 
-/* "1.10.0" of lz4_1.10.0.orig.tar.gz; what a packager repacked (+dfsg, +ds) has another digest. */
+/* What upstream released: lz4_1.10.0.orig.tar.gz, lz4_1.10.0.orig-docs.tar.gz; of a package whose upstream is the archive itself hostname_3.25.tar.xz. What the packager adds has other names. */
+static bool is_upstreams(AshSlice name) {
+        return ash_slice_find(name, ASH_S(".orig")) >= 0 || (ash_slice_find(name, ASH_S(".tar")) >= 0 && ash_slice_find(name, ASH_S(".debian.tar")) < 0);
+}
+
+/* "1.10.0" of lz4_1.10.0.orig.tar.gz, "3.25" of hostname_3.25.tar.xz; what a packager repacked (+dfsg, +ds) has another digest. */
 static AshSlice orig_version(AshSlice name) {
         ptrdiff_t from = ash_slice_find_char(name, '_'), to = ash_slice_find(name, ASH_S(".orig"));
+        if (to < 0)
+                to = ash_slice_find(name, ASH_S(".tar"));
         return from < 0 || to < from ? (AshSlice){} : ash_slice_sub(name, (size_t) from + 1, (size_t) (to - from) - 1);
 }
 
@@ -111,7 +118,7 @@ static unsigned name_rank(const Search *s, const AshAptSourceFile *f) {
 
 /* Two steps a rank: what has another version or compression may still be it, but later. */
 static unsigned rank_of(const Search *s, const AshAptSourceFile *f) {
-        if (is_signature(f->name) != s->signature || ash_slice_find(f->name, ASH_S(".orig")) < 0)
+        if (is_signature(f->name) != s->signature || !is_upstreams(f->name))
                 return RANK_NONE * 4;
         unsigned rank = name_rank(s, f) * 4;
         if (rank == RANK_NONE * 4)
