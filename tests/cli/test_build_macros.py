@@ -125,6 +125,17 @@ A test.
         + here("%{buildroot}%{_tmpfilesdir}/tast.conf", "d /run/tast 0755 tast tast") + here("%{buildroot}%{_bindir}/tast-sh", "#!/usr/bin/env bash\ntrue") + "chmod 755 %{buildroot}%{_bindir}/tast-sh",
         check="", scripts="%post\n%systemd_post tast.service\n%preun\n%systemd_preun tast.service\n%postun\n%systemd_postun_with_restart tast.service\n",
         files="%files\n%{_unitdir}/tast.service\n%{_sysusersdir}/tast.conf\n%{_tmpfilesdir}/tast.conf\n%{_bindir}/tast-sh"),
+    # What specs count on without asking for it by the name that Debian has: names of Fedora's, programs that its packages and its buildroots hold, tools by their path.
+    "with-fedoras-names": dict(
+        tags="BuildRequires: pkgconfig >= 0.14, gettext-autopoint flex-static glibc-kernheaders >= 2.4 zlib-static libXt-devel libxml2-devel libxslt-devel gnupg2 libtool python-unversioned-command\n"
+             "BuildRequires: perl-podlators valgrind-devel multilib-rpm-config\n",
+        prep=here("s.py", "#!/usr/bin/env python2 -u\nprint(1)") + here("k.py", "#!/usr/bin/python -s\nprint(1)") + here("x.c", "#include <zlib.h>\n#include <X11/Intrinsic.h>\nint main(void) { return !zlibVersion(); }"),
+        build="cp /usr/lib/rpm/config.{guess,sub} .; cp -f /usr/lib/rpm/redhat/config.{guess,sub} .; sh config.guess; sh config.sub aarch64-linux\n"
+              "%{__python3} %{_rpmconfigdir}/redhat/pathfix.py -pni %{__python3} s.py\n%{__python3} /usr/lib/rpm/redhat/pathfix.py -i %{__python3} -pn -k -a E k.py\n"
+              "grep -x '#!/usr/bin/python3' s.py; grep -x '#!/usr/bin/python3 -Es' k.py; [ ! -e s.py~ ]\n"
+              "gcc $CFLAGS $LDFLAGS -o x x.c $(pkg-config --cflags xt) -l:libz.a; ./x\n"
+              "for p in gpg gpg2 gpgv gpgv2 libtool libtoolize autoreconf msgfmt autopoint xmllint xsltproc hexdump column install-info python pod2man valgrind; do command -v $p; done",
+        install="install -D x %{buildroot}%{_bindir}/x", check="", files="%files\n%{_bindir}/x"),
     "with-rpath": dict(
         tags="BuildRequires: gcc\n", prep=here("x.c", "int main(void) { return 0; }"), build="gcc $CFLAGS $LDFLAGS -Wl,-rpath,$PWD/lib -o x x.c", install="install -D x %{buildroot}%{_bindir}/x", check="", files="%files\n%{_bindir}/x"),
     "with-plain-python": dict(
@@ -235,6 +246,10 @@ class Macros(unittest.TestCase):
         self.assertRegex(scripts, r"(?s)postinstall.*systemctl --no-reload preset tast\.service")
         self.assertIn("try-restart tast.service", scripts)
         self.assertIn("/usr/bin/bash", self.query(rpm, "--requires"))
+
+    def test_fedoras_names(self):
+        rpm, = self.build("with-fedoras-names")
+        self.assertNotIn("libz.so", self.query(rpm, "--requires"))
 
     def test_refused(self):
         for name, words in REFUSED.items():
