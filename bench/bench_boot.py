@@ -37,7 +37,7 @@ def disk(folder, root, options):
     shutil.copy(root / "usr/lib/systemd/boot/efi/systemd-bootx64.efi", tree / "EFI/BOOT/BOOTX64.EFI")
     shutil.copy(kernel, tree / "debian/linux")
     shutil.copy(root / f"boot/initrd.img-{version}", tree / "debian/initrd")
-    (tree / "loader/loader.conf").write_text("timeout 2\n")
+    (tree / "loader/loader.conf").write_text("#timeout 3\n#console-mode keep\n")  # as bootctl installs it
     (tree / f"loader/entries/debian-{version}.conf").write_text(f"title Debian\nversion {version}\nlinux /debian/linux\ninitrd /debian/initrd\noptions root=PARTUUID={ROOT[1]} rw {options}\n")
     with raw.open("wb") as f:
         f.truncate(sum(SIZES) + 2 * MIB)

@@ -12,6 +12,11 @@ static const char plugin[] =
         "[ $# -le 4 ] || exit 0\n"
         "[ \"${KERNEL_INSTALL_IMAGE_TYPE:-}\" != uki ] || exit 0\n"
         "[ \"${KERNEL_INSTALL_INITRD_GENERATOR:-ashlar}\" = ashlar ] || exit 0\n"
+        "# A choice from now on: the menu waits for somebody who wants the older one. Images with one kernel are made without that.\n"
+        "conf=$(bootctl --print-esp-path 2>/dev/null)/loader/loader.conf\n"
+        "if grep -qsx 'timeout 0' \"$conf\"; then\n"
+        "        sed -e 's/^timeout 0$/timeout 2/' -e '/^# one kernel:/d' \"$conf\" >\"$conf.new\" && mv \"$conf.new\" \"$conf\" || echo \"ashlar-boot: $conf cannot be changed: the boot menu does not wait\" >&2\n"
+        "fi\n"
         "exec ashlar-initrd --output \"${KERNEL_INSTALL_STAGING_AREA:?}/initrd\" \"$2\"\n";
 
 /* Kernels of Debian have no scriptlets of their own; those of Fedora lie elsewhere and call kernel-install themselves. In a root that is not running there is nothing to do: who makes an image makes its
@@ -70,7 +75,7 @@ static AshSlice package_of(AshFlowHost *h, AshSlice library) {
 }
 
 static void add_needs(AshFlowHost *h, const AshElf *e, AshDeps *ret) {
-        static const char *const fixed[] = { "/bin/sh", "systemd", "kmod", "coreutils", "grep" /* the last two for kernel-install's own plug-ins */ };
+        static const char *const fixed[] = { "/bin/sh", "systemd", "kmod", "coreutils", "grep", "sed" /* the last three for kernel-install's own plug-ins */ };
         ret->items = ash_arena_new_items(h->arena, AshDep, e->n_needed + ASH_N(fixed));
         for (size_t i = 0; i < ASH_N(fixed); i++)
                 ret->items[ret->n++].name = ash_slice_str(fixed[i]);

@@ -43,6 +43,12 @@ static const char emergency[] =
         "[Unit]\nDescription=The root file system was not found\nDefaultDependencies=no\nConflicts=shutdown.target\nBefore=shutdown.target\nSuccessAction=reboot-force\nFailureAction=reboot-force\n\n"
         "[Service]\nType=oneshot\nStandardOutput=tty\nTTYPath=/dev/console\nExecStart=-journalctl -b -o short-monotonic -p warning --no-pager -n 40\nExecStart=-udevadm wait --timeout=15 /dev/never\n";
 
+/* Events of what no root file system is on are not waited for: consoles alone are a third of all. The running system looks at everything once more. */
+static const char trigger[] =
+        "[Service]\nExecStart=\nExecStart=-udevadm trigger --type=all --action=add --prioritized-subsystem=module,block --subsystem-nomatch=tty --subsystem-nomatch=vc --subsystem-nomatch=vtconsole"
+        " --subsystem-nomatch=cpu --subsystem-nomatch=memory --subsystem-nomatch=mem --subsystem-nomatch=misc --subsystem-nomatch=net --subsystem-nomatch=sound --subsystem-nomatch=workqueue"
+        " --subsystem-nomatch=event_source --subsystem-nomatch=clocksource --subsystem-nomatch=clockevents --subsystem-nomatch=machinecheck --subsystem-nomatch=wakeup --subsystem-nomatch=thermal\n";
+
 /* ---- programs that units and rules call ---- */
 static void take_program(Plan *p, AshSlice name, const char *const *dirs) {
         _str_ AshStr path = {};
@@ -168,5 +174,6 @@ int plan_policy(Plan *p) {
         take_filesystem(p);
         take_wants(p);
         plan_put(p, UNITS "emergency.service", ash_slice_str(emergency));
+        plan_put(p, UNITS "systemd-udev-trigger.service.d/ashlar.conf", ash_slice_str(trigger));
         return 0;
 }

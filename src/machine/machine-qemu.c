@@ -70,8 +70,8 @@ static int add_machine(Arguments *a, const AshMachineOptions *o, const AshMachin
         m->accel = kvm ? "kvm" : "tcg";
         add(a, "-machine", "%s", arch->machine);
         add(a, "-accel", "%s", kvm ? "kvm" : "tcg,thread=multi");
-        /* With cmpxchg16b QEMU 7.2 crashed guests under emulation. */
-        add(a, "-cpu", "%s", kvm ? "host" : strcmp(arch->name, "x86_64") ? "max,pauth-impdef=on" : "max,-cx16");
+        /* With cmpxchg16b QEMU 7.2 crashed guests under emulation. Where "rep stosb" is said to be fast (erms) kernels clear memory with it: byte by byte, when it is emulated. */
+        add(a, "-cpu", "%s", kvm ? "host" : strcmp(arch->name, "x86_64") ? "max,pauth-impdef=on" : "max,-cx16,-erms");
         add(a, "-smp", "%u", o->cpus ? o->cpus : 2);
         add(a, "-m", "%u", o->memory ? o->memory : 1024);
         return 0;

@@ -87,6 +87,12 @@ class Boot(Case):
         self.assertFalse((self.out / "usr/lib/repart.d/50-root.conf").exists())
         self.assertEqual(self.made("usr/lib/repart.d/60-home.conf"), b"[Partition]\nType=home\n")
 
+    def test_one_kernel_waits_for_nobody(self):
+        self.kernel(OLD)
+        self.complete()
+        self.boot()
+        self.assertEqual(self.made("efi/loader/loader.conf").decode().splitlines()[-1], "timeout 0")
+
     def test_none(self):
         self.boot('boot-loader = "none"')
         self.assertEqual(self.listing, {})

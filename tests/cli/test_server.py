@@ -284,6 +284,7 @@ class Server(Judges, unittest.TestCase):
         self.assertEqual({line.split()[0] for line in installed if line.endswith("+test1")}, {META, "libc6", f"linux-image-{new}"})
         self.assertEqual(self.entries(port), {f"ashlar-{old}.conf", f"ashlar-{new}+3.conf"}, upgrade.stdout)
         self.assertEqual(self.ssh(port, f"sudo ls /efi/ashlar/{old} /efi/ashlar/{new}").stdout.count("initrd"), 2)
+        self.assertEqual(self.ssh(port, "sudo cat /efi/loader/loader.conf").stdout, "timeout 2\n", "the menu waits now that there is a choice")
         self.assertIn("Nothing to do", self.ssh(port, "sudo dnf -y upgrade", timeout=900).stdout)
         # Nothing asks for the old kernel any more, but it runs.
         self.assertRegex(self.ssh(port, "sudo dnf -y autoremove", timeout=900, check=False).stderr, "protected packages: " + re.escape(f"linux-image-{old}"))

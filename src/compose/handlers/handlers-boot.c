@@ -222,7 +222,12 @@ static int put_settings(Boot *b) {
         const char *line = "%.*s\n";
         const Kernel *first = &b->kernels.items[b->first];
         bool chosen = ash_text_set(b->c->image->kernel);
-        int r = put(b, ash_arena_printf(b->arena, "%s/loader/loader.conf", b->esp), ash_slice_str(chosen ? ash_arena_printf(b->arena, "timeout 2\ndefault %.*s-%.*s*\n", ASH_F(b->token), ASH_F(first->version)) : "timeout 2\n"));
+        _str_ AshStr loader = {};
+        /* The plug-in of ashlar-boot lets it wait as soon as there is a choice. */
+        ash_str_append(&loader, b->kernels.n > 1 ? ASH_S("timeout 2\n") : ASH_S("# one kernel: a key held down shows the menu\ntimeout 0\n"));
+        if (chosen)
+                ash_str_appendf(&loader, "default %.*s-%.*s*\n", ASH_F(b->token), ASH_F(first->version));
+        int r = put(b, ash_arena_printf(b->arena, "%s/loader/loader.conf", b->esp), ash_arena_slice(b->arena, ash_str_slice(&loader)));
         const struct { const char *path, *text; } files[] = {
                 { ash_arena_printf(b->arena, "%s/loader/entries.srel", b->boot), "type1\n" },
                 { "/etc/kernel/entry-token", ash_arena_printf(b->arena, line, ASH_F(b->token)) },
