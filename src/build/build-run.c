@@ -234,6 +234,15 @@ static void note_tail(AshBuild *b, AshDiags *diags, unsigned lines) {
                         ash_note(diags, ASH_NOWHERE, "%.*s", (int) ASH_MIN(line.len, (size_t) 400), line.ptr);
 }
 
+/* A program that %files has in /usr/bin is not there. */
+static bool lacks_program(AshSlice tail) {
+        AshSlice line;
+        while (ash_slice_next_line(&tail, &line))
+                if (ash_slice_find(line, ASH_S("File not found: ")) >= 0 && ash_slice_find(line, ASH_S("/BUILDROOT/usr/bin/")) >= 0)
+                        return true;
+        return false;
+}
+
 void ash_build_explain(AshBuild *b, AshDiags *diags) {
         AshSlice tail = ash_str_slice(&b->tail);
         uint64_t bytes, names;
@@ -252,6 +261,8 @@ void ash_build_explain(AshBuild *b, AshDiags *diags) {
                 if (b->in.network && strstr(signs[i].note, "network"))
                         hint = NULL;
         }
+        if (!hint && lacks_program(tail))
+                hint = "was it installed in /usr/sbin? Specs that count on one directory for both get it by build.defines = { _sbindir = \"%{_bindir}\" } of the component";
         ash_note(diags, ASH_NOWHERE, "the whole log: %s", b->in.log_path);
         if (hint)
                 ash_hint(diags, "%s", hint);

@@ -136,6 +136,9 @@ A test.
               "gcc $CFLAGS $LDFLAGS -o x x.c $(pkg-config --cflags xt) -l:libz.a; ./x\n"
               "for p in gpg gpg2 gpgv gpgv2 libtool libtoolize autoreconf msgfmt autopoint xmllint xsltproc hexdump column install-info python pod2man valgrind; do command -v $p; done",
         install="install -D x %{buildroot}%{_bindir}/x", check="", files="%files\n%{_bindir}/x"),
+    # Fedora's /usr/sbin is /usr/bin, and some specs count on it.
+    "with-one-bin": dict(
+        tags="BuildArch: noarch\n", prep="", build="", install=here("%{buildroot}%{_sbindir}/one", "#!/usr/bin/sh\ntrue") + "chmod 755 %{buildroot}%{_sbindir}/one", check="", files="%files\n%{_bindir}/one"),
     "with-rpath": dict(
         tags="BuildRequires: gcc\n", prep=here("x.c", "int main(void) { return 0; }"), build="gcc $CFLAGS $LDFLAGS -Wl,-rpath,$PWD/lib -o x x.c", install="install -D x %{buildroot}%{_bindir}/x", check="", files="%files\n%{_bindir}/x"),
     "with-plain-python": dict(
@@ -250,6 +253,15 @@ class Macros(unittest.TestCase):
     def test_fedoras_names(self):
         rpm, = self.build("with-fedoras-names")
         self.assertNotIn("libz.so", self.query(rpm, "--requires"))
+
+    def test_one_bin(self):
+        p = self.ashlar("component", "build", "with-one-bin")
+        self.assertNotEqual(p.returncode, 0)
+        self.assertIn('build.defines = { _sbindir = "%{_bindir}" }', p.stderr)
+        tests = self.project / "tests.toml"
+        tests.write_text(tests.read_text() + '[components.with-one-bin.build]\ndefines = { _sbindir = "%{_bindir}" }\n')
+        rpm, = self.build("with-one-bin")
+        self.assertEqual(self.query(rpm, "-l").strip(), "/usr/bin/one")
 
     def test_refused(self):
         for name, words in REFUSED.items():
