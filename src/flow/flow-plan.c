@@ -57,6 +57,7 @@ struct AshFlowPlanFacts {
         AshBytes cache;
         AshMap known;                /* digest -> AshSlice */
         AshFlowBuilt *built;
+        size_t *first_built;         /* of each component of ashlar.built: its first item in built, where they stand together */
         AshArena *arena;
         pthread_mutex_t mutex;       /* of what follows */
         ASH_ARRAY(Lost) lost;
@@ -697,7 +698,11 @@ static void open_built(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
         if (f->built->items.n && ash_flow_built_load(f->built, flow->store, NULL) < 0) {
                 ash_flow_built_free(f->built);
                 f->built = NULL;
+                return;
         }
+        f->first_built = ash_arena_new_items(f->arena, size_t, f->built->built->components.n + 1);
+        for (size_t k = f->built->items.n; k-- > 0;)
+                f->first_built[f->built->items.items[k].component - f->built->built->components.items] = k;
 }
 
 static void take_built(AshFlowPlan *p, size_t i, AshSlice arch) {
@@ -710,9 +715,8 @@ static void take_built(AshFlowPlan *p, size_t i, AshSlice arch) {
         p->items[i].state = ash_slice_ends(now, known->fingerprint) && known->fingerprint.len ? ASH_PLAN_BUILT : ASH_PLAN_CHANGED;
         AshPackage *packages = ash_arena_new_items(p->arena, AshPackage, known->n_packages + c->n_packages);
         size_t n = 0;
-        for (size_t k = 0; k < f->built->items.n; k++)
-                if (f->built->items.items[k].component == known)
-                        packages[n++] = f->built->packages[k];
+        for (size_t k = f->first_built[known - f->built->built->components.items]; k < f->built->items.n && f->built->items.items[k].component == known; k++)
+                packages[n++] = f->built->packages[k];
         size_t built = n;
         for (size_t k = 0; k < c->n_packages; k++) { /* what a changed spec has beside them */
                 bool is_there = false;
