@@ -570,7 +570,7 @@ int ash_flow_builder_state(AshFlowBuilder *b, AshText stage, const AshBuilt *bui
         const AshUpstream **parts = parts_of(b, &base, &n);
         AshBuildRootInput nothing = input_of(b, NULL, 0);
         AshId engine = ash_build_root_key(&nothing);
-        ash_str_appendf(&text, "roots %d %s %s %.*s %.*s ", ASH_BUILD_ENGINE, ASHLAR_VERSION, ash_solv_version(), ASH_F(b->arch), ASH_F(base.stage));
+        ash_str_appendf(&text, "roots %d %d %s %s %.*s %.*s ", ASH_BUILD_ENGINE, ASKING, ASHLAR_VERSION, ash_solv_version(), ASH_F(b->arch), ASH_F(base.stage));
         ash_str_append(&text, ash_slice((const char *) engine.sha256, sizeof engine.sha256));
         tell_texts(&text, base.packages);
         tell_texts(&text, &base.upstreams);
