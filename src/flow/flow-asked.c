@@ -1,6 +1,7 @@
 #include "apt.h"
 #include "flow-asked.h"
 #include "flow-capability.h"
+#include "flow-package.h"
 
 typedef struct Asker {
         AshFlow *flow;
@@ -9,6 +10,7 @@ typedef struct Asker {
         size_t n;
         bool has_built;
         AshArena *arena;
+        AshFlowPromises *promises;
         AshFlowChoice *choice;       /* over the sources, for names alone; opened when one is looked up */
 } Asker;
 
@@ -59,8 +61,8 @@ static const struct {
         { "", "-devel", cmake_of },
 };
 
-/* " or A or B" of the packages that have a capability. */
-static int having(Asker *a, AshSlice capability, AshStr *any, size_t *n_names) {
+/* " or A or B" of the packages that have a capability. promise: who asks for it in a version, or NULL. */
+static int having(Asker *a, AshSlice capability, const AshRequest *promise, AshStr *any, size_t *n_names) {
         for (size_t i = 0; i < a->n; i++) {
                 AshSlice *names;
                 size_t n;
@@ -70,6 +72,8 @@ static int having(Asker *a, AshSlice capability, AshStr *any, size_t *n_names) {
                 for (size_t k = 0; k < n; k++) /* the archive's own package: one of that name that was built here need not have it */
                         ash_str_appendf(any, " or deb(%.*s)", ASH_F(names[k]));
                 *n_names += n;
+                if (promise && n)
+                        ash_array_push(a->promises, ((AshFlowPromise){ promise->what, names, n, promise->at }));
         }
         return 0;
 }
@@ -81,7 +85,7 @@ static int spelled(Asker *a, AshSlice name, AshStr *any, size_t *n_names) {
                         continue;
                 AshSlice other = spellings[i].spell(ash_slice_sub(name, before.len, name.len - before.len - after.len), a->arena);
                 bool there = false;
-                int r = ash_flow_is_capability(other) ? having(a, other, any, n_names) : has(a, other, &there);
+                int r = ash_flow_is_capability(other) ? having(a, other, NULL, any, n_names) : has(a, other, &there);
                 if (r < 0)
                         return r;
                 if (there)
@@ -134,7 +138,8 @@ static int ask(Asker *a, AshRequest *request, AshFlowRequests *more) {
         if (request->job == ASH_REQUEST_PREFER || ash_dep_parse(request->what, &dep) < 0 || ash_slice_starts(dep.name, ASH_S("(")))
                 return 0;
         bool capability = ash_flow_is_capability(dep.name);
-        int r = capability ? having(a, dep.name, &any, &n_names) : has(a, dep.name, &there);
+        bool versioned = request->job == ASH_REQUEST_INSTALL && dep.flags & ASH_DEP_COMPARE;
+        int r = capability ? having(a, dep.name, versioned ? request : NULL, &any, &n_names) : has(a, dep.name, &there);
         if (r < 0)
                 return r;
         if (there) {
@@ -155,8 +160,8 @@ static int ask(Asker *a, AshRequest *request, AshFlowRequests *more) {
         return 0;
 }
 
-int ash_flow_asked(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sources, size_t n, bool has_built, AshFlowRequests *requests, AshArena *arena) {
-        Asker a = { .flow = flow, .arch = arch, .sources = sources, .n = n, .has_built = has_built, .arena = arena };
+int ash_flow_asked(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sources, size_t n, bool has_built, AshFlowRequests *requests, AshFlowPromises *promises, AshArena *arena) {
+        Asker a = { .flow = flow, .arch = arch, .sources = sources, .n = n, .has_built = has_built, .promises = promises, .arena = arena };
         AshFlowRequests more = {};
         int r = 0;
         for (size_t i = 0; r >= 0 && i < requests->n; i++)
@@ -166,4 +171,90 @@ int ash_flow_asked(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sources,
         ash_array_done(&more);
         ash_flow_choice_free(a.choice);
         return r;
+}
+
+/* ---- versions, which only the packages themselves say ---- */
+/* Of Perl 0.9 is more than 0.82: versions are decimal fractions there, and rpm's order is another one. */
+static bool decimal_suffices(const AshDep *wanted, AshSlice have) {
+        _free_ char *a = ash_slice_dup(have), *b = ash_slice_dup(wanted->evr);
+        char *end_a, *end_b;
+        double x = strtod(a, &end_a), y = strtod(b, &end_b);
+        return ash_slice_starts(wanted->name, ASH_S("perl(")) && !*end_a && !*end_b && ((wanted->flags & ASH_DEP_GT && x > y) || (wanted->flags & ASH_DEP_LT && x < y) || (wanted->flags & ASH_DEP_EQ && x == y));
+}
+
+typedef struct Judged {
+        AshFlow *flow;
+        AshArena *arena;
+        AshDep wanted;
+        AshUniverse *universe;       /* of the packages that may have it */
+        bool unknown;                /* one has it in a version that nobody knows */
+        bool enough;
+        AshStr have;                 /* "NEVRA has VERSION", those that do not suffice */
+} Judged;
+
+static void judge_provide(Judged *j, const AshDep *provide, AshSlice nevra) {
+        if (!ash_slice_eq(provide->name, j->wanted.name))
+                return;
+        j->unknown |= !provide->evr.len;
+        j->enough |= provide->evr.len && decimal_suffices(&j->wanted, provide->evr);
+        if (provide->evr.len)
+                ash_str_appendf(&j->have, "%s%.*s of %.*s", j->have.len ? ", " : "", ASH_F(provide->evr), ASH_F(nevra));
+}
+
+static int judge_package(Judged *j, const AshFlowRootPackage *package) {
+        _bytes_ AshBytes bytes = {};
+        _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
+        AshPackage p;
+        AshId id;
+        int r = ash_id_parse(package->sha256, &id);
+        if (r >= 0)
+                r = ash_store_map_blob(j->flow->store, &id, false, &bytes, j->flow->diags);
+        if (r >= 0)
+                r = ash_rpm_parse(ash_bytes_slice(&bytes), ash_arena_strndup(j->arena, package->nevra.ptr, package->nevra.len), &rpm, j->flow->diags);
+        if (r >= 0)
+                r = ash_flow_package_of_rpm(rpm, j->arena, &p, j->flow->diags);
+        for (size_t i = 0; r >= 0 && i < p.deps[ASH_DEP_PROVIDES].n; i++)
+                judge_provide(j, &p.deps[ASH_DEP_PROVIDES].items[i], package->nevra);
+        if (r >= 0)
+                ash_universe_add_package(j->universe, &p);
+        return r;
+}
+
+static bool is_of(const AshFlowPromise *promise, AshSlice nevra) {
+        AshPackage p;
+        bool found = false;
+        for (size_t i = 0; ash_nevra_parse(nevra, &p) >= 0 && !found && i < promise->n; i++)
+                found = ash_slice_eq(p.name, promise->packages[i]);
+        return found;
+}
+
+static int judge_promise(AshFlow *flow, AshSlice arch, const AshFlowPromise *promise, const AshFlowRootPackage *packages, size_t n) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        _free_ char *name = ash_slice_dup(arch);
+        _cleanup_(ash_universe_free_p) AshUniverse *u = ash_universe_new(name);
+        Judged j = { .flow = flow, .arena = arena, .universe = u };
+        AshPkgIds ids = {};
+        ash_universe_add_repo(u, "chosen", 0);
+        int r = ash_dep_parse(promise->asked, &j.wanted);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (is_of(promise, packages[i].nevra))
+                        r = judge_package(&j, &packages[i]);
+        if (r >= 0)
+                r = ash_universe_what_provides(u, promise->asked, &ids);
+        if (r >= 0 && j.have.len && !j.unknown && !j.enough && !ids.ids.n) {
+                r = ash_fail(flow->diags, -ASH_ERR_UNSOLVABLE, promise->at, "no package is called or provides '%.*s'", ASH_F(promise->asked));
+                ash_hint(flow->diags, "there is %s", j.have.ptr);
+        }
+        ash_pkgids_done(&ids);
+        ash_str_done(&j.have);
+        return r < 0 ? r : 0;
+}
+
+int ash_flow_promised(AshFlow *flow, AshSlice arch, const AshFlowPromises *promises, const AshFlowRootPackage *packages, size_t n) {
+        int r = 0, e = 0;
+        ash_array_foreach(promises, p) { /* each that is not kept is told */
+                r = judge_promise(flow, arch, p, packages, n);
+                e = e < 0 ? e : r;
+        }
+        return e;
 }

@@ -326,7 +326,7 @@ static int solve(AshFlowBuilder *b, Stage *stage, const AshFlowRequests *request
 
 /* ---- what was chosen before for the same question ---- */
 #define CACHE "buildroot-set"
-#define ASKING 3 /* counts up whenever the same question is put in other words (flow-asked.c) */
+#define ASKING 4 /* counts up whenever the same question is put in other words (flow-asked.c) */
 
 static AshId question(AshFlowBuilder *b, const Stage *stage, const AshFlowRequests *requests) {
         _str_ AshStr text = {};
@@ -429,16 +429,20 @@ static AshId *ids_of(const AshFlowRoot *root, AshArena *arena) {
 static int choose(AshFlowBuilder *b, Stage *stage, AshFlowRequests *requests, AshFlowRoot *root) {
         _cleanup_(ash_pkgset_free_p) AshPkgSet *set = NULL;
         AshId key = question(b, stage, requests);
+        AshFlowPromises promises = {};
         if (recall(b, &key, root))
                 return 0;
-        int r = ash_flow_asked(&b->flow, b->arch, labelled_sources(stage, root->arena), stage->sources.n, stage->has_built, requests, root->arena);
+        int r = ash_flow_asked(&b->flow, b->arch, labelled_sources(stage, root->arena), stage->sources.n, stage->has_built, requests, &promises, root->arena);
         if (r >= 0)
                 r = solve(b, stage, requests, &set);
-        if (r < 0)
-                return r;
-        root->n_packages = set->n;
-        root->packages = ash_arena_new_items(root->arena, AshFlowRootPackage, set->n + 1);
-        r = realize(b, stage, set, root->arena, root->packages);
+        if (r >= 0) {
+                root->n_packages = set->n;
+                root->packages = ash_arena_new_items(root->arena, AshFlowRootPackage, set->n + 1);
+                r = realize(b, stage, set, root->arena, root->packages);
+        }
+        if (r >= 0)
+                r = ash_flow_promised(&b->flow, b->arch, &promises, root->packages, root->n_packages);
+        ash_array_done(&promises);
         if (r < 0)
                 return r;
         qsort(root->packages, root->n_packages, sizeof *root->packages, by_nevra);

@@ -92,6 +92,9 @@ add_test(NAME runs COMMAND tast-bin)""") + here("f.cc", "#include <iostream>\nin
         prep="", build="pkg-config --exists libsystemd libudev INIReader\ntest -e /usr/lib/*/cmake/GTest/GTestConfig.cmake\nperl -MText::Diff -e 1\n%{python3} -c 'import attrs'\n"
         "[ '%{pypi_source Tast 1.2~rc1 zip}' = https://files.pythonhosted.org/packages/source/T/Tast/Tast-1.2~rc1.zip ]\n[ '%{pypi_source}' = https://files.pythonhosted.org/packages/source/w/with-names/with-names-1.2.tar.gz ]",
         install="", check="", files="%files\n"),
+    # Versions that only the packages themselves say, not the archive's lists of files.
+    "with-newer": dict(
+        tags="BuildArch: noarch\nBuildRequires: pkgconfig(zlib) >= 99 perl(Test::More) >= 0.9\n", prep="", build="", install="", check="", files="%files\n"),
     # rpm's declarative form, and a requirement of upstream's that is set aside.
     "with-buildsystem": dict(text="""Name: with-buildsystem
 Version: 1.2
@@ -262,6 +265,13 @@ class Macros(unittest.TestCase):
         tests.write_text(tests.read_text() + '[components.with-one-bin.build]\ndefines = { _sbindir = "%{_bindir}" }\n')
         rpm, = self.build("with-one-bin")
         self.assertEqual(self.query(rpm, "-l").strip(), "/usr/bin/one")
+
+    def test_newer(self):
+        p = self.ashlar("component", "build", "with-newer")
+        self.assertNotEqual(p.returncode, 0)
+        self.assertRegex(p.stderr, r"with-newer\.spec:7:16: error: no package is called or provides 'pkgconfig\(zlib\) >= 99'")
+        self.assertRegex(p.stderr, r"hint: there is 1\.\S+ of zlib1g-dev-")
+        self.assertNotIn("Test::More) >= 0.9'", p.stderr)
 
     def test_refused(self):
         for name, words in REFUSED.items():
