@@ -147,6 +147,30 @@ static int check_run_user(const AshTree *t, AshText as, AshDiags *diags) {
         return 0;
 }
 
+/* ---- digests of what was made ---- */
+typedef struct Digesting {
+        const AshTree *t;
+        ASH_ARRAY(AshNode) nodes;
+} Digesting;
+
+static int digest_one(void *context, size_t i) {
+        Digesting *d = context;
+        ash_compose_content_digest(d->t, d->nodes.items[i]);
+        return 0;
+}
+
+/* Package databases, initrds and indices of hardware are megabytes each. */
+static void digest_contents(const AshTree *t) {
+        Digesting d = { .t = t };
+        for (size_t i = 0; i < t->nodes.n; i++) {
+                const AshTreeNode *n = &t->nodes.items[i];
+                if (!(n->flags & ASH_NODE_REMOVED) && S_ISREG(n->mode) && n->hardlink == ASH_NO_NODE && n->content.kind == ASH_CONTENT_INLINE)
+                        ash_array_push(&d.nodes, (AshNode) i);
+        }
+        (void) ash_parallel_for(d.nodes.n, 0, true, digest_one, &d);
+        ash_array_done(&d.nodes);
+}
+
 int ash_compose_finish(const AshComposeInput *in, AshTree *t, const AshGhosts *ghosts, AshDiags *diags) {
         settle_ghosts(t, ghosts);
         int r = ash_compose_owners(t, in->image, diags);
@@ -160,9 +184,8 @@ int ash_compose_finish(const AshComposeInput *in, AshTree *t, const AshGhosts *g
                         continue;
                 if (t->origins.items[n->origin].kind != ASH_ORIGIN_PACKAGE || n->mtime > in->time)
                         n->mtime = in->time;
-                if (S_ISREG(n->mode) && n->hardlink == ASH_NO_NODE)
-                        ash_compose_content_digest(t, (AshNode) i);
         }
+        digest_contents(t);
         /* Names of one file have its attributes. */
         for (size_t i = 0; i < t->nodes.n; i++) {
                 AshTreeNode *n = &t->nodes.items[i];

@@ -349,6 +349,8 @@ static int keep_content(AshCli *cli, const AshTree *t) {
                 if (n->content.kind != ASH_CONTENT_INLINE || n->flags & ASH_NODE_REMOVED || n->hardlink != ASH_NO_NODE)
                         continue;
                 memcpy(id.sha256, n->content.sha256, 32);
+                if (ash_store_has_blob(cli->store, &id)) /* compose has digested it a moment ago */
+                        continue;
                 int r = ash_store_put_blob(cli->store, ash_slice(n->content.data, n->content.length), &id, NULL, cli->diags);
                 if (r < 0)
                         return r;
