@@ -1,7 +1,7 @@
 """A machine whose packages were partly built here, in place of imported ones: what it is made of, what must be true of it, and that the same is not true of one with the imported packages."""
 import hashlib, json, pathlib, re, subprocess, sys
 
-# A small system that starts, with programs that use what is built: apt LZ4 and xxHash, nftables Jansson, coreutils libattr, rpm libmagic, systemd libseccomp.
+# A small system that starts, with programs that use what is built: apt LZ4 and xxHash, nftables Jansson, coreutils libattr, rpm libmagic and libbz2, systemd libseccomp.
 SYSTEM = ["base-files", "base-passwd", "bash", "dash", "coreutils", "debianutils", "libc-bin", "systemd", "systemd-sysv", "udev", "dbus-broker", "libpam-systemd", "passwd", "login", "util-linux", "mount", "kmod", "grep",
           "gawk", "e2fsprogs", "rpm", "apt", "nftables"]
 STARTS = ["linux-image-cloud-amd64", "systemd-boot", "systemd-boot-efi", "ashlar-boot"]
@@ -37,7 +37,7 @@ output = %s
 """
 # Programs, a library that they are linked with, and the package of ours that has it.
 USES = {"lz4": [("apt-get", "liblz4.so.1", "lz4-libs")], "xxhash": [("apt-get", "libxxhash.so.0", "xxhash-libs")], "jansson": [("nft", "libjansson.so.4", "jansson")], "attr": [("cp", "libattr.so.1", "libattr")],
-        "file": [("rpmbuild", "libmagic.so.1", "file-libs"), ("file", "libmagic.so.1", "file-libs")]}
+        "bzip2": [("rpm", "libbz2.so.1.0", "bzip2-libs"), ("bzip2", "libbz2.so.1", "bzip2-libs")], "file": [("rpmbuild", "libmagic.so.1", "file-libs"), ("file", "libmagic.so.1", "file-libs")]}
 # A command that does something with each, and what it says.
 WORKS = {
     "lz4": ('lz4 --version && test "$(lz4 -qc /usr/bin/bash | lz4 -qdc | sha256sum)" = "$(sha256sum </usr/bin/bash)" && echo equal', "^equal$"),
@@ -50,6 +50,7 @@ WORKS = {
     "flex": ("printf '%%%%\\n' | flex -t | grep -c yylex", "^[1-9]"),
     "patch": ("cd /var/tmp && echo a >c && printf '1c1\\n< a\\n---\\n> b\\n' | patch c && cat c", "^b$"),
     "gzip": ('test "$(gzip -c /usr/bin/bash | gzip -dc | sha256sum)" = "$(sha256sum </usr/bin/bash)" && echo equal', "^equal$"),
+    "bzip2": ('test "$(bzip2 -c /usr/bin/bash | bzip2 -dc | sha256sum)" = "$(sha256sum </usr/bin/bash)" && echo equal', "^equal$"),
     "libseccomp": ("systemd-run -q --wait -p 'SystemCallFilter=~mkdir mkdirat' mkdir /run/filtered; test ! -e /run/filtered && echo filtered", "^filtered$"),
 }
 
