@@ -142,6 +142,11 @@ A test.
     # Fedora's /usr/sbin is /usr/bin, and some specs count on it.
     "with-one-bin": dict(
         tags="BuildArch: noarch\n", prep="", build="", install=here("%{buildroot}%{_sbindir}/one", "#!/usr/bin/sh\ntrue") + "chmod 755 %{buildroot}%{_sbindir}/one", check="", files="%files\n%{_bindir}/one"),
+    # A program that says when it was built: found in PATH, through make and its shell, and by a configure script, which finds the true one.
+    "with-dates": dict(
+        tags="BuildArch: noarch\nBuildRequires: make\n", prep="[ $(date +%s) -gt 1700000000 ]\n" + here("Makefile", "all:\n\techo made on $(shell date -u +%F) at `date +%T` > made; date -R >> made"),
+        build="%make_build\n[ $(date +%s) = $SOURCE_DATE_EPOCH ]; [ $(date -d 2001-02-03 +%F) = 2001-02-03 ]; [ \"$(date -r Makefile +%s)\" = $(stat -c %Y Makefile) ]\n[ ${ac_cv_path_DATE-none} = /usr/bin/date ]",
+        install="install -Dm644 made %{buildroot}%{_datadir}/made; date > %{buildroot}%{_datadir}/installed", check="[ $(date +%s) -gt 1700000000 ]", files="%files\n%{_datadir}/*"),
     "with-rpath": dict(
         tags="BuildRequires: gcc\n", prep=here("x.c", "int main(void) { return 0; }"), build="gcc $CFLAGS $LDFLAGS -Wl,-rpath,$PWD/lib -o x x.c", install="install -D x %{buildroot}%{_bindir}/x", check="", files="%files\n%{_bindir}/x"),
     "with-plain-python": dict(
@@ -256,6 +261,10 @@ class Macros(unittest.TestCase):
     def test_fedoras_names(self):
         rpm, = self.build("with-fedoras-names")
         self.assertNotIn("libz.so", self.query(rpm, "--requires"))
+
+    def test_dates(self):
+        p = self.ashlar("component", "rebuild", "--verify", "with-dates")
+        self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
 
     def test_one_bin(self):
         p = self.ashlar("component", "build", "with-one-bin")
