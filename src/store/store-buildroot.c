@@ -61,7 +61,7 @@ static int by_use(const void *a, const void *b) {
         return x->used != y->used ? (x->used < y->used ? -1 : 1) : strcmp(x->key, y->key);
 }
 
-int ash_store_list_buildroots(AshStore *s, AshStoredRoots *ret) {
+int ash_store_list_buildroots(AshStore *s, bool measure, AshStoredRoots *ret) {
         _dirlist_ AshDirList list = {};
         int r = ash_dir_list(s->fd, PLACE, &list);
         if (r < 0)
@@ -77,8 +77,9 @@ int ash_store_list_buildroots(AshStore *s, AshStoredRoots *ret) {
                 if (to->complete) {
                         to->used = b.used;
                         to->bytes = b.bytes;
+                        to->sized = b.summed;
                 }
-                if (!to->bytes)
+                if (!to->sized && measure)
                         to->bytes = ash_store_bytes_below(s, PLACE, to->key);
         }
         if (ret->items.n)
@@ -119,11 +120,11 @@ void ash_store_trim_buildroots(AshStore *s, uint64_t keep, uint64_t max_age_s) {
         AshStoredRoots all = {};
         uint64_t total = 0;
         time_t now = time(NULL);
-        if (ash_store_list_buildroots(s, &all) >= 0)
+        if (ash_store_list_buildroots(s, false, &all) >= 0)
                 ash_array_foreach(&all.items, root)
                         total += root->bytes;
         ash_array_foreach(&all.items, root) {
-                bool old = !root->complete || (now > root->used && (uint64_t) (now - root->used) >= max_age_s);
+                bool old = !root->complete || !root->sized || (now > root->used && (uint64_t) (now - root->used) >= max_age_s);
                 if ((old || total > keep) && remove_unused(s, root))
                         total -= root->bytes;
         }

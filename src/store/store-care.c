@@ -177,7 +177,7 @@ static int count_object(void *context, const Object *o) {
 
 static int count_buildroots(AshStore *s, AshStoreUsage *u) {
         AshStoredRoots all = {};
-        int r = ash_store_list_buildroots(s, &all);
+        int r = ash_store_list_buildroots(s, true, &all);
         u->buildroots = all.items.n;
         ash_array_foreach(&all.items, root)
                 u->buildroot_bytes += root->bytes;
@@ -253,7 +253,7 @@ static bool buildroot_is_damaged(AshStore *s, const Check *c) { return ash_store
 
 static int collect_buildroots(Verify *v) {
         AshStoredRoots all = {};
-        int r = ash_store_list_buildroots(v->store, &all);
+        int r = ash_store_list_buildroots(v->store, true, &all);
         ash_array_foreach(&all.items, root)
                 if (root->complete)
                         *ash_array_add(&v->items) = (Check){ .path = ash_asprintf(ASH_STORE_BUILDROOTS "/%s", root->key), .bytes = root->bytes, .kind = BUILDROOT };
@@ -384,7 +384,7 @@ static void collect_locks(Collect *c) {
 static int collect_buildroots_of(Collect *c, uint64_t keep) {
         AshStoredRoots all = {};
         uint64_t total = 0;
-        int r = ash_store_list_buildroots(c->store, &all);
+        int r = ash_store_list_buildroots(c->store, true, &all);
         ash_array_foreach(&all.items, root)
                 total += root->bytes;
         ash_array_foreach(&all.items, root) {

@@ -32,14 +32,15 @@ bool ash_pack_has_digest(uint32_t mode, uint32_t flags); /* a regular file that 
 /* Buildroots, those that were not used for the longest time first. */
 typedef struct AshStoredRoot {
         char key[ASH_ID_HEX];
-        bool complete;
+        bool complete, sized;        /* sized: its state says how much it takes; those of older versions do not */
         int64_t used;
         uint64_t bytes;
 } AshStoredRoot;
 typedef struct AshStoredRoots {
         ASH_ARRAY(AshStoredRoot) items;
 } AshStoredRoots;
-int ash_store_list_buildroots(AshStore *s, AshStoredRoots *ret);
+/* measure: reads directories where no state says how much they take. */
+int ash_store_list_buildroots(AshStore *s, bool measure, AshStoredRoots *ret);
 /* -EAGAIN: it is in use. */
 int ash_store_hold_buildroot(AshStore *s, const char *key, AshLockFile **ret);
 bool ash_store_buildroot_is_damaged(AshStore *s, const char *key);

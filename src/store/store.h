@@ -100,7 +100,7 @@ int ash_store_buildroot_read(AshStore *s, const char *key, AshBuildroot *ret);
 int ash_store_buildroot_write(AshStore *s, const char *key, const AshBuildroot *b);
 void ash_store_buildroot_touch(AshStore *s, const char *key);
 int ash_store_buildroot_forget(AshStore *s, const char *key);
-/* Removes what nobody used for max_age_s seconds and what was never finished; then those that were not used for the longest time, until the rest takes at most keep bytes. Never one that is in use. */
+/* Removes what nobody used for max_age_s seconds, what was never finished, and what does not say how much it takes (it was made by an older version); then those that were not used for the longest time, until the rest takes at most keep bytes. Never one that is in use. */
 void ash_store_trim_buildroots(AshStore *s, uint64_t keep, uint64_t max_age_s);
 /* One node of a directory tree, as it is written: its digest goes into the sum, in whatever order they come. */
 typedef struct AshStoreTreeNode {

@@ -92,7 +92,7 @@ static void compare(World *w, const AshRequest *requests, size_t n, const AshSol
                 return;
         count->wrong++;
         for (size_t i = 0; i < n; i++)
-                fprintf(stderr, "%s %.*s\n", (const char *[]){ "install", "exclude", "keep" }[requests[i].job], ASH_F(requests[i].what));
+                fprintf(stderr, "%s %.*s\n", (const char *[]){ "install", "exclude", "keep", "prefer" }[requests[i].job], ASH_F(requests[i].what));
         for (size_t i = 0; i < ash_diags_n(diags); i++)
                 fprintf(stderr, "%s\n", ash_diags_at(diags, i)->text);
         fprintf(stderr, "weak %d best %d\n--- over the whole\n%s--- over the part\n%s", options->weak, options->best, want.ptr, got.ptr);
@@ -121,7 +121,11 @@ static void random_solve(World *w, Count *count) {
         AshRequest requests[24] = {};
         size_t n = 1 + random_below(8);
         for (size_t i = 0; i < n; i++)
-                requests[i] = (AshRequest){ .what = any_name(w, arena), .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_USER };
+                requests[i] = (AshRequest){ .what = any_name(w, arena), .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_USER, .ahead = one_in(3), .optional = one_in(10) };
+        for (unsigned more = one_in(3) ? random_below(8) : 0; more; more--) {
+                const AshPackage *p = ash_universe_package(w->u, w->all.ids.items[random_below((unsigned) w->all.ids.n)], arena);
+                requests[n++] = (AshRequest){ .what = ash_package_nevra(p, arena), .job = ASH_REQUEST_PREFER, .origin = one_in(2) ? ASH_S("repo0") : ASH_NOSLICE };
+        }
         for (unsigned more = random_below(8); more > 4 && n < ASH_N(requests); more--)
                 requests[n++] = (AshRequest){ .what = any_name(w, arena), .job = one_in(2) ? ASH_REQUEST_EXCLUDE : ASH_REQUEST_KEEP };
         compare(w, requests, n, &(AshSolveOptions){ .weak = one_in(2), .best = one_in(5) }, count);
@@ -221,6 +225,48 @@ static void test_random(void **unused) {
         assert_true(count.unsolvable > 100);
 }
 
+static AshPackage of(const char *name, const char *version) { return (AshPackage){ .name = ash_slice_str(name), .version = ash_slice_str(version), .release = ASH_S("1"), .arch = ASH_S("noarch") }; }
+
+static const AshSlice *version_of(const AshPkgSet *set, const char *name) {
+        for (size_t i = 0; i < set->n; i++)
+                if (ash_slice_eqs(set->items[i].package->name, name))
+                        return &set->items[i].package->version;
+        return NULL;
+}
+
+/* What is preferred is there although a repository of a higher priority has another one, unless somebody who asks goes ahead, or something that is asked for stands against it. */
+static void test_prefer(void **unused) {
+        (void) unused;
+        static const struct { bool ahead; const char *more, *origin, *tool, *lib; } cases[] = {
+                { false, NULL, "low", "1", "1" },       { false, NULL, "high", "2", NULL },  { false, "tool", "low", "1", "1" }, { true, "tool", "low", "2", "1" },
+                { true, "tool = 1", "low", "1", "1" }, { true, "enemy", "low", "2", "1" }, { false, "optional", "low", "1", "1" },
+        };
+        _cleanup_(ash_universe_free_p) AshUniverse *u = ash_universe_new("x86_64");
+        AshDep lib = { .name = ASH_S("lib") }, against = { .name = ASH_S("tool"), .flags = ASH_DEP_LT, .evr = ASH_S("2") };
+        AshPackage low = of("tool", "1"), high = of("tool", "2"), library = of("lib", "1"), enemy = of("enemy", "1");
+        low.deps[ASH_DEP_REQUIRES] = (AshDeps){ &lib, 1 };
+        enemy.deps[ASH_DEP_CONFLICTS] = (AshDeps){ &against, 1 };
+        ash_universe_add_repo(u, "low", 0);
+        ash_universe_add_package(u, &low);
+        ash_universe_add_package(u, &library);
+        ash_universe_add_package(u, &enemy);
+        ash_universe_add_repo(u, "high", 5);
+        ash_universe_add_package(u, &high);
+        for (size_t i = 0; i < ASH_N(cases); i++) {
+                _cleanup_(ash_pkgset_free_p) AshPkgSet *set = NULL;
+                AshRequest requests[] = {
+                        { .what = ASH_S("tool"), .job = ASH_REQUEST_INSTALL },
+                        { .what = ASH_S("tool-1-1.noarch"), .job = ASH_REQUEST_PREFER, .origin = ash_slice_str(cases[i].origin) },
+                        { .what = ASH_S("lib-1-1.noarch"), .job = ASH_REQUEST_PREFER, .origin = ash_slice_str(cases[i].origin) },
+                        { .what = ash_slice_str(cases[i].more ? cases[i].more : "tool"), .job = ASH_REQUEST_INSTALL, .ahead = cases[i].ahead, .optional = cases[i].more && !strcmp(cases[i].more, "optional") },
+                };
+                assert_int_equal(ash_solve(u, requests, ASH_N(requests), &(AshSolveOptions){}, &set, NULL), 0);
+                const AshSlice *tool = version_of(set, "tool"), *l = version_of(set, "lib");
+                assert_true(tool && ash_slice_eqs(*tool, cases[i].tool));
+                assert_int_equal(l != NULL, cases[i].lib != NULL);
+        }
+}
+
 /* Deeper than names are followed: asked of the whole, and no dependency is missed. */
 static void test_deep(void **unused) {
         (void) unused;
@@ -295,7 +341,7 @@ static int compare_archive(const char *project, unsigned runs) {
 
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_random),
+                cmocka_unit_test(test_random), cmocka_unit_test(test_prefer),
                 cmocka_unit_test(test_damaged),
                 cmocka_unit_test(test_deep),
         };
