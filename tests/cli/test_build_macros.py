@@ -146,7 +146,7 @@ A test.
     "with-dates": dict(
         tags="BuildArch: noarch\nBuildRequires: make\n", prep="[ $(date +%s) -gt 1700000000 ]\n" + here("Makefile", "all:\n\techo made on $(shell date -u +%F) at `date +%T` > made; date -R >> made"),
         build="%make_build\n[ $(date +%s) = $SOURCE_DATE_EPOCH ]; [ $(date -d 2001-02-03 +%F) = 2001-02-03 ]; [ \"$(date -r Makefile +%s)\" = $(stat -c %Y Makefile) ]\n[ ${ac_cv_path_DATE-none} = /usr/bin/date ]",
-        install="install -Dm644 made %{buildroot}%{_datadir}/made; date > %{buildroot}%{_datadir}/installed", check="[ $(date +%s) -gt 1700000000 ]", files="%files\n%{_datadir}/*"),
+        install="install -Dm644 made %{buildroot}%{_datadir}/made; date > %{buildroot}%{_datadir}/installed", check="[ $(date +%s) -gt 1700000000 ]\ntouch now; [ $(($(date +%s) - $(stat -c %Y now))) -lt 1000 ]", files="%files\n%{_datadir}/*"),
     "with-rpath": dict(
         tags="BuildRequires: gcc\n", prep=here("x.c", "int main(void) { return 0; }"), build="gcc $CFLAGS $LDFLAGS -Wl,-rpath,$PWD/lib -o x x.c", install="install -D x %{buildroot}%{_bindir}/x", check="", files="%files\n%{_bindir}/x"),
     "with-plain-python": dict(
