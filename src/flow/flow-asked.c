@@ -46,6 +46,7 @@ static AshSlice python_distribution(AshSlice rest, AshArena *arena) { return ash
 static AshSlice pkgconfig_of(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "pkgconfig(%.*s)", ASH_F(rest))); }
 static AshSlice pkgconfig_of_lib(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "pkgconfig(lib%.*s)", ASH_F(rest))); }
 static AshSlice cmake_of(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "cmake(%.*s)", ASH_F(rest))); }
+static AshSlice program_of(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "/usr/bin/%.*s", ASH_F(rest))); }
 static AshSlice devel_of(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "%.*s-devel", ASH_F(rest))); }
 
 /* In their order; the first that something has is meant. Fedora's naming guidelines make these names, and they are only asked for when no package has the name itself. */
@@ -59,6 +60,7 @@ static const struct {
         { "", "-devel", pkgconfig_of },
         { "", "-devel", pkgconfig_of_lib },
         { "", "-devel", cmake_of },
+        { "", "", program_of }, /* "hardlink" */
 };
 
 /* " or A or B" of the packages that have a capability. promise: who asks for it in a version, or NULL. */

@@ -326,7 +326,7 @@ static int solve(AshFlowBuilder *b, Stage *stage, const AshFlowRequests *request
 
 /* ---- what was chosen before for the same question ---- */
 #define CACHE "buildroot-set"
-#define ASKING 4 /* counts up whenever the same question is put in other words (flow-asked.c) */
+#define ASKING 5 /* counts up whenever the same question is put in other words (flow-asked.c) */
 
 static AshId question(AshFlowBuilder *b, const Stage *stage, const AshFlowRequests *requests) {
         _str_ AshStr text = {};

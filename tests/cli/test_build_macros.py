@@ -88,8 +88,8 @@ add_test(NAME runs COMMAND tast-bin)""") + here("f.cc", "#include <iostream>\nin
         build="%pyproject_wheel", install="%pyproject_install\n%pyproject_save_files tast_tox", check="%tox -- -- -v checks", files="%files -f %{pyproject_files}"),
     # Names by Fedora's guidelines that no package of Debian has; one name that is several packages here; capabilities in lower case; sources of the Python Package Index.
     "with-names": dict(
-        tags="BuildArch: noarch\nBuildRequires: systemd-devel cmake(gtest) perl-Text-Diff python3-attrs inih-static gcc pkgconf\n",
-        prep="", build="pkg-config --exists libsystemd libudev INIReader\ntest -e /usr/lib/*/cmake/GTest/GTestConfig.cmake\nperl -MText::Diff -e 1\n%{python3} -c 'import attrs'\n"
+        tags="BuildArch: noarch\nBuildRequires: systemd-devel cmake(gtest) perl-Text-Diff python3-attrs inih-static hardlink cmake-filesystem gcc pkgconf\n",
+        prep="", build="pkg-config --exists libsystemd libudev INIReader\ntest -e /usr/lib/*/cmake/GTest/GTestConfig.cmake\nperl -MText::Diff -e 1\nhardlink --version\n%{python3} -c 'import attrs'\n"
         "[ '%{pypi_source Tast 1.2~rc1 zip}' = https://files.pythonhosted.org/packages/source/T/Tast/Tast-1.2~rc1.zip ]\n[ '%{pypi_source}' = https://files.pythonhosted.org/packages/source/w/with-names/with-names-1.2.tar.gz ]",
         install="", check="", files="%files\n"),
     # Versions that only the packages themselves say, not the archive's lists of files.
