@@ -9,7 +9,7 @@ import os, re, subprocess, sys, tempfile
 LIB = "/usr/lib/rpm/"
 KINDS = {
     "elf": re.compile(r"^(lib|ld[-.6]).*\.so.*(\(.*\))?$|^rtld\("),
-    "pkgconfig": re.compile(r"^pkgconfig\("),
+    "pkgconfig": re.compile(r"^pkgconfig\((?!x86-64\)|aarch-64\))"),  # not the name of a package with its architecture
     "perl": re.compile(r"^perl\("),
 }
 
