@@ -91,6 +91,8 @@ static void collect_options(Job *j) {
                 ash_array_push(&j->options, "--nocheck");
         ash_array_foreach(&j->options, w)
                 ash_str_appendf(&text, "%zu:%s,", strlen(*w), *w);
+        if (j->config->build_network.value == ASH_YES) /* what came from there may be in the packages */
+                ash_str_append(&text, ASH_S("network"));
         ash_digest_hex_of(ASH_SHA256, ash_str_slice(&text), j->options_key);
         ash_array_push(&j->options, NULL);
 }
@@ -700,8 +702,9 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
         ash_flow_builder_for(b, component);
         j.result->arena = ash_arena_new();
         j.log_path = log_path_of(&j);
-        collect_options(&j);
         int r = render(&j);
+        if (r >= 0)
+                collect_options(&j);
         if (r >= 0 && recall_known(&j)) {
                 j.result->ns = ash_now_ns() - j.began;
                 *ret = ASH_TAKE(j.result);

@@ -16,6 +16,10 @@ struct AshSandboxRoom {
 /* In a child: into the room, as its root. Async-signal-safe. */
 int ash_sandbox_enter(const AshSandboxRoom *room);
 
+/* In a child. shed: before it enters anything, for then /proc/self is no longer its own; filter: last, for it and all that it starts. */
+void ash_sandbox_shed(void);
+int ash_sandbox_filter(void);
+
 /* In a room: every node below base, as bytes; and what differs between such a list and now, with at most max bytes of content (-EFBIG). */
 int ash_sandbox_scan(int base, int out_fd);
 int ash_sandbox_scan_changes(int base, AshSlice before, uint64_t max, int out_fd);

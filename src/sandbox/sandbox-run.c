@@ -75,11 +75,6 @@ static void set_limits(const Child *c) {
         limit(RLIMIT_FSIZE, c->limits.file ? c->limits.file : c->limits.disk);
         if (!UNLIMITED || !c->s->call)
                 limit(RLIMIT_AS, c->limits.memory);
-        int oom = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC); /* when the machine's memory is gone, these end before anything of the host does */
-        if (oom >= 0) {
-                (void) !write(oom, "700", 3);
-                close(oom);
-        }
         struct rlimit none = {};
         (void) setrlimit(RLIMIT_CORE, &none);
         if (c->limits.cpus) {
@@ -118,6 +113,7 @@ static int become(const AshSandbox *s) {
 
 static int before_bwrap(void *data) {
         Child *c = data;
+        ash_sandbox_shed();
         int r = ash_sandbox_enter(c->s->room);
         if (r >= 0 && c->overlay)
                 r = mount_layers(c);
@@ -131,7 +127,7 @@ static int before_bwrap(void *data) {
         fcntl(c->status_fd, F_SETFD, 0);
         if (c->clock_fd >= 0)
                 fcntl(c->clock_fd, F_SETFD, 0);
-        return r;
+        return r < 0 ? r : ash_sandbox_filter();
 }
 
 /* ---- a function instead of a program ---- */
@@ -213,6 +209,8 @@ static void call_inside(const Child *c) {
                 r = -errno;
         if (r >= 0)
                 r = drop_capabilities();
+        if (r >= 0)
+                r = ash_sandbox_filter();
         for (char **e = environ; *e; e++) /* /proc/self/environ shows these bytes even when nothing points to them any more */
                 memset(*e, 0, strlen(*e));
         clearenv();
@@ -233,6 +231,7 @@ static void call_inside(const Child *c) {
 static int before_call(void *data) {
         Child *c = data;
         int status, flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | (c->s->network ? 0 : CLONE_NEWNET);
+        ash_sandbox_shed();
         int r = ash_sandbox_enter(c->s->room);
         if (r < 0 || unshare(flags) < 0)
                 return r < 0 ? r : -errno;

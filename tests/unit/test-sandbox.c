@@ -1,7 +1,12 @@
 /* The sandbox, with the host's own /usr as the root that programs see. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <linux/keyctl.h>
 #include <cmocka.h>
 #include "sandbox.h"
 
@@ -171,6 +176,41 @@ static void layers(void **state _unused_) {
         ash_sandbox_result_done(&result);
 }
 
+/* What the caller has: keys of its session, limits, ignored signals, the host of a virtual machine. */
+static int shed_inside(void *data _unused_) {
+        struct rlimit files, stack;
+        _bytes_ AshBytes oom = {};
+        getrlimit(RLIMIT_NOFILE, &files);
+        getrlimit(RLIMIT_STACK, &stack);
+        (void) ash_file_read(AT_FDCWD, "/proc/self/oom_score_adj", 0, &oom);
+        long key = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0), key_error = errno;
+        int fd = socket(AF_VSOCK, SOCK_STREAM, 0), socket_error = errno;
+        return key < 0 && key_error == ENOSYS && fd < 0 && socket_error == EAFNOSUPPORT && files.rlim_cur <= 1024 && signal(SIGPIPE, SIG_DFL) == SIG_DFL && ash_slice_starts(ash_bytes_slice(&oom), ASH_S("700")) ? 7 : 1;
+}
+
+static void sheds(void **state _unused_) {
+        if (!room)
+                skip();
+        struct rlimit old, odd;
+        AshSandboxResult result = {};
+        AshSandbox s = { .room = room, .call = shed_inside, .one_output = true };
+        char script[512];
+        getrlimit(RLIMIT_NOFILE, &old);
+        odd = (struct rlimit){ ASH_MIN((rlim_t) 777, old.rlim_max), old.rlim_max };
+        setrlimit(RLIMIT_NOFILE, &odd);
+        signal(SIGUSR1, SIG_IGN);
+        assert_int_equal(ash_sandbox_run(&s, &result, NULL), 0);
+        assert_int_equal(result.process.status, 7);
+        ash_sandbox_result_done(&result);
+        snprintf(script, sizeof script, "cat /proc/self/oom_score_adj; ulimit -n; grep -E 'SigIgn|Seccomp:' /proc/self/status; perl -e '$r = syscall(%d, 0, -3, 0); print $r, $!{ENOSYS} ? \" none\\n\" : \" some\\n\"; print socket(S, 40, 1, 0) ? \"vsock\\n\" : \"no vsock\\n\"'",
+                 (int) SYS_keyctl);
+        result = sh(script, (AshSandboxLimits){});
+        assert_string_equal(result.process.err.ptr, "700\n1024\nSigIgn:\t0000000000000000\nSeccomp:\t2\n-1 none\nno vsock\n");
+        ash_sandbox_result_done(&result);
+        signal(SIGUSR1, SIG_DFL);
+        setrlimit(RLIMIT_NOFILE, &old);
+}
+
 static int inside(void *data) {
         _close_ int fd = open("/etc/called", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
         printf("%s %d %d\n", (const char *) data, access("/usr/bin", F_OK), getpid());
@@ -192,6 +232,6 @@ static void calls(void **state _unused_) {
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(changes), cmocka_unit_test(shut_off), cmocka_unit_test(limits), cmocka_unit_test(starts), cmocka_unit_test(layers), cmocka_unit_test(calls) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(changes), cmocka_unit_test(shut_off), cmocka_unit_test(limits), cmocka_unit_test(starts), cmocka_unit_test(layers), cmocka_unit_test(sheds), cmocka_unit_test(calls) };
         return cmocka_run_group_tests(tests, setup, teardown);
 }
