@@ -97,7 +97,7 @@ static int realize_missing(Publisher *p, AshFlowUpstream *u, const Packages *mis
                 if (!ash_slice_eq(got[i].sha256, locked[i]->sha256)) {
                         r = ash_fail(p->flow->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "%.*s is not what the lock says: SHA-256 %.*s, locked is %.*s", ASH_F(locked[i]->nevra), ASH_F(got[i].sha256),
                                      ASH_F(locked[i]->sha256));
-                        ash_hint(p->flow->diags, "another version of the importer, or other tables: 'ashlar lock' records what they make now");
+                        ash_hint(p->flow->diags, "another version of Ashlar, or other tables, make other packages: 'ashlar lock' records what they make now");
                 }
         return r;
 }
