@@ -136,9 +136,22 @@ int ash_flow_choice_has(AshFlowChoice *c, AshSlice name, bool *ret) {
         return r;
 }
 
+/* What is asked for by the name of a component that was not built yet. */
+static void hint_components(AshFlowChoice *c, const AshRequest *requests, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                bool there = true;
+                if (requests[i].job == ASH_REQUEST_INSTALL && ash_config_find_component(c->flow->config, requests[i].what) && ash_flow_choice_has(c, requests[i].what, &there) >= 0 && !there)
+                        ash_hint(c->flow->diags, "'%.*s' is a component of this project that was not built yet: ashlar component build %.*s", ASH_F(requests[i].what), ASH_F(requests[i].what));
+        }
+}
+
 int ash_flow_choice_solve(AshFlowChoice *c, const AshRequest *requests, size_t n, const AshSolveOptions *options, AshPkgSet **ret) {
         if (c->part && ash_solve(c->part, requests, n, options, ret, NULL) >= 0)
                 return 0;
         int r = need_whole(c);
-        return r < 0 ? r : ash_solve(c->whole, requests, n, options, ret, c->flow->diags);
+        if (r >= 0)
+                r = ash_solve(c->whole, requests, n, options, ret, c->flow->diags);
+        if (r == -ASH_ERR_UNSOLVABLE)
+                hint_components(c, requests, n);
+        return r;
 }
