@@ -18,6 +18,8 @@ struct AshBuild {
         bool log_full;
         AshStr head, tail;           /* of the run */
         char phase[32];              /* "%build" */
+        char line[128];              /* the beginning of the line of output that is not complete yet */
+        size_t line_len;
         /* the last run */
         ASH_ARRAY(const char *) layers;
         uint32_t error_line;

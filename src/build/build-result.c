@@ -7,7 +7,12 @@ static const char *const dirs[] = { ASH_BUILD_TOP "/RPMS", ASH_BUILD_TOP "/SRPMS
 static int read_results(AshBuild *b, size_t i, AshDiags *diags) {
         if (b->results[i].ptr)
                 return 0;
-        int r = ash_sandbox_room_read(b->room, dirs[i], &b->results[i]);
+        int r = ash_sandbox_room_read(b->room, dirs[i], b->disk, &b->results[i]);
+        if (r == -EFBIG) {
+                r = ash_fail(diags, r, ASH_NOWHERE, "what the build of '%.*s' made is larger than the disk that it has: files with holes", ASH_F(b->in.component));
+                ash_hint(diags, "build.disk says how much it has: %llu MiB", (unsigned long long) (b->disk >> 20));
+                return r;
+        }
         return r < 0 ? ash_fail(diags, r, ASH_NOWHERE, "cannot read what the build of '%.*s' made: %s", ASH_F(b->in.component), ash_strerror(r)) : 0;
 }
 

@@ -180,7 +180,7 @@ int ash_build_keep(AshBuild *b, const char *dir, AshDiags *diags) {
                 r = ash_file_write_atomic(AT_FDCWD, mark, ASH_S("made by ashlar component build --keep\n"), 0644, false);
         _close_ int root = r < 0 ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (r >= 0)
-                r = root < 0 ? -errno : ash_sandbox_room_read(b->room, ASH_BUILD_TOP, &all);
+                r = root < 0 ? -errno : ash_sandbox_room_read(b->room, ASH_BUILD_TOP, b->disk, &all);
         AshSlice rest = ash_bytes_slice(&all);
         while (r >= 0) {
                 int k = ash_sandbox_change_next(&rest, &c);

@@ -1,7 +1,7 @@
 /* rpmbuild in the room: its output into the log, and why it failed. */
-#include <ctype.h>
 #include <stdio.h>
 #include "build-private.h"
+#include "spec.h"
 
 #define PROCESSES 2048
 #define SMALL_LEFT (64 << 10)        /* a disk with less than this is full */
@@ -30,21 +30,33 @@ static void keep_tail(AshStr *tail, AshSlice bytes) {
 }
 
 /* "Executing(%build): /bin/sh -e ..."; %doc and %license are scripts, too, that rpm makes of what %files says, and most of what is wrong with that is said behind them. */
-static void see_phase(AshBuild *b, AshSlice bytes) {
+static void see_line(AshBuild *b, AshSlice line) {
         static const AshSlice mark = { "Executing(", 10 };
-        ptrdiff_t at, end;
-        while ((at = ash_slice_find(bytes, mark)) >= 0) {
-                bytes = ash_slice_from(bytes, (size_t) at + mark.len);
-                end = ash_slice_find_char(bytes, ')');
-                if (end <= 0 || (size_t) end >= sizeof b->phase)
-                        continue;
-                snprintf(b->phase, sizeof b->phase, "%.*s", (int) end, bytes.ptr);
-                if (!strcmp(b->phase, "%doc") || !strcmp(b->phase, "%license"))
-                        snprintf(b->phase, sizeof b->phase, "%%files");
-                ash_progress_message(b->in.progress, b->phase);
-        }
-        if (ash_slice_find(bytes, ASH_S("\nProcessing files: ")) >= 0)
+        ptrdiff_t end = ash_slice_starts(line, mark) ? ash_slice_find_char(line, ')') - (ptrdiff_t) mark.len : 0;
+        if (ash_slice_starts(line, ASH_S("Processing files: ")))
                 snprintf(b->phase, sizeof b->phase, "%%files");
+        if (end <= 0 || (size_t) end >= sizeof b->phase)
+                return;
+        snprintf(b->phase, sizeof b->phase, "%.*s", (int) end, line.ptr + mark.len);
+        if (!strcmp(b->phase, "%doc") || !strcmp(b->phase, "%license"))
+                snprintf(b->phase, sizeof b->phase, "%%files");
+        ash_progress_message(b->in.progress, b->phase);
+}
+
+/* Output comes in pieces that end anywhere. */
+static void see_phase(AshBuild *b, AshSlice bytes) {
+        while (bytes.len) {
+                ptrdiff_t at = ash_slice_find_char(bytes, '\n');
+                AshSlice part = at < 0 ? bytes : ash_slice_sub(bytes, 0, (size_t) at);
+                size_t n = ASH_MIN(part.len, sizeof b->line - b->line_len); /* the beginning of a line tells enough */
+                memcpy(b->line + b->line_len, part.ptr, n);
+                b->line_len += n;
+                if (at < 0)
+                        return;
+                see_line(b, ash_slice(b->line, b->line_len));
+                b->line_len = 0;
+                bytes = ash_slice_from(bytes, (size_t) at + 1);
+        }
 }
 
 static int sink(void *data, AshSlice bytes) {
@@ -165,35 +177,13 @@ int ash_build_shell(AshBuild *b, AshDiags *diags) {
 }
 
 /* ---- why it failed ---- */
-/* The first "error: ..." that rpm itself says before it executes anything: "error: FILE:12: text", "error: line 12: text". */
+/* What rpm itself says before it executes anything. */
 static bool find_spec_error(AshBuild *b) {
-        AshSlice rest = ash_str_slice(&b->head), line;
-        while (ash_slice_next_line(&rest, &line)) {
-                if (ash_slice_starts(line, ASH_S("Executing(")))
-                        return false;
-                if (!ash_slice_starts(line, ASH_S("error: ")))
-                        continue;
-                AshSlice text = ash_slice_from(line, 7), number = ASH_NOSLICE;
-                _free_ char *path = ash_asprintf(ASH_BUILD_TOP "/SPECS/%s:", b->in.spec);
-                ptrdiff_t at = ash_slice_find(text, ash_slice_str(path)), of_line = ash_slice_starts(text, ASH_S("line ")) ? 0 : -1;
-                if (at >= 0)
-                        number = ash_slice_from(text, (size_t) at + strlen(path));
-                else if (of_line == 0)
-                        number = ash_slice_from(text, 5);
-                size_t digits = 0;
-                while (digits < number.len && isdigit((unsigned char) number.ptr[digits]))
-                        digits++;
-                uint64_t n = 0;
-                if (digits && ash_slice_to_u64(ash_slice_sub(number, 0, digits), 10, &n) >= 0 && n <= UINT32_MAX) {
-                        b->error_line = (uint32_t) n;
-                        if (at <= 0) /* the place is told in our own words */
-                                text = ash_slice_trim(ash_slice_from(number, digits + 1));
-                } else
-                        b->error_line = 0;
-                b->error_text = ash_arena_slice(b->arena, text);
-                return true;
-        }
-        return false;
+        AshSlice text;
+        if (!ash_spec_error(ash_str_slice(&b->head), ash_slice_str(b->in.spec), &b->error_line, &text))
+                return false;
+        b->error_text = ash_arena_slice(b->arena, text);
+        return true;
 }
 
 bool ash_build_spec_error(const AshBuild *b, uint32_t *ret_line, AshSlice *ret_text) {

@@ -350,14 +350,20 @@ int ash_sandbox_room_layer(AshSandboxRoom *room, const char *path, char **ret) {
 }
 
 /* ---- what is in it ---- */
+typedef struct Reading {
+        const char *dir;
+        uint64_t max;
+} Reading;
 static int read_dir(AshSandboxCall *c, void *data) {
-        _close_ int fd = ash_open_beneath(c->base, data, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-        return fd < 0 ? fd : ash_sandbox_scan_changes(fd, ASH_S(""), UINT64_MAX, c->out_fd);
+        const Reading *what = data;
+        _close_ int fd = ash_open_beneath(c->base, what->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+        return fd < 0 ? fd : ash_sandbox_scan_changes(fd, ASH_S(""), what->max, c->out_fd);
 }
 
-int ash_sandbox_room_read(AshSandboxRoom *room, const char *dir, AshBytes *ret) {
+int ash_sandbox_room_read(AshSandboxRoom *room, const char *dir, uint64_t max, AshBytes *ret) {
+        Reading what = { *dir == '/' ? dir + 1 : dir, max };
         char problem[256];
-        return ash_sandbox_room_call(room, read_dir, (void *) (*dir == '/' ? dir + 1 : dir), ret, problem);
+        return ash_sandbox_room_call(room, read_dir, &what, ret, problem);
 }
 
 typedef struct Space {

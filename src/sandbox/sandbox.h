@@ -97,8 +97,8 @@ typedef struct AshSandboxChange {
         uint32_t mode, uid, gid;     /* permissions; owner as the room's processes see it */
         AshSlice xattrs;             /* for ash_sandbox_xattr_next() */
 } AshSandboxChange;
-/* All that is below a directory of the base, told as changes with paths relative to it. -ENOENT. */
-int ash_sandbox_room_read(AshSandboxRoom *room, const char *dir, AshBytes *ret);
+/* All that is below a directory of the base, told as changes with paths relative to it; of files at most max bytes in all. -ENOENT, -EFBIG. */
+int ash_sandbox_room_read(AshSandboxRoom *room, const char *dir, uint64_t max, AshBytes *ret);
 /* Bytes that are free in the base, and names. */
 int ash_sandbox_room_free_space(AshSandboxRoom *room, uint64_t *ret_bytes, uint64_t *ret_names);
 /* Sorted by path, a directory before what it holds. 1, 0 at the end, -ASH_ERR_SYNTAX. A directory, and what has another time only, is told as well: compare. */

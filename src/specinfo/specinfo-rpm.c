@@ -1,5 +1,4 @@
 /* The exact reader: rpmspec of a buildroot, in the sandbox. */
-#include <ctype.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,21 +83,6 @@ static const char script[] =
         "echo F\n"
         "rpmspec -P \"$@\" 2>/dev/null || :\n";
 
-/* "error: FILE:12: text", "error: line 12: text": the line; 0: none. */
-static uint32_t line_of(AshSlice text, const char *spec, AshSlice *ret_rest) {
-        _free_ char *path = ash_asprintf("%s:", spec);
-        ptrdiff_t at = ash_slice_find(text, ash_slice_str(path));
-        AshSlice number = ash_slice_starts(text, ASH_S("line ")) ? ash_slice_from(text, 5) : at >= 0 ? ash_slice_from(text, (size_t) at + strlen(path)) : ASH_S("");
-        size_t digits = 0;
-        uint64_t n = 0;
-        while (digits < number.len && isdigit((unsigned char) number.ptr[digits]))
-                digits++;
-        if (!digits || ash_slice_to_u64(ash_slice_sub(number, 0, digits), 10, &n) < 0 || n > UINT32_MAX)
-                return 0;
-        *ret_rest = ash_slice_trim(ash_slice_from(number, digits + 1));
-        return (uint32_t) n;
-}
-
 static AshSpan span_of_line(AshSource *source, uint32_t line) {
         AshSlice rest = source->text, text = ASH_S("");
         for (uint32_t i = 0; i < line; i++)
@@ -108,16 +92,13 @@ static AshSpan span_of_line(AshSource *source, uint32_t line) {
 }
 
 static int refuse(const AshSpecInfoInput *in, AshSlice err, AshDiags *diags) {
-        AshSlice line, text = ASH_NOSLICE;
+        AshSlice text;
+        uint32_t n;
         const char *label = in->label ? in->label : in->spec;
-        for (AshSlice rest = err; !text.ptr && ash_slice_next_line(&rest, &line);)
-                if (ash_slice_starts(line, ASH_S("error: ")))
-                        text = ash_slice_from(line, 7);
-        if (!text.ptr)
+        if (!ash_spec_error(err, ash_slice_str(in->spec), &n, &text))
                 return ash_fail_file(diags, -ASH_ERR_SYNTAX, label, "rpmspec fails with the spec of '%.*s': %.*s", ASH_F(in->component), ASH_F(ash_slice_trim(ash_slice_sub(err, 0, 400))));
         const AshSpecFileOf *file = ash_specinfo_spec(in);
-        uint32_t n = file ? line_of(text, in->spec, &text) : 0;
-        if (!n)
+        if (!file || !n)
                 return ash_fail_file(diags, -ASH_ERR_SYNTAX, label, "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(in->component), ASH_F(text));
         _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(label, file->data);
         return ash_fail(diags, -ASH_ERR_SYNTAX, span_of_line(source, n), "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(in->component), ASH_F(text));

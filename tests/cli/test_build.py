@@ -154,6 +154,16 @@ class Build(Case):
         self.assertIn("word=x", (p.path / "own.log").read_text())
         self.assertEqual(sorted(f.name for f in (p.path / "rpms").iterdir()), ["one-1.0-1.noarch.rpm", "one-1.0-1.src.rpm"])
 
+    def test_network_is_in_the_key(self):
+        p = self.one()
+        without = p.built("one")[0]["key"]
+        p.component("one", 'build.network = true\nbuild.network-reason = "fetches a blob"')
+        again = p.built("one")[0]
+        self.assertFalse(again["cached"])
+        self.assertNotEqual(again["key"], without)
+        p.component("one")
+        self.assertEqual(p.built("one")[0]["key"], without)
+
     def test_keep_and_shell(self):
         p = self.one(build="echo kept > made; ln -s made link; mkdir -p sub; echo x > sub/y; false")
         said = p.build("one", "--keep", status=1).stderr
@@ -452,6 +462,9 @@ class Bad(Case):
     def test_unpackaged_and_foreign(self):
         p = self.one(tags="BuildArch: noarch", files="")
         self.assertIn("failed", self.fails(p))
+        self.assertIn("failed in %files", self.fails(self.one(files="/usr/share/nothing")))
+        said = self.fails(self.one(install="mkdir -p /builddir/build/RPMS/noarch; for i in 1 2 3; do dd if=/dev/null of=/builddir/build/RPMS/noarch/$i bs=1M seek=1200 count=0; done; echo x > %{buildroot}/usr/share/one"), status=None)
+        self.assertRegex(said, "larger than the disk|out of disk|grew past")
         p = self.one(tags="", install="mkdir -p /builddir/build/RPMS; echo x > /builddir/build/RPMS/evil.rpm; echo x > %{buildroot}/usr/share/one", files="/usr/share/one")
         self.assertIn("evil.rpm", self.fails(p, status=None))
 

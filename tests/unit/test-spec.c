@@ -221,10 +221,32 @@ static void test_tags(void **state) {
         assert_true(ash_slice_eqs(entry.date, "Mon Apr 06 2026") && ash_slice_eqs(entry.author, "A B <a@b>") && ash_slice_eqs(entry.evr, "1.0-2"));
 }
 
+static void test_errors(void **state) {
+        (void) state;
+        static const struct { const char *output, *text; uint32_t line; } cases[] = {
+                { "warning: x\nerror: /b/SPECS/a.spec:12: bad tag\nerror: /b/SPECS/a.spec:13: other\n", "bad tag", 12 },
+                { "error: line 7: Unknown tag: Foo\n", "Unknown tag: Foo", 7 },
+                { "error: /b/SPECS/a.spec: line 3: Too many levels of recursion\n", "Too many levels of recursion", 3 },
+                { "error: bare words are no longer supported\nerror: /b/SPECS/a.spec:16: bad %if condition: x\n", "bare words are no longer supported", 16 },
+                { "error: macros in b/a.spec:4: odd\n", "macros in b/a.spec:4: odd", 4 },
+                { "error: Bad file: /b/SOURCES/a.tar\nExecuting(%prep): x\nerror: line 9: late\n", "Bad file: /b/SOURCES/a.tar", 0 },
+                { "error: line x: 3\nerror: a.spec4: y\n", "line x: 3", 0 },
+                { "Executing(%prep): x\nerror: line 9: late\n", NULL, 0 },
+                { "", NULL, 0 },
+        };
+        for (size_t i = 0; i < ASH_N(cases); i++) {
+                uint32_t line;
+                AshSlice text;
+                assert_int_equal(ash_spec_error(ash_slice_str(cases[i].output), ASH_S("a.spec"), &line, &text), cases[i].text != NULL);
+                assert_int_equal(line, cases[i].line);
+                assert_true(cases[i].text ? ash_slice_eqs(text, cases[i].text) : !text.ptr);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_identity), cmocka_unit_test(test_identity_generated), cmocka_unit_test(test_large), cmocka_unit_test(test_view),
-                cmocka_unit_test(test_plain),    cmocka_unit_test(test_edit),               cmocka_unit_test(test_tags),
+                cmocka_unit_test(test_plain),    cmocka_unit_test(test_edit),               cmocka_unit_test(test_tags),  cmocka_unit_test(test_errors),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

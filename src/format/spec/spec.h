@@ -145,3 +145,7 @@ typedef struct AshSpecEntry {
         AshSlice date, author, evr; /* evr may be empty */
 } AshSpecEntry;
 bool ash_spec_entry(AshSlice line, AshSpecEntry *ret);
+
+/* What the output of rpm or rpmspec (rpm 4.18, lib/ and build/ of its sources) says is wrong with the spec whose path ends in file, before anything is executed: the first "error: ", and the first line that
+ * one of them names (0: none). false: nothing. The text is part of output. */
+bool ash_spec_error(AshSlice output, AshSlice file, uint32_t *ret_line, AshSlice *ret_text);
