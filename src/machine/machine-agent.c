@@ -46,6 +46,13 @@ static void decode(AshStr *out, AshSlice in) {
         }
 }
 
+/* On a host that is busy udev takes longer than the 90 seconds after which systemd gives the console up. */
+void ash_machine_console_arguments(const char *console, AshStr *out) {
+        ash_str_appendf(out, "type=11,value=io.systemd.credential.binary:systemd.unit-dropin.dev-%s.device=", console);
+        encode(out, ASH_S("[Unit]\nJobRunningTimeoutSec=infinity\n"));
+        ash_str_append_char(out, '\n');
+}
+
 void ash_machine_agent_arguments(AshStr *out) {
         ash_str_append_str(out, "type=11,value=io.systemd.credential.binary:systemd.extra-unit.ashlar-agent.service=");
         encode(out, ash_slice_str(unit));

@@ -36,6 +36,7 @@ int ash_machine_port(int wanted, AshDiags *diags);                 /* whether no
 
 /* machine-agent.c */
 void ash_machine_agent_arguments(AshStr *out);                     /* SMBIOS strings, each ended by a newline */
+void ash_machine_console_arguments(const char *console, AshStr *out);
 int ash_machine_agent_line(AshMachine *m);                         /* a whole line of the agent is in agent_text: takes it */
 
 /* machine-run.c */

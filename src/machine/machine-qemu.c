@@ -157,17 +157,17 @@ static void add_channels(Arguments *a, const AshMachineArch *arch, const Channel
         add(a, "-serial", "chardev:console");
         add_channel(a, "control", c->theirs[CHANNEL_CONTROL]);
         add(a, "-mon", "chardev=control,mode=control");
-        if (c->theirs[CHANNEL_AGENT] < 0)
-                return;
-        add_channel(a, "agent", c->theirs[CHANNEL_AGENT]);
-        add(a, "-device", "virtio-serial-pci");
-        add(a, "-device", "virtserialport,chardev=agent,name=org.ashlar.agent");
         _str_ AshStr smbios = {};
-        ash_machine_agent_arguments(&smbios);
+        ash_machine_console_arguments(arch->console, &smbios);
+        if (c->theirs[CHANNEL_AGENT] >= 0) {
+                add_channel(a, "agent", c->theirs[CHANNEL_AGENT]);
+                add(a, "-device", "virtio-serial-pci");
+                add(a, "-device", "virtserialport,chardev=agent,name=org.ashlar.agent");
+                ash_machine_agent_arguments(&smbios);
+        }
         AshSlice rest = ash_str_slice(&smbios), line;
         while (ash_slice_next_line(&rest, &line))
                 add(a, "-smbios", "%.*s", ASH_F(line));
-        (void) arch;
 }
 
 static int add_network(Arguments *a, const AshMachineOptions *o, AshDiags *diags) {

@@ -256,6 +256,7 @@ void ash_cli_report(AshCli *cli) {
         int error = 0;
         ash_cli_progress_pause(cli->progress);
         write_fd(STDERR_FILENO, ash_str_slice(&out), &error);
+        cli->said_error |= ash_diags_count(cli->diags, ASH_ERROR) > 0;
         ash_diags_clear(cli->diags);
 }
 

@@ -89,6 +89,7 @@ struct AshCli {
         /* private: */
         ASH_ARRAY(struct AshCliGiven) given;
         ASH_ARRAY(const char *) words;
+        bool said_error;         /* one was reported before the end */
         bool help, version;
         int color_mode;
         AshStr out;

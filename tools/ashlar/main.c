@@ -54,7 +54,7 @@ static int run_verb(AshCli *cli) {
         int r = ash_cli_provide(cli);
         if (r >= 0)
                 r = cli->verb->run(cli);
-        if (r < 0 && ash_diags_count(cli->diags, ASH_ERROR) == 0)
+        if (r < 0 && !cli->said_error && ash_diags_count(cli->diags, ASH_ERROR) == 0)
                 ash_fail(cli->diags, r, ASH_NOWHERE, "%s %s: %s", cli->noun->name, cli->verb->name, ash_strerror(r));
         return r;
 }

@@ -5,6 +5,7 @@
 
 #define BOOT_SECONDS 600       /* until commands can be run, under emulation on a busy host */
 #define COMMAND_SECONDS 600
+#define MEMORY_MIN 128
 
 static const struct {
         const char *format, *suffix;
@@ -116,11 +117,14 @@ static int make_seed(AshCli *cli, AshTempDir *room, bool key, const char **ret_k
 
 int ash_image_machine_options(AshCli *cli, const AshImageDisk *disk, AshArena *arena, AshTempDir *room, bool key, const char **ret_key, AshMachineOptions *ret) {
         const char *seed = NULL;
+        uint64_t memory = ash_cli_number(cli, "memory", 0);
+        if (memory && memory < MEMORY_MIN)
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--memory %llu: no machine starts with less than %d MiB", (unsigned long long) memory, MEMORY_MIN);
         int r = make_seed(cli, room, key, ret_key, arena, &seed);
         if (r < 0)
                 return r;
         *ret = (AshMachineOptions){ .disk = disk->path, .format = disk->format, .arch = disk->arch, .accel = ash_cli_option(cli, "accel"), .bus = ash_cli_option(cli, "bus"),
-                                    .memory = (unsigned) ash_cli_number(cli, "memory", 0), .cpus = (unsigned) ash_cli_number(cli, "cpus", 0), .disk_size = ash_cli_number(cli, "disk-size", 0) << 30, .ssh_port = -1, .seed = seed };
+                                    .memory = (unsigned) memory, .cpus = (unsigned) ash_cli_number(cli, "cpus", 0), .disk_size = ash_cli_number(cli, "disk-size", 0) << 30, .ssh_port = -1, .seed = seed };
         return 0;
 }
 
