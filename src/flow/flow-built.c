@@ -220,6 +220,27 @@ static int lock_again(AshFlow *flow, const char *lock, AshFlowLockResult *ret) {
         return r < 0 ? ash_fail_file(flow->diags, r, place, "cannot lock it: %s", ash_strerror(r)) : ash_flow_lock(flow, &(AshFlowLockOptions){ .path = lock }, ret);
 }
 
+/* Two packages that are one by name, version, release and architecture: only one of them could be in a repository. */
+static int check_clashes(AshFlow *flow, const char *path, const AshBuiltComponent *component) {
+        _cleanup_(ash_built_free_p) AshBuilt *built = NULL;
+        int r = ash_built_read(path, &built, flow->diags);
+        if (r < 0)
+                return r;
+        const AshComponent *mine = ash_config_find_component(flow->config, component->name);
+        ash_array_foreach(&built->components, c) {
+                if (ash_slice_eq(c->name, component->name) || !ash_slice_eq(c->arch, component->arch) || !ash_config_find_component(flow->config, c->name))
+                        continue;
+                for (size_t i = 0; i < c->n_packages; i++)
+                        for (size_t k = 0; k < component->n_packages; k++)
+                                if (ash_slice_eq(c->packages[i].nevra, component->packages[k].nevra) && c->packages[i].kind == component->packages[k].kind && !ash_slice_eq(c->packages[i].sha256, component->packages[k].sha256)) {
+                                        r = ash_fail(flow->diags, -ASH_ERR_CONFIG, mine ? mine->name.at : ASH_NOWHERE, "'%.*s' gives %.*s, as '%.*s' does, with other content", ASH_F(component->name), ASH_F(c->packages[i].nevra), ASH_F(c->name));
+                                        ash_hint(flow->diags, "one of the two needs another name, version or release: a repository has one package of that name");
+                                        return r;
+                                }
+        }
+        return 0;
+}
+
 int ash_flow_built_record(AshFlow *flow, const AshBuiltComponent *component, const char *lock, AshFlowLockResult *ret) {
         _free_ char *path = ash_flow_built_path(flow->config);
         *ret = (AshFlowLockResult){};
@@ -227,6 +248,9 @@ int ash_flow_built_record(AshFlow *flow, const AshBuiltComponent *component, con
         int e = ash_lock_acquire(ash_store_fd(flow->store), "built.lock", true, -1, &alone);
         if (e < 0)
                 return ash_fail(flow->diags, e, ASH_NOWHERE, "%s/built.lock: %s", ash_store_path(flow->store), ash_strerror(e));
+        e = check_clashes(flow, path, component);
+        if (e < 0)
+                return e;
         int changed = ash_built_record(path, component, flow->diags), r = changed;
         _free_ char *whole = r < 0 ? NULL : realpath(path, NULL);
         if (whole)

@@ -154,6 +154,19 @@ class Build(Case):
         self.assertIn("word=x", (p.path / "own.log").read_text())
         self.assertEqual(sorted(f.name for f in (p.path / "rpms").iterdir()), ["one-1.0-1.noarch.rpm", "one-1.0-1.src.rpm"])
 
+    def test_one_package_of_two_components(self):
+        p = self.project()
+        p.component("one")
+        p.component("two", spec=(p.path / "specs/one/one.spec").read_text().replace("echo hello", "echo other"))
+        p.lock()
+        p.build("one")
+        said = p.build("two", status=None).stderr
+        self.assertRegex(said, r"'two' gives one-1\.0-1\.noarch, as 'one' does, with other content")
+        self.assertNotIn('name = "two"', (p.path / "ashlar.built").read_text())
+        del p.components["one"]
+        p.write()
+        p.build("two")  # the other is gone
+
     def test_network_is_in_the_key(self):
         p = self.one()
         without = p.built("one")[0]["key"]
