@@ -44,6 +44,7 @@ typedef struct Job {
         AshId known;                 /* key of CACHE_KNOWN */
         bool has_known;
         char *log_path;
+        AshLockFile *turn;           /* one build of a component of a project at a time: they have one log */
         uint64_t began;
         AshFlowBuild *result;
 } Job;
@@ -59,6 +60,7 @@ static void job_done(Job *j) {
         ash_flow_build_free(j->result);
         ash_built_free(j->built);
         free(j->log_path);
+        ash_lock_free(j->turn);
         ash_arena_free(j->arena);
 }
 
@@ -695,6 +697,24 @@ static int end_with_requires(Job *j, int r, AshFlowBuild **ret) {
         return 0;
 }
 
+/* Who waited finds in the cache what the other made. */
+static int take_turn(Job *j) {
+        _str_ AshStr text = {};
+        char hex[65];
+        ash_str_appendf(&text, "%s\n%.*s\n%.*s\n", ash_config_dir(j->flow->config), ASH_F(j->component), ASH_F(j->arch));
+        ash_digest_hex_of(ASH_SHA256, ash_str_slice(&text), hex);
+        const char *place = ash_arena_printf(j->arena, "locks/build-%.32s", hex);
+        int fd = ash_store_fd(j->flow->store), r = ash_mkdir_all(fd, "locks", 0755);
+        if (r >= 0)
+                r = ash_lock_acquire(fd, place, true, 0, &j->turn);
+        if (r == -EAGAIN) {
+                ash_progress_begin(j->flow->progress, ash_arena_printf(j->arena, "%.*s is built by another process: waiting", ASH_F(j->component)), 0, ASH_UNIT_ITEMS);
+                r = ash_lock_acquire(fd, place, true, -1, &j->turn);
+                ash_progress_end(j->flow->progress);
+        }
+        return r < 0 ? ash_fail_file(j->flow->diags, r, ash_store_path(j->flow->store), "cannot lock %s: %s", place, ash_strerror(r)) : 0;
+}
+
 int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *o, AshFlowBuild **ret) {
         AshFlow *flow = ash_flow_builder_flow(b);
         Job j __attribute__((__cleanup__(job_done))) = { .b = b, .flow = flow, .o = o, .arena = ash_arena_new(), .component = component, .arch = ash_flow_builder_arch(b), .began = ash_now_ns(),
@@ -710,6 +730,8 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
                 *ret = ASH_TAKE(j.result);
                 return 0;
         }
+        if (r >= 0)
+                r = take_turn(&j);
         for (size_t i = 0; r >= 0 && i < ASH_N(stages); i++)
                 r = stages[i](&j);
         if (o->only_requires && (r >= 0 || r == -ASH_ERR_UNSOLVABLE))

@@ -167,6 +167,14 @@ class Build(Case):
         p.write()
         p.build("two")  # the other is gone
 
+    def test_two_at_once(self):
+        p = self.one(build="echo it begins; sleep 3; echo it ends")
+        both = [subprocess.Popen([ASHLAR, "-C", p.path, "--json", "component", "build", "one"], env=p.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(2)]
+        results = [json.loads(b.communicate(timeout=200)[0])[0] for b in both]
+        self.assertEqual(sorted(r["cached"] for r in results), [False, True])
+        self.assertEqual(results[0]["packages"], results[1]["packages"])
+        self.assertEqual((p.log("one").count("\nit begins"), p.log("one").count("\nit ends")), (1, 1))
+
     def test_network_is_in_the_key(self):
         p = self.one()
         without = p.built("one")[0]["key"]
