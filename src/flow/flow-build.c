@@ -183,11 +183,30 @@ static void blame(Job *j, const AshFlowRoot *root, uint32_t line) {
         ash_array_done(&p.files);
 }
 
+/* "Bad file: /builddir/build/SOURCES/x.tar.gz: No such file or directory" (rpm 4.18, build/parsePrep.c and build/spec.c): the name. */
+static AshSlice missing_source(AshSlice text) {
+        static const AshSlice dir = { "/SOURCES/", 9 };
+        ptrdiff_t at = ash_slice_starts(text, ASH_S("Bad file: ")) || ash_slice_starts(text, ASH_S("Bad source: ")) ? ash_slice_find(text, dir) : -1;
+        if (at < 0)
+                return ASH_NOSLICE;
+        AshSlice name = ash_slice_from(text, (size_t) at + dir.len);
+        ptrdiff_t end = ash_slice_find(name, ASH_S(": "));
+        return ash_slice_sub(name, 0, end < 0 ? name.len : (size_t) end);
+}
+
+static int source_missing(Job *j, AshSlice name) {
+        int r = ash_fail_file(j->flow->diags, -ASH_ERR_SYNTAX, j->spec->name, "the spec of '%.*s' names '%.*s', which is neither beside it nor among its declared sources", ASH_F(j->component), ASH_F(name));
+        ash_hint(j->flow->diags, "put it beside the spec; or declare where it comes from: a line in 'sources' with its digest, or [[components.%.*s.source-files]]", ASH_F(j->component));
+        return r;
+}
+
 static int spec_failed(Job *j, const AshFlowRoot *root) {
         uint32_t line;
         AshSlice text;
         if (!ash_build_spec_error(j->build, &line, &text))
                 return -ASH_ERR_SYNTAX;
+        if (missing_source(text).ptr)
+                return source_missing(j, missing_source(text));
         AshSpan at = line ? line_span(j, line) : ASH_NOWHERE;
         if (at.source)
                 ash_fail(j->flow->diags, -ASH_ERR_SYNTAX, at, "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(j->component), ASH_F(text));

@@ -167,6 +167,12 @@ class Build(Case):
         p.write()
         p.build("two")  # the other is gone
 
+    def test_missing_source(self):
+        p = self.one(tags="Source0: https://example.org/one-1.0.tar.gz\nBuildArch: noarch")
+        said = self.fails(p)
+        self.assertRegex(said, "the spec of 'one' names 'one-1.0.tar.gz', which is neither beside it nor among its declared sources")
+        self.assertNotIn("this overlay did it", said)
+
     def test_two_at_once(self):
         p = self.one(build="echo it begins; sleep 3; echo it ends")
         both = [subprocess.Popen([ASHLAR, "-C", p.path, "--json", "component", "build", "one"], env=p.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(2)]
