@@ -34,10 +34,11 @@ void ash_sandbox_shed(void) {
                         l.rlim_cur = ASH_MIN(limits[i].soft, l.rlim_max);
                         (void) setrlimit((__rlimit_resource_t) limits[i].what, &l);
                 }
+        static const uint64_t standard[4] = {}; /* the kernel's struct sigaction: SIG_DFL, no flags */
         sigset_t none;
         sigemptyset(&none);
         for (int s = 1; s < NSIG; s++)
-                (void) signal(s, SIG_DFL);
+                (void) syscall(SYS_rt_sigaction, s, standard, NULL, sizeof(uint64_t)); /* glibc's own refuses those that it uses itself, which may be ignored all the same */
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
         (void) personality(PER_LINUX);
 }

@@ -199,6 +199,8 @@ static void sheds(void **state _unused_) {
         odd = (struct rlimit){ ASH_MIN((rlim_t) 777, old.rlim_max), old.rlim_max };
         setrlimit(RLIMIT_NOFILE, &odd);
         signal(SIGUSR1, SIG_IGN);
+        static const uint64_t ignore[4] = { 1 }; /* one that glibc keeps to itself */
+        syscall(SYS_rt_sigaction, 32, ignore, NULL, sizeof(uint64_t));
         assert_int_equal(ash_sandbox_run(&s, &result, NULL), 0);
         assert_int_equal(result.process.status, 7);
         ash_sandbox_result_done(&result);
