@@ -138,6 +138,8 @@ static int apply_overlays(AshConfig *config, AshRendered *r, const AshRenderOpti
         _cleanup_(ash_spec_archives_free_p) AshSpecArchives *archives = ash_spec_archives_new(&r->sources, r->upstream->package, &distro, &options->sources);
         o.archive = ash_spec_archives_ops(archives);
         e = ash_overlay_render(r->tree, r->component->merged, &o, &r->report, diags);
+        if (e >= 0)
+                e = ash_sources_take(&r->sources, r->upstream, &options->sources, diags);
         return e < 0 ? e : ash_sources_fetch(&r->sources, r->upstream->package, &distro, &options->sources, diags);
 }
 

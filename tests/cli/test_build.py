@@ -173,6 +173,17 @@ class Build(Case):
         self.assertRegex(said, "the spec of 'one' names 'one-1.0.tar.gz', which is neither beside it nor among its declared sources")
         self.assertNotIn("this overlay did it", said)
 
+    def test_sources_beside_the_spec(self):
+        digest = hashlib.sha512(b"beside\n").hexdigest()
+        p = self.one(tags="Source0: data.txt\nBuildArch: noarch", build="cat %{SOURCE0}", sources={"data.txt": "beside\n", "sources": f"SHA512 (data.txt) = {digest}\n"})
+        p.build("one")
+        self.assertIn("\nbeside", p.log("one"))
+        p = self.one(tags="Source0: data.txt\nBuildArch: noarch", sources={"data.txt": "another\n", "sources": f"SHA512 (data.txt) = {digest}\n"})
+        said = self.fails(p, status=None)
+        self.assertIn("'data.txt' is another file than the one beside the spec", said)
+        self.assertIn(digest, said)
+        self.assertIn(hashlib.sha512(b"another\n").hexdigest(), said)
+
     def test_two_at_once(self):
         p = self.one(build="echo it begins; sleep 3; echo it ends")
         both = [subprocess.Popen([ASHLAR, "-C", p.path, "--json", "component", "build", "one"], env=p.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(2)]

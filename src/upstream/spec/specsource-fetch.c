@@ -1,4 +1,5 @@
 /* Downloads and generated files, into the cache, checked by their digests before they get a name there. */
+#include <sys/stat.h>
 #include "specsource-private.h"
 
 typedef struct Job {
@@ -313,6 +314,38 @@ static int fetch_items(AshSources *sources, AshSourceItem *only, AshSlice packag
                 jobs.items[i].item->path = ash_strdup(jobs.items[i].path);
         }
         return 0;
+}
+
+/* ---- beside the spec ---- */
+static int take_one(AshSourceItem *item, const AshSpecTree *tree, const AshSpecFile *file, const AshSpecOptions *options, AshDiags *diags) {
+        char have[ASH_HEX_MAX];
+        _free_ char *path = NULL;
+        ash_digest_hex_of(item->kind, file->data, have);
+        if (strcmp(have, item->hex) != 0) {
+                int r = ash_fail(diags, -ASH_ERR_VERIFY, item->at, "'%.*s' is another file than the one beside the spec", ASH_F(item->filename));
+                ash_note(diags, ASH_NOWHERE, "'sources' says %s %s", ash_digest_name(item->kind), item->hex);
+                ash_note(diags, ASH_NOWHERE, "%s/%s has %s", tree->origin, file->path, have);
+                return r;
+        }
+        int r = ash_spec_blob_path(options, item->kind, item->hex, &path, diags);
+        if (r >= 0 && access(path, F_OK) < 0) {
+                r = ash_file_write_atomic(AT_FDCWD, path, file->data, 0644, false);
+                if (r < 0)
+                        return ash_fail_file(diags, r, path, "cannot be written: %s", ash_strerror(r));
+        }
+        if (r >= 0)
+                item->path = ASH_TAKE(path);
+        return r;
+}
+
+int ash_sources_take(AshSources *sources, const AshSpecTree *tree, const AshSpecOptions *options, AshDiags *diags) {
+        int result = 0;
+        ash_array_foreach(&sources->items, item) {
+                const AshSpecFile *file = item->origin == ASH_ORIGIN_LOOKASIDE && !item->path ? ash_spec_tree_find(tree, item->filename) : NULL;
+                int r = file && !S_ISLNK(file->mode) ? take_one(item, tree, file, options, diags) : 0;
+                result = result < 0 ? result : r;
+        }
+        return result;
 }
 
 int ash_sources_fetch(AshSources *sources, AshSlice package, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags) {

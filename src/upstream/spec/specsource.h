@@ -115,6 +115,8 @@ void ash_sources_format(const AshSources *sources, AshStr *out);
 /* Convenience for rendering: the merged "sources" text of a tree (empty when there is nothing at all). Downloads nothing. */
 int ash_sources_render(const AshSpecTree *tree, const AshComponentConfig *config, AshStr *out, AshDiags *diags);
 
+/* What "sources" lists and lies beside the spec is taken from there, into the cache: nothing has to be downloaded. -ASH_ERR_VERIFY when its digest is another one. */
+int ash_sources_take(AshSources *sources, const AshSpecTree *tree, const AshSpecOptions *options, AshDiags *diags);
 /* Gets every item into the cache, checked by digest, and sets items[].path. Those of origin overlay are found only when they were edited before (see
  * ash_spec_archives_new()); else their path stays NULL. */
 int ash_sources_fetch(AshSources *sources, AshSlice package, const AshSpecDistro *distro, const AshSpecOptions *options, AshDiags *diags);
