@@ -162,6 +162,8 @@ static int record(AshCli *cli, AshFlow *flow, const Given *g, const AshFlowBuild
                 if (line.len)
                         ash_info(cli->diags, ASH_NOWHERE, "the lock: %.*s", ASH_F(line));
         ash_flow_lock_result_done(&lock);
+        if (r >= 0 && g->options.no_check)
+                ash_info(cli->diags, ASH_NOWHERE, "'%.*s' was built without its tests, and is recorded all the same: 'repo build' publishes it so until it is built with them", ASH_F(b->built.name));
         return r < 0 ? r : 0;
 }
 
