@@ -271,7 +271,8 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
         add(a, "--die-with-parent", s->shell ? NULL : "--new-session", NULL);
         add(a, "--hostname", s->host_name ? s->host_name : HOST_NAME, NULL);
         if (s->uid) {
-                add(a, "--unshare-user", "--uid", ash_arena_printf(a->arena, "%u", s->uid));
+                add(a, "--unshare-user", "--disable-userns", NULL); /* no further one: in there file systems without a limit could be mounted */
+                add(a, "--uid", ash_arena_printf(a->arena, "%u", s->uid), NULL);
                 add(a, "--gid", ash_arena_printf(a->arena, "%u", s->gid), NULL);
         } else
                 add(a, "--cap-drop", "ALL", NULL);

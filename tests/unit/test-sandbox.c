@@ -170,9 +170,9 @@ static void layers(void **state _unused_) {
         s.layers = NULL;
         s.fresh = true;
         s.uid = s.gid = 1000;
-        s.script = ASH_S("id -u; id -g; touch /etc/x 2>/dev/null || echo refused; touch /tmp/mine && echo tmp; ls /etc/fresh 2>/dev/null; grep CapEff /proc/self/status");
+        s.script = ASH_S("id -u; id -g; touch /etc/x 2>/dev/null || echo refused; touch /tmp/mine && echo tmp; ls /etc/fresh 2>/dev/null; grep CapEff /proc/self/status; unshare -U true 2>/dev/null || echo no namespaces");
         assert_int_equal(ash_sandbox_run(&s, &result, NULL), 0);
-        assert_string_equal(result.process.err.ptr, "1000\n1000\nrefused\ntmp\nCapEff:\t0000000000000000\n");
+        assert_string_equal(result.process.err.ptr, "1000\n1000\nrefused\ntmp\nCapEff:\t0000000000000000\nno namespaces\n");
         ash_sandbox_result_done(&result);
 }
 
