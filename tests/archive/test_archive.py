@@ -25,7 +25,7 @@ def must(argv, **more):
 
 
 def relations(store, arch):
-    lists = glob.glob("%s/apt/trixie-%s/**/*_Packages" % (store, arch), recursive=True)
+    lists = glob.glob("%s/apt/*-%s/**/*_Packages" % (store, arch), recursive=True)
     print(must([RELATIONS, HERE + "/explained.txt"] + lists, env=dict(os.environ, ARCH=arch, NAMES=TABLES[1], IMPORTS=TABLES[3])))
 
 
