@@ -147,6 +147,7 @@ int ash_build_run(AshBuild *b, const AshBuildRoot *root, AshBuildStep step, int6
         ash_str_clear(&b->head);
         ash_str_clear(&b->tail);
         b->phase[0] = 0;
+        b->line_len = 0;
         say(b, ash_arena_printf(b->arena, "ashlar: rpmbuild %s\n", steps[step].option));
         command(b, step, &argv);
         AshSandbox s = sandbox_of(b);
