@@ -27,7 +27,7 @@ typedef struct Chunk {
 } Chunk;
 typedef struct Tools {
         AshPacker *packer;
-        AshStr plain, packed;        /* room */
+        AshStr plain;                /* room */
 } Tools;
 typedef struct Job {
         const AshLayout *l;
@@ -37,6 +37,7 @@ typedef struct Job {
         AshDigest *plain, *written;
         pthread_mutex_t mutex;       /* over what follows */
         pthread_cond_t changed;
+        ASH_ARRAY(AshStr) spare;     /* rooms of chunks that are written: their pages are there, new ones would have to be cleared */
         size_t next, digested, out;  /* chunks that were begun; that are in the digest; that are written */
         bool cached;                 /* compressed chunks, and the digest of the stream, are kept in the store */
         bool digesting, writing;     /* a lane is in use */
@@ -140,6 +141,15 @@ static AshId key_of(const Job *j, const Chunk *c) {
         return id;
 }
 
+static AshStr take_room(Job *j) {
+        AshStr room = {};
+        pthread_mutex_lock(&j->mutex);
+        if (j->spare.n)
+                room = j->spare.items[--j->spare.n];
+        pthread_mutex_unlock(&j->mutex);
+        return room;
+}
+
 static int compress(Job *j, Chunk *c, Tools *t) {
         if (j->cached && ash_store_cache_get(j->o->store, "chunk", &c->key, &c->kept) >= 0)
                 return 0;
@@ -155,10 +165,10 @@ static int compress(Job *j, Chunk *c, Tools *t) {
                 ash_str_append(&c->out, whole);
                 return 0;
         }
-        int r = ash_packer_run(t->packer, whole, &t->packed);
+        c->out = take_room(j);
+        int r = ash_packer_run(t->packer, whole, &c->out);
         if (r < 0)
                 return r;
-        ash_str_append(&c->out, ash_str_slice(&t->packed));
         if (j->cached)
                 (void) ash_store_cache_put(j->o->store, "chunk", &c->key, ash_str_slice(&c->out)); /* only a loss of time */
         return 0;
@@ -169,7 +179,6 @@ static int write_out(Job *j, Chunk *c) {
         if (j->o->compression != ASH_COMP_NONE)
                 ash_digest_update(j->written, bytes.ptr, bytes.len);
         int r = ash_write_all(j->fd, bytes.ptr, bytes.len);
-        ash_str_done(&c->out);
         ash_bytes_done(&c->kept);
         each_part(j, c, release_part, NULL);
         ash_progress_advance(j->o->progress, c->size);
@@ -218,6 +227,9 @@ static int write_next(Job *j) {
         pthread_mutex_lock(&j->mutex);
         j->writing = false;
         j->out++;
+        if (c->out.ptr)
+                ash_array_push(&j->spare, c->out);
+        c->out = (AshStr){};
         return r;
 }
 
@@ -244,7 +256,6 @@ static int work(void *context, size_t i) {
         pthread_mutex_unlock(&j->mutex);
         ash_packer_free(t.packer);
         ash_str_done(&t.plain);
-        ash_str_done(&t.packed);
         return 0;
 }
 
@@ -281,7 +292,10 @@ int ash_layout_write(const AshLayout *l, int fd, const AshWriteOptions *o, AshWr
                 ash_str_done(&c->out);
                 ash_bytes_done(&c->kept);
         }
+        ash_array_foreach(&j.spare, room)
+                ash_str_done(room);
         ash_array_done(&j.chunks);
+        ash_array_done(&j.spare);
         if (j.error < 0)
                 return ash_fail(diags, j.error, ASH_NOWHERE, "cannot write the image: %s", ash_strerror(j.error));
         ret->size = l->size;
