@@ -1,0 +1,56 @@
+/* Private to flow-build*.c: one component on its way to packages. */
+#pragma once
+#include "build.h"
+#include "flow-build.h"
+
+typedef ASH_ARRAY(AshRequest) Requests;
+
+typedef struct Job {
+        AshFlowBuilder *b;
+        AshFlow *flow;
+        const AshFlowBuildOptions *o;
+        AshArena *arena;
+        AshRendered *rendered;
+        const AshComponentConfig *config;
+        AshSlice component, arch;
+        AshSource *spec;             /* the rendered spec, under the name that it has on disk */
+        ASH_ARRAY(const char *) options; /* of rpmbuild */
+        char inputs[ASH_FINGERPRINT_MAX + 24]; /* the fingerprint, and by how much the release was raised */
+        char options_key[65];
+        AshFlowRoot *base, *root;
+        AshBuild *build;             /* made when something has to run */
+        Requests requires;
+        size_t n_static;             /* of them: what the spec says */
+        bool dynamic;                /* it asks for more while it is built */
+        int64_t epoch;               /* SOURCE_DATE_EPOCH */
+        char key[65];
+        AshBuilt *built;             /* ashlar.built */
+        AshId known;                 /* digest of all that it follows from, before anything is solved */
+        bool has_known;
+        char *log_path;
+        AshLockFile *turn;           /* one build of a component of a project at a time: they have one log */
+        uint64_t began;
+        AshFlowBuild *result;
+} Job;
+
+/* flow-build.c: a root that something is to run in; and a step of rpmbuild in one. */
+int ash_flow_job_need_root(Job *j, AshFlowRoot **root, const AshRequest *more, size_t n);
+int ash_flow_job_run(Job *j, AshFlowRoot *root, AshBuildStep step);
+
+/* flow-build-spec.c: the line that asks for a package (nowhere when a macro made it); and what rpmbuild says of a spec that it cannot parse, with the overlay that caused it: -ASH_ERR_SYNTAX. */
+AshSpan ash_flow_job_required_at(const Job *j, AshSlice dep);
+int ash_flow_job_spec_failed(Job *j, const AshFlowRoot *root);
+
+/* flow-build-requires.c */
+int ash_flow_job_static_requires(Job *j);
+int ash_flow_job_dynamic_requires(Job *j);
+bool ash_flow_job_asks(const Job *j); /* does its build ask for more? */
+void ash_flow_job_tell_requires(Job *j); /* into the result, for plans */
+
+/* flow-build-record.c */
+void ash_flow_job_make_key(Job *j);
+bool ash_flow_job_recall(Job *j); /* the result of an earlier build with that key */
+int ash_flow_job_store_results(Job *j, const AshBuildPackages *packages);
+/* Known at once: when nothing that the last build followed from has changed, nothing is opened and nothing solved: ashlar.built says what it gave. */
+bool ash_flow_job_recall_known(Job *j);
+void ash_flow_job_remember_known(Job *j);

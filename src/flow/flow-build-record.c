@@ -1,0 +1,247 @@
+/* What is known of a build: its key, its provenance, and whether nothing of what it follows from has changed. */
+#include <stdio.h>
+#include <time.h>
+#include "build.h"
+#include "flow-build-private.h"
+#include "flow-built.h"
+#include "json.h"
+
+#define CACHE "component-build"      /* key -> digest of the provenance record */
+#define CACHE_KNOWN "build-known"    /* all that a build follows from, before anything is solved -> its key, and how many packages its root had */
+
+void ash_flow_job_make_key(Job *j) {
+        _str_ AshStr text = {};
+        ash_str_appendf(&text, "component build %d %s\n%s\n%s\n%.*s\n%s\n%lld\n", ASH_BUILD_ENGINE, ASHLAR_VERSION, j->inputs, j->root->key, ASH_F(j->arch), j->options_key, (long long) j->epoch);
+        ash_digest_hex_of(ASH_SHA256, ash_str_slice(&text), j->key);
+}
+
+static void write_sources(AshJson *json, const Job *j) {
+        ash_json_begin(json, "sources", '[');
+        ash_array_foreach(&j->rendered->sources.items, s) {
+                ash_json_begin(json, NULL, '{');
+                ash_json_text(json, "name", s->filename);
+                ash_json_str(json, "digest-kind", ash_digest_name(s->kind));
+                ash_json_str(json, "digest", s->hex);
+                ash_json_str(json, "from", ash_source_origin_name(s->origin));
+                if (s->absent)
+                        ash_json_bool(json, "absent", true);
+                ash_json_end(json, '}');
+        }
+        ash_json_end(json, ']');
+        ash_json_begin(json, "files", '[');
+        ash_array_foreach(&j->rendered->files, f) {
+                char hex[ASH_HEX_MAX];
+                ash_digest_hex_of(ASH_SHA256, f->data, hex);
+                ash_json_begin(json, NULL, '{');
+                ash_json_str(json, "name", f->name);
+                ash_json_str(json, "sha256", hex);
+                ash_json_end(json, '}');
+        }
+        ash_json_end(json, ']');
+}
+
+static void write_root(AshJson *json, const Job *j) {
+        ash_json_begin(json, "buildroot", '{');
+        ash_json_str(json, "key", j->root->key);
+        ash_json_text(json, "stage", j->config->build_stage.s.len ? j->config->build_stage.s : ASH_S("default"));
+        ash_json_begin(json, "packages", '[');
+        for (size_t i = 0; i < j->root->n_packages; i++) {
+                ash_json_begin(json, NULL, '{');
+                ash_json_text(json, "nevra", j->root->packages[i].nevra);
+                ash_json_text(json, "sha256", j->root->packages[i].sha256);
+                ash_json_text(json, "upstream", j->root->packages[i].upstream);
+                ash_json_end(json, '}');
+        }
+        ash_json_end(json, ']');
+        ash_json_end(json, '}');
+}
+
+static void write_record(Job *j, const AshBuildPackages *packages, const char *log, AshStr *out) {
+        AshJson json = { .out = out };
+        ash_json_begin(&json, NULL, '{');
+        ash_json_int(&json, "format", 1);
+        ash_json_text(&json, "component", j->component);
+        ash_json_text(&json, "arch", j->arch);
+        ash_json_str(&json, "key", j->key);
+        ash_json_str(&json, "fingerprint", j->rendered->fingerprint->text);
+        ash_json_text(&json, "upstream", j->rendered->fingerprint->origin);
+        if (j->rendered->fingerprint->commit.len)
+                ash_json_text(&json, "commit", j->rendered->fingerprint->commit);
+        ash_json_str(&json, "engine", ASHLAR_VERSION);
+        ash_json_int(&json, "source-date-epoch", j->epoch);
+        ash_json_bool(&json, "network", j->config->build_network.value == ASH_YES);
+        if (j->config->build_network.value == ASH_YES)
+                ash_json_text(&json, "network-reason", j->config->network_reason.s);
+        ash_json_begin(&json, "options", '[');
+        ash_array_foreach(&j->options, w)
+                if (*w)
+                        ash_json_str(&json, NULL, *w);
+        ash_json_end(&json, ']');
+        write_sources(&json, j);
+        write_root(&json, j);
+        ash_json_begin(&json, "packages", '[');
+        ash_array_foreach(&packages->items, p) {
+                char hex[ASH_ID_HEX];
+                ash_id_hex(&p->id, hex);
+                ash_json_begin(&json, NULL, '{');
+                ash_json_str(&json, "nevra", p->nevra);
+                ash_json_str(&json, "file", p->file);
+                ash_json_str(&json, "kind", ash_built_kind_name(p->kind));
+                ash_json_str(&json, "sha256", hex);
+                ash_json_uint(&json, "size", p->bytes.len);
+                ash_json_end(&json, '}');
+        }
+        ash_json_end(&json, ']');
+        ash_json_str(&json, "log", log);
+        ash_json_begin(&json, "run", '{'); /* of this one build: nothing follows from it */
+        ash_json_int(&json, "ended", (int64_t) time(NULL));
+        ash_json_double(&json, "seconds", (double) ((ash_now_ns() - j->began) / 1000000) / 1000);
+        ash_json_uint(&json, "processors", j->o->cpus ? j->o->cpus : ash_cpu_count());
+        ash_json_end(&json, '}');
+        ash_json_end(&json, '}');
+        ash_str_append_char(out, '\n');
+}
+
+static AshSlice keep(Job *j, const char *text) { return ash_arena_slice(j->result->arena, ash_slice_str(text)); }
+
+/* The component of ashlar.built out of a record; false when something that it names is not in the store any more. */
+static bool read_record(Job *j, AshSlice text, const char *hex) {
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new("record", text);
+        AshJsonValue *record;
+        AshId id;
+        AshArena *a = j->result->arena;
+        if (ash_json_parse(source, a, &record, NULL) < 0)
+                return false;
+        const AshJsonValue *packages = ash_json_get(record, "packages");
+        AshSlice log = ash_json_get_string(record, "log");
+        if (!packages || packages->type != ASH_JSON_ARRAY || ash_id_parse(log, &id) < 0 || !ash_store_has_blob(j->flow->store, &id))
+                return false;
+        AshBuiltComponent *c = &j->result->built;
+        const char *fingerprint = strchr(j->rendered->fingerprint->text, ':');
+        *c = (AshBuiltComponent){ .name = ash_arena_slice(a, j->component), .arch = ash_arena_slice(a, j->arch), .key = keep(j, j->key), .fingerprint = keep(j, fingerprint ? fingerprint + 1 : j->rendered->fingerprint->text), .log = log,
+                                  .base = ash_arena_slice(a, j->rendered->base), .bumps = j->rendered->bumps, .provenance = keep(j, hex), .packages = ash_arena_new_items(a, AshBuiltPackage, packages->array.n + 1) };
+        for (size_t i = 0; i < packages->array.n; i++) {
+                const AshJsonValue *p = packages->array.items[i];
+                int64_t size = 0;
+                AshBuiltPackage *to = &c->packages[c->n_packages++];
+                *to = (AshBuiltPackage){ .nevra = ash_json_get_string(p, "nevra"), .sha256 = ash_json_get_string(p, "sha256"), .kind = ash_built_kind(ash_json_get_string(p, "kind")) };
+                if (!to->nevra.ptr || to->kind < 0 || !ash_json_get_int(p, "size", &size) || ash_id_parse(to->sha256, &id) < 0 || !ash_store_has_blob(j->flow->store, &id))
+                        return false;
+                to->size = (uint64_t) size;
+        }
+        char path[ASH_BLOB_PATH_MAX];
+        (void) ash_id_parse(log, &id);
+        ash_store_blob_path(&id, path);
+        j->result->log_path = ash_arena_printf(a, "%s/%s", ash_store_path(j->flow->store), path);
+        return c->n_packages > 0;
+}
+
+bool ash_flow_job_recall(Job *j) {
+        _bytes_ AshBytes hex = {}, record = {};
+        AshId key, id;
+        (void) ash_id_parse(ash_slice_str(j->key), &key);
+        if (j->o->force || j->o->aside || ash_store_cache_get(j->flow->store, CACHE, &key, &hex) < 0 || ash_id_parse(ash_bytes_slice(&hex), &id) < 0)
+                return false;
+        if (ash_store_map_blob(j->flow->store, &id, true, &record, NULL) < 0)
+                return false;
+        char text[ASH_ID_HEX];
+        ash_id_hex(&id, text);
+        j->result->cached = read_record(j, ash_bytes_slice(&record), text);
+        return j->result->cached;
+}
+
+int ash_flow_job_store_results(Job *j, const AshBuildPackages *packages) {
+        AshStore *store = j->flow->store;
+        AshDiags *diags = j->flow->diags;
+        AshId log, record, key;
+        char hex[ASH_ID_HEX];
+        _str_ AshStr text = {};
+        int r = 0;
+        ash_array_foreach(&packages->items, p)
+                if (r >= 0)
+                        r = ash_store_put_blob(store, p->bytes, &p->id, NULL, diags);
+        if (r >= 0)
+                r = ash_store_put_blob(store, ash_build_log(j->build), NULL, &log, diags);
+        if (r < 0)
+                return r;
+        ash_id_hex(&log, hex);
+        write_record(j, packages, hex, &text);
+        r = ash_store_put_blob(store, ash_str_slice(&text), NULL, &record, diags);
+        if (r < 0)
+                return r;
+        ash_id_hex(&record, hex);
+        (void) ash_id_parse(ash_slice_str(j->key), &key);
+        if (!j->o->aside)
+                (void) ash_store_cache_put(store, CACHE, &key, ash_slice_str(hex)); /* only a loss of time */
+        if (!read_record(j, ash_str_slice(&text), hex))
+                return ash_fail(diags, -EIO, ASH_NOWHERE, "the store does not keep what '%.*s' gave", ASH_F(j->component));
+        j->result->log_path = ash_arena_strdup(j->result->arena, j->log_path);
+        return 0;
+}
+
+/* ---- known at once ---- */
+static bool tell_known(Job *j, const AshBuilt *built, AshId *ret) {
+        AshId state;
+        _str_ AshStr text = {};
+        if (ash_flow_builder_state(j->b, j->config->build_stage, built, &state) < 0)
+                return false;
+        ash_str_appendf(&text, "%s %s %s ", CACHE_KNOWN, j->inputs, j->options_key);
+        ash_str_append(&text, ash_slice((const char *) state.sha256, sizeof state.sha256));
+        *ret = ash_id_of(ash_str_slice(&text));
+        return true;
+}
+
+static bool is_in_store(AshFlow *flow, AshSlice hex) {
+        AshId id;
+        return ash_id_parse(hex, &id) >= 0 && ash_store_has_blob(flow->store, &id);
+}
+
+static bool is_whole(AshFlow *flow, const AshBuiltComponent *c) {
+        bool whole = c->n_packages && is_in_store(flow, c->log) && is_in_store(flow, c->provenance);
+        for (size_t i = 0; whole && i < c->n_packages; i++)
+                whole = is_in_store(flow, c->packages[i].sha256);
+        return whole;
+}
+
+/* Into the result, by way of a list of one. */
+static void take_built(Job *j, const AshBuiltComponent *c) {
+        char path[ASH_BLOB_PATH_MAX];
+        AshId id;
+        AshBuilt one = { .arena = j->result->arena };
+        ash_built_set(&one, c);
+        j->result->built = one.components.items[0];
+        ash_array_done(&one.components);
+        (void) ash_id_parse(c->log, &id);
+        ash_store_blob_path(&id, path);
+        j->result->log_path = ash_arena_printf(j->result->arena, "%s/%s", ash_store_path(j->flow->store), path);
+}
+
+bool ash_flow_job_recall_known(Job *j) {
+        _bytes_ AshBytes bytes = {};
+        AshSlice rest, key, count;
+        uint64_t n;
+        const AshBuiltComponent *c = ash_built_find(j->built, j->component, j->arch);
+        if (j->o->aside || j->o->only_requires)
+                return false;
+        j->has_known = tell_known(j, j->built, &j->known);
+        if (!j->has_known || j->o->force || !c || ash_store_cache_get(j->flow->store, CACHE_KNOWN, &j->known, &bytes) < 0)
+                return false;
+        rest = ash_slice_trim(ash_bytes_slice(&bytes));
+        if (!ash_slice_next_word(&rest, &key) || !ash_slice_next_word(&rest, &count) || ash_slice_to_u64(count, 10, &n) < 0 || !ash_slice_eq(key, c->key) || !is_whole(j->flow, c))
+                return false;
+        take_built(j, c);
+        j->result->root_packages = (size_t) n;
+        j->result->cached = true;
+        return true;
+}
+
+/* Not when another build ended meanwhile: its packages may be in the root, or not. */
+void ash_flow_job_remember_known(Job *j) {
+        _cleanup_(ash_built_free_p) AshBuilt *now = NULL;
+        _free_ char *record = ash_flow_built_path(j->flow->config);
+        _str_ AshStr text = {};
+        AshId known;
+        ash_str_appendf(&text, "%s %zu\n", j->key, j->root->n_packages);
+        if (j->has_known && ash_built_read(record, &now, NULL) >= 0 && tell_known(j, now, &known) && ash_id_eq(&known, &j->known))
+                (void) ash_store_cache_put(j->flow->store, CACHE_KNOWN, &j->known, ash_str_slice(&text)); /* only a loss of time */
+}

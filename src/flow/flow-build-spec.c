@@ -1,0 +1,102 @@
+/* Places in the spec of a build, and what is said of one that rpm cannot parse. */
+#include <ctype.h>
+#include "flow-blame.h"
+#include "flow-build-private.h"
+#include "specinfo.h"
+
+static AshSpan line_span(const Job *j, uint32_t number) {
+        AshSlice rest = j->spec->text, line;
+        for (uint32_t n = 1; ash_slice_next_line(&rest, &line); n++)
+                if (n == number)
+                        return (AshSpan){ j->spec, (uint32_t) (line.ptr - j->spec->text.ptr), (uint32_t) ASH_MIN(line.len, (size_t) 1000) };
+        return ASH_NOWHERE;
+}
+
+static bool is_word_char(char c) { return isalnum((unsigned char) c) || strchr("._+-:/()", c); }
+
+/* The line that asks for a package; nowhere when a macro made it. */
+AshSpan ash_flow_job_required_at(const Job *j, AshSlice dep) {
+        static const AshSlice tag = { "BuildRequires", 13 };
+        AshSlice rest = j->spec->text, line, name;
+        AshSlice text = dep;
+        if (!ash_slice_next_word(&text, &name))
+                return ASH_NOWHERE;
+        while (ash_slice_next_line(&rest, &line)) {
+                AshSlice trimmed = ash_slice_trim_left(line);
+                if (trimmed.len < tag.len || !ash_slice_eq_nocase(ash_slice_sub(trimmed, 0, tag.len), tag))
+                        continue;
+                for (size_t at = tag.len; at + name.len <= trimmed.len; at++) {
+                        bool begins = !is_word_char(trimmed.ptr[at - 1]) || trimmed.ptr[at - 1] == ':', ends = at + name.len == trimmed.len || !is_word_char(trimmed.ptr[at + name.len]);
+                        if (begins && ends && !memcmp(trimmed.ptr + at, name.ptr, name.len))
+                                return (AshSpan){ j->spec, (uint32_t) (trimmed.ptr + at - j->spec->text.ptr), (uint32_t) name.len };
+                }
+        }
+        return ASH_NOWHERE;
+}
+
+/* rpmspec in the root whose rpmbuild refused the spec. */
+typedef struct Parser {
+        Job *j;
+        AshSpecInfoRoot *root;
+        ASH_ARRAY(const char *) options;
+        ASH_ARRAY(AshSpecFileOf) files;
+} Parser;
+
+static bool parses(void *context, AshSlice spec) {
+        Parser *p = context;
+        _str_ AshStr out = {};
+        ash_array_foreach(&p->files, f)
+                if (!strcmp(f->name, p->j->rendered->spec))
+                        f->data = spec;
+        AshSpecInfoInput in = { .files = p->files.items, .n_files = p->files.n, .spec = p->j->rendered->spec, .component = p->j->component, .arch = p->j->arch, .options = p->options.items };
+        return p->root && ash_specinfo_rpmspec(p->root, &in, &out, NULL) >= 0;
+}
+
+static void blame(Job *j, const AshFlowRoot *root, uint32_t line) {
+        Parser p = { .j = j };
+        ash_array_foreach(&j->options, o)
+                if (*o && strcmp(*o, "--nocheck") != 0) /* rpmspec has no such option */
+                        ash_array_push(&p.options, *o);
+        ash_array_push(&p.options, NULL);
+        ash_array_foreach(&j->rendered->files, f)
+                ash_array_push(&p.files, ((AshSpecFileOf){ f->name, f->mode, f->data }));
+        (void) ash_specinfo_root_new(ash_build_root_layers(root->root), &p.root, NULL);
+        ash_flow_blame(j->flow, j->rendered, &j->o->render, line, parses, &p, j->flow->diags);
+        ash_specinfo_root_free(p.root);
+        ash_array_done(&p.options);
+        ash_array_done(&p.files);
+}
+
+/* "Bad file: /builddir/build/SOURCES/x.tar.gz: No such file or directory" (rpm 4.18, build/parsePrep.c and build/spec.c): the name. */
+static AshSlice missing_source(AshSlice text) {
+        static const AshSlice dir = { "/SOURCES/", 9 };
+        ptrdiff_t at = ash_slice_starts(text, ASH_S("Bad file: ")) || ash_slice_starts(text, ASH_S("Bad source: ")) ? ash_slice_find(text, dir) : -1;
+        if (at < 0)
+                return ASH_NOSLICE;
+        AshSlice name = ash_slice_from(text, (size_t) at + dir.len);
+        ptrdiff_t end = ash_slice_find(name, ASH_S(": "));
+        return ash_slice_sub(name, 0, end < 0 ? name.len : (size_t) end);
+}
+
+static int source_missing(Job *j, AshSlice name) {
+        int r = ash_fail_file(j->flow->diags, -ASH_ERR_SYNTAX, j->spec->name, "the spec of '%.*s' names '%.*s', which is neither beside it nor among its declared sources", ASH_F(j->component), ASH_F(name));
+        ash_hint(j->flow->diags, "put it beside the spec; or declare where it comes from: a line in 'sources' with its digest, or [[components.%.*s.source-files]]", ASH_F(j->component));
+        return r;
+}
+
+int ash_flow_job_spec_failed(Job *j, const AshFlowRoot *root) {
+        uint32_t line;
+        AshSlice text;
+        if (!ash_build_spec_error(j->build, &line, &text))
+                return -ASH_ERR_SYNTAX;
+        if (missing_source(text).ptr)
+                return source_missing(j, missing_source(text));
+        AshSpan at = line ? line_span(j, line) : ASH_NOWHERE;
+        if (at.source)
+                ash_fail(j->flow->diags, -ASH_ERR_SYNTAX, at, "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(j->component), ASH_F(text));
+        else
+                ash_fail_file(j->flow->diags, -ASH_ERR_SYNTAX, j->spec->name, "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(j->component), ASH_F(text));
+        blame(j, root, line);
+        ash_note(j->flow->diags, ASH_NOWHERE, "the whole log: %s", j->log_path);
+        return -ASH_ERR_SYNTAX;
+}
