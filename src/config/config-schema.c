@@ -206,7 +206,7 @@ static const AshRecord distro = { "distro", "A distribution: what is built, or w
         TEXT("lookaside-base-uri", AshDistro, lookaside_base_uri, "its cache of source archives; `$pkg`, `$filename`, `$hashtype` and `$hash` are filled in", FORM(lookaside_uri)),
         TABLES_("repos", 0, AshDistro, repos, repo_uri, "its published repositories"),
         FLAG_("disable-origins", 0, AshDistro, disable_origins, "take sources from the lookaside cache only, never from their origins"),
-        TEXTS_("source-upstreams", OWN | REPLACE, AshDistro, source_upstreams, "upstreams of type `apt` whose source archive is searched by digest for the sources of its specs, before the lookaside cache is asked", REF(UPSTREAM)),
+        TEXTS_("source-upstreams", OWN | REPLACE, AshDistro, source_upstreams, "upstreams of type `apt` whose source archive is searched by digest for the sources of its specs (and of local specs, where it is what components are built for), before the lookaside cache is asked", REF(UPSTREAM)),
         FLAG_("allow-missing-signatures", OWN, AshDistro, allow_missing_signatures, "a detached signature that cannot be had is left out: what it signs is checked by its digest"),
         NAMED_("versions", 0, AshDistro, versions, distro_version, "its versions")) };
 

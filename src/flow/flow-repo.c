@@ -201,6 +201,8 @@ static int check_closure(Publisher *p, const AshChannel *channel, AshSlice arch,
         Packages required = {};
         _map_ AshMap seen = {};
         size_t missing = 0;
+        if (ash_slice_eqs(channel->kind.s, "source")) /* what they require is for building them, and is no business of a client of this channel */
+                return 0;
         ash_map_put(&seen, channel->name.s, NULL, NULL);
         collect_required(p, channel, arch, &seen, &required);
         int r = ash_flow_ensure_packages(p->flow, p->lock, required.items, required.n);

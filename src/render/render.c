@@ -23,22 +23,32 @@ const AshRenderFile *ash_rendered_find(const AshRendered *r, const char *name) {
 /* ---- where upstream is ---- */
 static AshText first_set(AshText a, AshText b) { return ash_text_set(a) && a.s.len ? a : b; }
 
-static int distro_of(AshConfig *config, const AshComponent *component, const AshRenderOptions *options, AshSpecDistro *ret, AshDiags *diags) {
-        const AshSpecSource *spec = &component->merged->spec;
-        *ret = (AshSpecDistro){ .spec_dir = options->spec_dir, .source_upstreams = spec->source_upstreams, .allow_missing_signatures = spec->allow_missing_signatures.value == ASH_YES };
-        if (!ash_text_set(spec->distro.name))
-                return 0;
-        const AshDistro *distro = ash_config_distro(config, spec->distro.name.s);
-        if (!distro)
-                return ash_fail(diags, -ASH_ERR_CONFIG, spec->distro.name.at, "there is no distro '%.*s'", ASH_F(spec->distro.name.s));
-        ret->dist_git_uri = distro->dist_git_base_uri;
+/* Where the files come from that a spec of this distribution names. */
+static void sources_of(const AshSpecSource *spec, const AshDistro *distro, AshSpecDistro *ret) {
         ret->lookaside_uri = distro->lookaside_base_uri;
-        ret->snapshot = spec->distro.snapshot;
         ret->disable_origins = distro->disable_origins.value == ASH_YES;
         if (!spec->source_upstreams.n)
                 ret->source_upstreams = distro->source_upstreams;
         if (spec->allow_missing_signatures.value == ASH_UNSET)
                 ret->allow_missing_signatures = distro->allow_missing_signatures.value == ASH_YES;
+}
+
+static int distro_of(AshConfig *config, const AshComponent *component, const AshRenderOptions *options, AshSpecDistro *ret, AshDiags *diags) {
+        const AshSpecSource *spec = &component->merged->spec;
+        *ret = (AshSpecDistro){ .spec_dir = options->spec_dir, .source_upstreams = spec->source_upstreams, .allow_missing_signatures = spec->allow_missing_signatures.value == ASH_YES };
+        if (!ash_text_set(spec->distro.name)) { /* a spec of our own: its sources are where those of our distribution are */
+                const AshDistro *ours = NULL;
+                (void) ash_config_default_distro_version(config, &ours);
+                if (ours)
+                        sources_of(spec, ours, ret);
+                return 0;
+        }
+        const AshDistro *distro = ash_config_distro(config, spec->distro.name.s);
+        if (!distro)
+                return ash_fail(diags, -ASH_ERR_CONFIG, spec->distro.name.at, "there is no distro '%.*s'", ASH_F(spec->distro.name.s));
+        sources_of(spec, distro, ret);
+        ret->dist_git_uri = distro->dist_git_base_uri;
+        ret->snapshot = spec->distro.snapshot;
         const AshDistroVersion *version = ash_config_distro_version(config, spec->distro.name.s, spec->distro.version.s);
         if (version) {
                 ret->branch = version->dist_git_branch;

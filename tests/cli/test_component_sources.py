@@ -140,6 +140,29 @@ archive = "hello-1.0.tar.gz"
             self.assertEqual(out["sources"], files["sources"])
             self.assertEqual(out["hello.spec"], files["hello.spec"])
 
+    def test_own_spec(self):
+        """The sources of a spec of ours that names no distribution: from the lookaside cache of what is built; nowhere else unless that is said."""
+        self.write("own/hello/hello.spec", SPEC)
+        self.write("own/hello/sources", (self.dir / "rpms/hello/sources").read_text())
+        with Nginx(self.www) as s:
+            text = f"""[project]
+default-distro = {{ name = "ours", version = "1" }}
+[distros.ours]
+lookaside-base-uri = "{s.url()}$pkg/$filename/$hashtype/$hash/$filename"
+[distros.ours.versions.1]
+release-ver = "1"
+[components.hello]
+spec = {{ type = "local", path = "own/hello/hello.spec" }}
+"""
+            self.write("ashlar.toml", text.replace("lookaside", "dist-git").replace("$filename/$hashtype/$hash/$filename", ""))
+            p = self.run_ashlar("component", "prepare", "hello", "-o", "ready", status=None)
+            self.assertNotEqual(p.returncode, 0)
+            self.assertIn("there is no place to get 'hello-1.0.tar.gz' from", p.stderr)
+            self.assertIn("[distros.NAME]", p.stderr)
+            self.write("ashlar.toml", text)
+            self.run_ashlar("component", "prepare", "hello", "-o", "ready")
+            self.assertEqual((self.dir / "ready/hello-1.0.tar.gz").read_bytes(), self.tar)
+
     def test_commit_beats_snapshot(self):
         with Nginx(self.www) as s:
             self.project(s, commit=f'spec = {{ type = "upstream", upstream-commit = "{self.third[:10]}" }}')

@@ -80,7 +80,7 @@ static int set_uris(Job *j, AshSlice package, const AshSpecDistro *distro, AshDi
         if (n > 0 || j->archives.n > 0 || item->origin == ASH_ORIGIN_CUSTOM)
                 return 0;
         ash_fail(diags, -EINVAL, item->at, "there is no place to get '%.*s' from", ASH_F(item->filename));
-        ash_hint(diags, "set distros.NAME.lookaside-base-uri, or name apt upstreams whose source archive has it in source-upstreams");
+        ash_hint(diags, "put it beside the spec; or say in [distros.NAME] where sources come from: 'lookaside-base-uri', or 'source-upstreams', apt upstreams whose source archive has it");
         return -EINVAL;
 }
 
