@@ -10,7 +10,9 @@ struct AshBuild {
         AshBuildInput in;
         AshArena *arena;
         AshSandboxRoom *room;
-        uint64_t disk;               /* bytes that the build directory may take */
+        uint64_t disk;               /* bytes that its files may take */
+        uint64_t memory, address_space; /* bytes of all of its processes; of each */
+        uint64_t most;               /* bytes that it took at the worst time */
         uint64_t end;                /* ash_now_ns() at which the time is over */
         /* the log */
         int log_fd;

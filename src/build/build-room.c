@@ -6,10 +6,17 @@
 /* Time of sources: no build may follow from when one was fetched. 2 January 1980: gzip has no word for 1970, and zip none for anything earlier. */
 #define OLD 315619200
 
+#define ADDRESS_SPACE_USUAL (UINT64_C(8) << 30)
 #define DISK_MIN (UINT64_C(64) << 20)
 #define FILES_MAX 100000
 
-/* ---- the disk is memory: no build may take so much of it that the machine suffers ---- */
+/* ---- the disk is memory: no build may take so much that the machine suffers ---- */
+/* A process that is stopped by its own limit says so itself, so that this is the same where somebody chose it; else it is no limit that anybody should meet. */
+static void set_memory(AshBuild *b) {
+        b->memory = b->in.memory ? b->in.memory : ash_memory_total() / 4 * 3;
+        b->address_space = b->in.memory ? b->in.memory : ASH_MAX(b->memory, ADDRESS_SPACE_USUAL);
+}
+
 static uint64_t disk_of(uint64_t wanted) { return ASH_MAX(DISK_MIN, ASH_MIN(wanted, ash_memory_available() / 4 * 3)); }
 
 /* ---- files in ---- */
@@ -113,6 +120,7 @@ static int place_files(AshBuild *b, AshDiags *diags) {
 int ash_build_new(const AshBuildInput *in, AshBuild **ret, AshDiags *diags) {
         _cleanup_(ash_build_free_p) AshBuild *b = ash_calloc(1, sizeof *b);
         *b = (AshBuild){ .in = *in, .arena = ash_arena_new(), .log_fd = -1, .disk = disk_of(in->disk), .end = ash_now_ns() + (uint64_t) in->timeout_ms * 1000000u };
+        set_memory(b);
         if (in->n_files > FILES_MAX)
                 return ash_fail(diags, -ASH_ERR_LIMIT, ASH_NOWHERE, "'%.*s' has more than %d sources", ASH_F(in->component), FILES_MAX);
         b->log_fd = open(in->log_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

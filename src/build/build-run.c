@@ -105,7 +105,7 @@ static const char *const kept[] = { "/builddir", NULL };
 
 static AshSandbox sandbox_of(AshBuild *b) {
         AshSandbox s = { .room = b->room, .layers = b->layers.items, .fresh = true, .kept = kept, .uid = ASH_BUILD_UID, .gid = ASH_BUILD_UID, .cwd = "/builddir", .network = b->in.network,
-                         .clock_shift = b->in.clock_shift, .limits = { .memory = b->in.memory, .processes = PROCESSES, .disk = b->disk, .file = UINT64_C(1) << 42 /* tests make files with large holes */, .cpus = b->in.cpus } };
+                         .clock_shift = b->in.clock_shift, .limits = { .memory = b->address_space, .total = b->memory, .processes = PROCESSES, .disk = b->disk, .file = UINT64_C(1) << 42 /* tests make files with large holes */, .cpus = b->in.cpus } };
         return s;
 }
 
@@ -161,6 +161,7 @@ int ash_build_run(AshBuild *b, const AshBuildRoot *root, AshBuildStep step, int6
         r = ash_sandbox_run(&s, &out, diags);
         ash_progress_end(b->in.progress);
         ash_array_done(&argv);
+        b->most = ASH_MAX(b->most, out.taken.most);
         return r < 0 ? r : judge(b, step, &out, diags);
 }
 
@@ -176,6 +177,8 @@ int ash_build_shell(AshBuild *b, AshDiags *diags) {
         s.cwd = ASH_BUILD_TOP;
         return b->layers.n ? ash_sandbox_run(&s, &out, diags) : 0;
 }
+
+uint64_t ash_build_most_memory(const AshBuild *b) { return b->most; }
 
 /* ---- why it failed ---- */
 /* What rpm itself says before it executes anything. */
@@ -193,19 +196,21 @@ bool ash_build_spec_error(const AshBuild *b, uint32_t *ret_line, AshSlice *ret_t
         return b->error_text.ptr != NULL;
 }
 
+#define MEMORY_HINT "build.memory (of the component or of the project) says how much a build may have"
+#define DISK_HINT "build.disk (of the component or of the project) says how much it has; it is memory of this machine"
 /* What output means. */
 static const struct {
         const char *text, *note, *hint;
 } signs[] = {
-        { "No space left on device", "it ran out of disk", "build.disk (of the component or of the project) says how much it has; it is memory of this machine" },
-        { "Disk quota exceeded", "it ran out of disk", "build.disk (of the component or of the project) says how much it has; it is memory of this machine" },
-        { "File too large", "a file of it grew past what it may be", "build.disk (of the component or of the project) says how much it has; it is memory of this machine" },
-        { "ile size limit exceeded", "a file of it grew past what it may be", "build.disk (of the component or of the project) says how much it has; it is memory of this machine" },
+        { "No space left on device", "it ran out of disk", DISK_HINT },
+        { "Disk quota exceeded", "it ran out of disk", DISK_HINT },
+        { "File too large", "a file of it grew past what it may be", DISK_HINT },
+        { "ile size limit exceeded", "a file of it grew past what it may be", DISK_HINT },
         { "fork: retry: Resource temporarily unavailable", "it reached the limit on processes", NULL },
         { "Cannot fork", "it reached the limit on processes", NULL },
         { "fork: Resource temporarily unavailable", "it reached the limit on processes", NULL },
-        { "virtual memory exhausted", "it reached the limit on memory", "build.memory (of the component or of the project) says how much a process may have" },
-        { "Cannot allocate memory", "it reached the limit on memory", "build.memory (of the component or of the project) says how much a process may have" },
+        { "virtual memory exhausted", "it reached the limit on memory", MEMORY_HINT },
+        { "Cannot allocate memory", "it reached the limit on memory", MEMORY_HINT },
         { "Could not resolve host", "it tried to reach the network, and builds have none", "what it fetches belongs into its sources; a component that needs the network says build.network and why" },
         { "Temporary failure in name resolution", "it tried to reach the network, and builds have none", "what it fetches belongs into its sources; a component that needs the network says build.network and why" },
         { "Network is unreachable", "it tried to reach the network, and builds have none", "what it fetches belongs into its sources; a component that needs the network says build.network and why" },
@@ -241,8 +246,11 @@ void ash_build_explain(AshBuild *b, AshDiags *diags) {
         note_tail(b, diags, 12);
         bool full = ash_sandbox_room_free_space(b->room, &bytes, &names) >= 0 && (bytes < SMALL_LEFT || !names);
         if (full) {
-                ash_note(diags, ASH_NOWHERE, "it filled its disk of %llu MiB", (unsigned long long) (b->disk >> 20));
-                hint = signs[0].hint;
+                if (bytes < SMALL_LEFT)
+                        ash_note(diags, ASH_NOWHERE, "it filled its disk of %llu MiB", (unsigned long long) (b->disk >> 20));
+                else
+                        ash_note(diags, ASH_NOWHERE, "it made as many files as its disk of %llu MiB may hold: one for each 4 KiB", (unsigned long long) (b->disk >> 20));
+                hint = DISK_HINT;
         }
         for (size_t i = 0; i < ASH_N(signs); i++) {
                 if (ash_slice_find(tail, ash_slice_str(signs[i].text)) < 0 || (i == 0 && full) || (signs[i].hint && signs[i].hint == hint))
@@ -261,14 +269,36 @@ void ash_build_explain(AshBuild *b, AshDiags *diags) {
 
 static const char *where(const AshBuild *b, AshBuildStep step) { return b->phase[0] ? b->phase : steps[step].name; }
 
+/* It was ended for what it took in all. */
+static int judge_taken(AshBuild *b, AshBuildStep step, const AshSandboxTaken *t, AshDiags *diags) {
+        const char *at = where(b, step);
+        AshSlice c = b->in.component;
+        int r = -ASH_ERR_LIMIT;
+        if (t->over == ASH_SANDBOX_OVER_MEMORY)
+                ash_fail(diags, r, ASH_NOWHERE, "building '%.*s' failed in %s: its processes took more than %llu MiB of memory together, and were ended", ASH_F(c), at, (unsigned long long) (b->memory >> 20));
+        else if (t->over == ASH_SANDBOX_OVER_PROCESSES)
+                ash_fail(diags, r, ASH_NOWHERE, "building '%.*s' failed in %s: it reached the limit on processes (%u, threads as well), and was ended", ASH_F(c), at, PROCESSES);
+        else
+                ash_fail(diags, r, ASH_NOWHERE, "building '%.*s' failed in %s: this machine had only %llu MiB of memory left while its processes took %llu MiB and its files %llu MiB, so it was ended", ASH_F(c), at,
+                         (unsigned long long) (t->left >> 20), (unsigned long long) (t->memory >> 20), (unsigned long long) (t->files >> 20));
+        ash_build_explain(b, diags);
+        if (t->over == ASH_SANDBOX_OVER_MEMORY)
+                ash_hint(diags, MEMORY_HINT);
+        else if (t->over == ASH_SANDBOX_OVER_MACHINE)
+                ash_hint(diags, "fewer builds at once (-j), or a smaller build.memory or build.disk of the component; or a machine that has more");
+        return r;
+}
+
 static int judge(AshBuild *b, AshBuildStep step, const AshSandboxResult *out, AshDiags *diags) {
         const AshProcessResult *p = &out->process;
         AshSlice c = b->in.component;
         int r = -EIO;
         for (size_t i = 0; i < ASH_N(steps[step].good); i++)
-                if (!p->timed_out && !p->stopped && !p->signal && p->status == steps[step].good[i])
+                if (!out->taken.over && !p->timed_out && !p->stopped && !p->signal && p->status == steps[step].good[i])
                         return p->status;
         b->error_text = ASH_NOSLICE;
+        if (out->taken.over)
+                return judge_taken(b, step, &out->taken, diags);
         if (b->log_full)
                 r = ash_fail(diags, -ASH_ERR_LIMIT, ASH_NOWHERE, "building '%.*s' failed in %s: it wrote more than %llu MiB of log, and was ended", ASH_F(c), where(b, step), (unsigned long long) (b->in.log_limit >> 20));
         else if (p->timed_out)

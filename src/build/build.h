@@ -48,7 +48,8 @@ typedef struct AshBuildInput {
         const char *spec;            /* name of the spec among them */
         const char *const *options;  /* of rpmbuild: "--with", "x", ...; NULL-terminated */
         int timeout_ms;              /* of all runs together */
-        uint64_t memory, disk;       /* bytes: address space of a process; the build directory. disk is cut to what the machine has */
+        uint64_t memory;             /* bytes that all of its processes may take together, and the address space of each; 0: three quarters of the machine's */
+        uint64_t disk;               /* bytes that all of its files may take, wherever they are; cut to what the machine has */
         uint64_t log_limit;          /* bytes */
         const char *log_path;        /* written as it comes */
         bool network;
@@ -73,6 +74,7 @@ int ash_build_shell(AshBuild *b, AshDiags *diags);
 /* Copies the build directory to a directory of the host, which must not exist or be one of an earlier copy. */
 int ash_build_keep(AshBuild *b, const char *dir, AshDiags *diags);
 AshSlice ash_build_log(const AshBuild *b); /* so far; mapped */
+uint64_t ash_build_most_memory(const AshBuild *b); /* bytes that all processes and files of it took together at the worst time, as far as that was seen */
 
 /* ---- what came out ---- */
 /* The source package that the last step wrote; of REQUIRES the one with what is required now. Borrowed until the next run. */

@@ -115,8 +115,8 @@ static const AshRecord build = { "build", "How a component is built", sizeof(Ash
         FLAG_("network", OWN, AshComponentConfig, build_network, "its build may use the network"),
         TEXT_("network-reason", OWN | DOCS, AshComponentConfig, network_reason, "why; required with `network`"),
         NUMBER_("timeout", OWN, AshComponentConfig, build_timeout, "seconds that its build may take", .standard = "`build.timeout`"),
-        TEXT_("memory", OWN, AshComponentConfig, build_memory, "address space that each of its processes may take", FORM(bytes), .standard = "`build.memory`"),
-        TEXT_("disk", OWN, AshComponentConfig, build_disk, "room for its build", FORM(bytes), .standard = "`build.disk`")),
+        TEXT_("memory", OWN, AshComponentConfig, build_memory, "memory that all processes of its build may take together, beside its files", FORM(bytes), .standard = "`build.memory`"),
+        TEXT_("disk", OWN, AshComponentConfig, build_disk, "what all files of its build may take, wherever they are", FORM(bytes), .standard = "`build.disk`")),
         .rule = ash_rule_build, .schema_rules = ash_schema_build };
 static const AshRecord render = { "render", "How a component is rendered", sizeof(AshComponentConfig), ROWS(
         FLAG_("skip-file-filter", 0, AshComponentConfig, skip_file_filter, "keep files that no Source or Patch names (for specs whose names hold macros that cannot be expanded)")) };
@@ -434,8 +434,8 @@ static const AshRecord build_stage = { "build-stage", "A buildroot with another 
 static const AshRecord build_base = { "build-base", "Where components are built", sizeof(AshBuildConfig), ROWS(
         BASE_ROWS(AshBuildConfig, base.),
         NUMBER_("timeout", OWN, AshBuildConfig, timeout, "seconds that a build may take", .standard = "7200"),
-        TEXT_("memory", OWN, AshBuildConfig, memory, "address space that each process of a build may take", FORM(bytes), .standard = "8G"),
-        TEXT_("disk", OWN, AshBuildConfig, disk, "room for a build, beside its buildroot: in memory", FORM(bytes), .standard = "20G"),
+        TEXT_("memory", OWN, AshBuildConfig, memory, "memory that all processes of a build may take together, beside its files; a build that takes more is ended. Also the address space of each", FORM(bytes), .standard = "three quarters of the machine's"),
+        TEXT_("disk", OWN, AshBuildConfig, disk, "what all files of a build may take, beside its buildroot, and one file for each 4 KiB of it: in memory", FORM(bytes), .standard = "20G"),
         TEXT_("log-limit", OWN, AshBuildConfig, log_limit, "how long a log may get; a longer one fails the build", FORM(bytes), .standard = "64M"),
         TEXT_("roots", OWN, AshBuildConfig, roots, "room in the store for buildroots that were made before: those that were not used for the longest time make place for new ones", FORM(bytes), .standard = "20G"),
         NAMED_("stages", OWN | DEEP, AshBuildConfig, stages, build_stage, "further buildroots, by name; what a stage does not say is that of `build`", .data = O(AshBuildStage, base), .item_size = sizeof(AshBuildStage))) };

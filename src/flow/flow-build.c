@@ -4,7 +4,6 @@
 #include "flow-built.h"
 
 enum { TIMEOUT = 7200 };
-#define MEMORY (UINT64_C(8) << 30)
 #define DISK (UINT64_C(20) << 30)
 #define LOG (UINT64_C(64) << 20)
 
@@ -122,7 +121,7 @@ static int need_build(Job *j) {
         int64_t timeout = j->config->build_timeout.set ? j->config->build_timeout.value : project->timeout.set ? project->timeout.value : TIMEOUT;
         AshBuildInput in = {
                 .component = j->component, .arch = j->arch, .files = files, .n_files = n, .spec = j->rendered->spec, .options = j->options.items,
-                .timeout_ms = (int) ASH_MIN(timeout, (int64_t) INT32_MAX / 1000) * 1000, .memory = bytes_of(j->config->build_memory, project->memory, MEMORY),
+                .timeout_ms = (int) ASH_MIN(timeout, (int64_t) INT32_MAX / 1000) * 1000, .memory = bytes_of(j->config->build_memory, project->memory, 0),
                 .disk = bytes_of(j->config->build_disk, project->disk, DISK), .log_limit = bytes_of((AshText){}, project->log_limit, LOG), .log_path = j->log_path,
                 .network = j->config->build_network.value == ASH_YES, .cpus = j->o->cpus, .clock_shift = j->o->clock_shift, .progress = j->flow->progress,
         };
@@ -133,6 +132,8 @@ int ash_flow_job_run(Job *j, AshFlowRoot *root, AshBuildStep step) {
         int r = need_build(j);
         if (r >= 0)
                 r = ash_build_run(j->build, root->root, step, j->epoch, j->flow->diags);
+        if (j->build)
+                j->result->memory = ash_build_most_memory(j->build);
         return r == -ASH_ERR_SYNTAX ? ash_flow_job_spec_failed(j, root) : r;
 }
 

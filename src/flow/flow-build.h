@@ -78,6 +78,7 @@ typedef struct AshFlowBuild {
         bool cached;                 /* it was known already: nothing ran */
         size_t root_packages;
         uint64_t ns;                 /* that it took */
+        uint64_t memory;             /* bytes that all its processes and files took together at the worst time; 0: not known, it was too quick */
         const char *log_path;        /* of this build, or of the one that was cached (a path in the store) */
         const char *kept;            /* where the build directory was copied to; or NULL */
         AshSlice *requires;          /* "name op version", "!..." for what must not be there: first what the spec says, then what it asked for (built.asked) */

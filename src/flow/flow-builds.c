@@ -53,7 +53,7 @@ static AshJob job_of(const Run *run, uint32_t component) {
         const AshFlowPlanItem *item = &run->plan->items[component];
         const AshGraphComponent *c = &run->plan->input.components[component];
         return (AshJob){ .ask = run->asks[component] && run->n_left > 1, .component = c->name, .stage = run->plan->input.bases[c->base].stage, .arch = ash_slice_str(run->plan->input.arch), .memory = item->memory ? item->memory : MEMORY_USUAL,
-                         .of_process = item->measured && item->memory, .ms = item->ms };
+                         .ms = item->ms };
 }
 
 static void fail(Run *run, uint32_t component, int code) {

@@ -43,13 +43,10 @@ typedef struct Local {
         uint64_t deadline;           /* once cancelled */
 } Local;
 
-static uint64_t memory_of(const AshJob *job) { return job->of_process ? job->memory * ash_cpu_count() : job->memory; }
-
 static bool has_room(const Local *l, const AshJob *job) {
-        uint64_t memory = memory_of(job);
         if (l->running == 0)
                 return true;
-        return l->running < l->jobs && l->reserved + memory <= l->memory && memory <= ash_memory_available();
+        return l->running < l->jobs && l->reserved + job->memory <= l->memory && job->memory <= ash_memory_available();
 }
 
 static void slot_done(Slot *s) {
@@ -71,7 +68,7 @@ static int local_start(AshExecutor *e, uint32_t id, const AshJob *job, AshDiags 
         _free_ char *name = ash_slice_dup(job->component);
         l->argv.items[l->n_argv] = name;
         l->argv.items[l->n_argv + 1] = job->ask ? "--requires" : NULL;
-        *s = (Slot){ .id = id, .asks = job->ask, .memory = memory_of(job), .began = ash_now_ns(), .out = memfd_create("out", MFD_CLOEXEC), .err = memfd_create("err", MFD_CLOEXEC) };
+        *s = (Slot){ .id = id, .asks = job->ask, .memory = job->memory, .began = ash_now_ns(), .out = memfd_create("out", MFD_CLOEXEC), .err = memfd_create("err", MFD_CLOEXEC) };
         int r = s->out < 0 || s->err < 0 ? -errno : ash_child_start(&(AshProcess){ .argv = l->argv.items, .stdout_fd = s->out, .stderr_fd = s->err }, &s->child);
         if (r < 0) {
                 slot_done(s);

@@ -6,7 +6,6 @@ typedef struct AshJob {
         AshSlice component, stage, arch;
         bool ask;                    /* only what its build requires is wanted */
         uint64_t memory, ms;         /* what it will probably need; bytes */
-        bool of_process;             /* memory is that of its largest process, as measured: as many of them run at once as there are processors where it runs */
 } AshJob;
 
 typedef enum AshJobState { ASH_JOB_BUILT, ASH_JOB_CACHED, ASH_JOB_FAILED, ASH_JOB_SKIPPED, ASH_JOB_CANCELLED, ASH_JOB_STATE_MAX_, ASH_JOB_ASKED = ASH_JOB_STATE_MAX_ } AshJobState;

@@ -9,6 +9,7 @@
 #include "flow-package.h"
 #include "flow-plan.h"
 
+#define CACHE_COST "build-cost-all"    /* "build-cost" had the memory of the largest process */
 #define CACHE_HEAD "ashlar-specinfo 1\n"
 #define USUAL_MS 60000               /* of a component that nobody has built here yet ... */
 #define EXPENSIVE_MS 1800000         /* ... and that says that it takes long */
@@ -370,7 +371,7 @@ static AshId cost_key(AshSlice component, AshSlice arch) {
 int ash_flow_cost_get(AshFlow *flow, AshSlice component, AshSlice arch, AshFlowCost *ret) {
         _bytes_ AshBytes bytes = {};
         AshId key = cost_key(component, arch);
-        int r = ash_store_cache_get(flow->store, "build-cost", &key, &bytes);
+        int r = ash_store_cache_get(flow->store, CACHE_COST, &key, &bytes);
         if (r < 0)
                 return r;
         AshSlice text = ash_bytes_slice(&bytes), ms, memory;
@@ -383,7 +384,7 @@ void ash_flow_cost_put(AshFlow *flow, AshSlice component, AshSlice arch, const A
         _str_ AshStr text = {};
         AshId key = cost_key(component, arch);
         ash_str_appendf(&text, "%llu %llu\n", (unsigned long long) cost->ms, (unsigned long long) cost->memory);
-        ash_store_cache_put(flow->store, "build-cost", &key, ash_str_slice(&text)); /* only a cache: a failure makes estimates worse */
+        ash_store_cache_put(flow->store, CACHE_COST, &key, ash_str_slice(&text)); /* only a cache: a failure makes estimates worse */
 }
 
 static int by_ms(const void *a, const void *b) {

@@ -16,7 +16,7 @@ const char *ash_flow_plan_state_name(AshFlowPlanState state); /* "new", "changed
 
 typedef struct AshFlowPlanItem {
         AshFlowPlanState state;      /* beside what was built last. What the buildroot had then does not count here */
-        bool measured;               /* its time and memory are those of its last build here; memory is then that of its largest process */
+        bool measured;               /* its time and memory are those of its last build here */
         uint64_t ms, memory;         /* of a build; memory: bytes that it needs at its peak, 0: not known */
         bool dynamic;                /* its build asks for more than its spec says (%generate_buildrequires) ... */
         bool asked_known;            /* ... and for what is known from its last build here: that counts among its needs */
@@ -41,7 +41,7 @@ int ash_flow_plan_find(const AshFlowPlan *p, AshFlow *flow, AshSlice name, uint3
 
 /* What builds took on this machine, for those that come after. */
 typedef struct AshFlowCost {
-        uint64_t ms, memory;         /* bytes, of the largest process */
+        uint64_t ms, memory;         /* bytes that all its processes and files took together at the worst time; 0: not known */
 } AshFlowCost;
 int ash_flow_cost_get(AshFlow *flow, AshSlice component, AshSlice arch, AshFlowCost *ret);
 void ash_flow_cost_put(AshFlow *flow, AshSlice component, AshSlice arch, const AshFlowCost *cost);

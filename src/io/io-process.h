@@ -50,13 +50,17 @@ void ash_process_hint(AshDiags *diags, const char *program);
 
 /* ---- threads ---- */
 unsigned ash_cpu_count(void);                                     /* usable processors (affinity and cgroup quota), at least 1 */
-uint64_t ash_memory_available(void);                              /* bytes that could be taken without swapping (proc(5), meminfo, MemAvailable); UINT64_MAX: not known */
 /* Calls fn(context, i) for all i below n on at most "threads" threads (0: ash_cpu_count()), in no order; returns the error of the lowest failing i, or 0.
  * After a failure no new i are begun unless keep_going is set. */
 int ash_parallel_for(size_t n, unsigned threads, bool keep_going, int (*fn)(void *context, size_t i), void *context);
 /* The same for work that wants something of each thread's own: fn also gets the number of its thread, below ash_parallel_threads(n, threads). */
 int ash_parallel_workers(size_t n, unsigned threads, bool keep_going, int (*fn)(void *context, unsigned worker, size_t i), void *context);
 unsigned ash_parallel_threads(size_t n, unsigned threads);
+
+/* ---- memory ---- */
+uint64_t ash_memory_available(void);                              /* bytes that could be taken without swapping (proc(5), meminfo, MemAvailable), within the limits of the control groups that we are in; UINT64_MAX: not known */
+uint64_t ash_memory_total(void);                                  /* bytes that the machine has, or our control groups may have; UINT64_MAX: not known */
+bool ash_memory_of_group(const char *dir, uint64_t *ret_most, uint64_t *ret_left); /* of one control group (version 2), by its directory; false: it has no limit */
 
 /* ---- clocks (measurement only; nothing that is built depends on them) ---- */
 uint64_t ash_now_ns(void);                                        /* monotonic */

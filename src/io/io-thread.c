@@ -93,22 +93,6 @@ static void *work(void *data) {
         return NULL;
 }
 
-uint64_t ash_memory_available(void) {
-        _bytes_ AshBytes b = {};
-        AshSlice rest, line, word;
-        uint64_t kib = 0;
-        if (ash_file_read(AT_FDCWD, "/proc/meminfo", 1 << 16, &b) < 0)
-                return UINT64_MAX;
-        rest = ash_bytes_slice(&b);
-        while (ash_slice_next_line(&rest, &line))
-                if (ash_slice_starts(line, ASH_S("MemAvailable:"))) {
-                        line = ash_slice_from(line, strlen("MemAvailable:"));
-                        if (ash_slice_next_word(&line, &word) && ash_slice_to_u64(word, 10, &kib) >= 0)
-                                return kib << 10;
-                }
-        return UINT64_MAX;
-}
-
 unsigned ash_parallel_threads(size_t n, unsigned threads) { return (unsigned) ASH_MIN((size_t) (threads ? threads : n > 1 ? ash_cpu_count() : 1), n); }
 
 int ash_parallel_workers(size_t n, unsigned threads, bool keep_going, int (*fn)(void *context, unsigned worker, size_t i), void *context) {

@@ -13,6 +13,8 @@ struct AshSandboxRoom {
 };
 #define ASH_SANDBOX_LAYERS 16 /* such places */
 
+/* A child without exec, with no handler of ours; it ends with the thread that made it. */
+pid_t ash_sandbox_fork(void);
 /* In a child: into the room, as its root. Async-signal-safe. */
 int ash_sandbox_enter(const AshSandboxRoom *room);
 
@@ -23,6 +25,18 @@ int ash_sandbox_filter(void);
 /* In a room: every node below base, as bytes; and what differs between such a list and now, with at most max bytes of content (-EFBIG). */
 int ash_sandbox_scan(int base, int out_fd);
 int ash_sandbox_scan_changes(int base, AshSlice before, uint64_t max, int out_fd);
+
+/* Looks at what a run of bubblewrap takes in all, and ends it when that is too much (sandbox-watch.c). status_fd: where bubblewrap says which its first process is. Without memory or processes for it nobody looks. */
+typedef struct AshSandboxWatch {
+        pid_t pid;                   /* 0: nobody looks */
+        AshSandboxTaken *shared;
+} AshSandboxWatch;
+void ash_sandbox_watch_start(AshSandboxWatch *w, const AshSandboxRoom *room, const AshSandboxLimits *limits, int status_fd);
+void ash_sandbox_watch_stop(AshSandboxWatch *w, AshSandboxTaken *ret);
+/* Bytes of a machine that must stay free beside a run that takes so many; reserve: of limits. */
+uint64_t ash_sandbox_reserve(uint64_t machine, uint64_t taken, uint64_t reserve);
+/* Names that a file system in memory of so many bytes may have: each takes memory, too. */
+uint64_t ash_sandbox_names(uint64_t size);
 
 /* A shared object for LD_PRELOAD (preload/clock.c); made by the build. */
 extern const unsigned char ash_sandbox_clock[];

@@ -15,10 +15,11 @@
 #define ROOT_RANGE 0x70000000u       /* of the host's ids when root makes rooms: nobody's, and not those that systemd hands out */
 #define SIZE_DEFAULT (UINT64_C(16) << 30)
 #define SIZE_MIN (UINT64_C(256) << 20)
-#define NODES_MAX 4000000            /* names in a room's file system */
+#define NODES_MIN 16384              /* names in a file system ... */
+#define NODES_MAX 4000000            /* ... each of which takes about 1 KiB of the kernel's memory */
 
 /* ---- children without exec ---- */
-static pid_t fork_quietly(void) {
+pid_t ash_sandbox_fork(void) {
         sigset_t all, before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of ours may run in the child */
@@ -228,14 +229,14 @@ int ash_sandbox_room_new(const AshSandboxRoomOptions *o, AshSandboxRoom **ret, A
         room->base = ash_path_join(m.place, "base");
         room->run = ash_path_join(m.place, "run");
         uint64_t size = o->size ? o->size : ASH_MAX(SIZE_MIN, ASH_MIN(SIZE_DEFAULT, ash_memory_available() / 4 * 3)); /* it is memory: who fills it must not take all of the machine's */
-        snprintf(m.options, sizeof m.options, "mode=0755,uid=0,gid=0,size=%llu,nr_inodes=%u", (unsigned long long) size, NODES_MAX);
+        snprintf(m.options, sizeof m.options, "mode=0755,uid=0,gid=0,size=%llu,nr_inodes=%llu", (unsigned long long) size, (unsigned long long) ash_sandbox_names(size));
         if (pipe2(m.from_child, O_CLOEXEC) < 0)
                 return ash_fail(diags, -errno, ASH_NOWHERE, "sandbox: %s", ash_strerror(-errno));
         _close_ int a = m.from_child[0], b = m.from_child[1];
         if (pipe2(m.to_child, O_CLOEXEC) < 0)
                 return ash_fail(diags, -errno, ASH_NOWHERE, "sandbox: %s", ash_strerror(-errno));
         _close_ int c = m.to_child[0], d = m.to_child[1];
-        pid_t pid = fork_quietly();
+        pid_t pid = ash_sandbox_fork();
         if (pid == 0)
                 child_main(&m);
         if (pid < 0)
@@ -251,6 +252,8 @@ int ash_sandbox_room_new(const AshSandboxRoomOptions *o, AshSandboxRoom **ret, A
         *ret = ASH_TAKE(room);
         return 0;
 }
+
+uint64_t ash_sandbox_names(uint64_t size) { return ASH_MIN(ASH_MAX(size >> 12, (uint64_t) NODES_MIN), (uint64_t) NODES_MAX); }
 
 void ash_sandbox_room_free(AshSandboxRoom *room) {
         if (!room)
@@ -297,7 +300,7 @@ int ash_sandbox_room_call(AshSandboxRoom *room, int (*fn)(AshSandboxCall *, void
         if (s == MAP_FAILED)
                 return -errno;
         s->call.out_fd = out;
-        pid_t pid = fork_quietly();
+        pid_t pid = ash_sandbox_fork();
         if (pid == 0)
                 call_in_child(room, fn, data, s);
         int r = pid < 0 ? -errno : wait_for(pid);
@@ -338,7 +341,7 @@ int ash_sandbox_room_layer(AshSandboxRoom *room, const char *path, char **ret) {
         if (room->n_layers == ASH_SANDBOX_LAYERS)
                 return -ASH_ERR_LIMIT;
         _free_ char *to = ash_asprintf("%s/layer%u", room->place->path, room->n_layers);
-        pid_t pid = fork_quietly();
+        pid_t pid = ash_sandbox_fork();
         if (pid == 0)
                 _exit(bind_layer(room, path, to));
         int status = pid < 0 ? -errno : wait_for(pid);

@@ -31,6 +31,7 @@
 #define DISK (UINT64_C(4) << 30)
 #define SETUP_FAILED 125           /* exit status of a call that did not come so far; calls use it for nothing else */
 #define OUTPUT ((size_t) 1 << 20)
+#define WATCH_AFTER_NS UINT64_C(150000000)
 
 /* What root in a room may do: own its files and change to its users. Not: mount, trace, set up networks, load anything. As container engines grant it. */
 static const struct { int number; const char *name; } capabilities[] = {
@@ -90,21 +91,40 @@ static void set_limits(const Child *c) {
         }
 }
 
-/* A layer over the base and the host's directories, in a mount namespace of its own. */
-static int mount_layers(const Child *c) {
+static int make_dirs(const char *place) {
+        static const struct { const char *name; mode_t mode; } dirs[] = { { "up", 0755 }, { "work", 0755 }, { "root", 0755 }, { "tmp", 01777 }, { "shm", 01777 } };
         char path[4200];
-        static const char *const dirs[] = { "up", "work", "root" };
-        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-                return -errno;
-        snprintf(path, sizeof path, "mode=0755,size=%llu", (unsigned long long) c->limits.disk);
-        if (mount("tmpfs", c->s->room->run, "tmpfs", MS_NODEV, path) < 0)
-                return -errno;
         for (size_t i = 0; i < ASH_N(dirs); i++) {
-                snprintf(path, sizeof path, "%s/%s", c->s->room->run, dirs[i]);
-                if (mkdir(path, 0755) < 0)
+                snprintf(path, sizeof path, "%s/%s", place, dirs[i].name);
+                if (mkdir(path, 0755) < 0 || chmod(path, dirs[i].mode) < 0)
                         return -errno;
         }
-        return mount("overlay", path /* root */, "overlay", MS_NODEV, c->overlay) < 0 ? -errno : 0;
+        return 0;
+}
+
+/* Layers by short names: the names that they have on the host would be seen in /proc/self/mountinfo. */
+static int mount_overlay(const Child *c) {
+        char name[16];
+        if (chdir(c->s->room->run) < 0)
+                return -errno;
+        for (unsigned i = 0; c->s->layers && c->s->layers[i]; i++) {
+                snprintf(name, sizeof name, "l%u", i);
+                if (mkdir(name, 0755) < 0 || mount(c->s->layers[i], name, NULL, MS_BIND | MS_REC, NULL) < 0)
+                        return -errno;
+        }
+        return mount("overlay", "root", "overlay", MS_NODEV, c->overlay) < 0 || chdir("/") < 0 ? -errno : 0;
+}
+
+/* Where everything goes that a run writes and nobody wants afterwards: a file system of its own, or, where some of it is kept, the room's, so that one limit holds for all. In a mount namespace of its own. */
+static int make_place(const Child *c) {
+        char options[96];
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                return -errno;
+        snprintf(options, sizeof options, "mode=0755,size=%llu,nr_inodes=%llu", (unsigned long long) c->limits.disk, (unsigned long long) ash_sandbox_names(c->limits.disk));
+        if (!c->s->kept && mount("tmpfs", c->s->room->run, "tmpfs", MS_NODEV, options) < 0)
+                return -errno;
+        int r = make_dirs(c->s->room->run);
+        return r < 0 || !c->overlay ? r : mount_overlay(c);
 }
 
 static int become(const AshSandbox *s) {
@@ -115,8 +135,8 @@ static int before_bwrap(void *data) {
         Child *c = data;
         ash_sandbox_shed();
         int r = ash_sandbox_enter(c->s->room);
-        if (r >= 0 && c->overlay)
-                r = mount_layers(c);
+        if (r >= 0)
+                r = make_place(c);
         if (r >= 0)
                 r = become(c->s);
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* new credentials reset it */
@@ -264,7 +284,7 @@ static void add(Args *a, const char *x, const char *y, const char *z) {
 }
 
 static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
-        const char *disk = ash_arena_printf(a->arena, "%llu", (unsigned long long) c->limits.disk);
+        const char *place = s->room->run;
         add(a, "bwrap", "--unshare-pid", "--unshare-ipc");
         add(a, "--unshare-uts", "--unshare-cgroup-try", s->network ? NULL : "--unshare-net");
         add(a, "--json-status-fd", ash_arena_printf(a->arena, "%d", c->status_fd), NULL);
@@ -278,15 +298,12 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
                 add(a, "--cap-drop", "ALL", NULL);
         for (size_t i = 0; i < ASH_N(capabilities) && !s->uid; i++)
                 add(a, "--cap-add", capabilities[i].name, NULL);
-        add(a, "--bind", c->overlay ? ash_arena_printf(a->arena, "%s/root", s->room->run) : s->room->base, "/");
+        add(a, "--bind", c->overlay ? ash_arena_printf(a->arena, "%s/root", place) : s->room->base, "/");
         add(a, "--proc", "/proc", NULL);
         add(a, "--dev", "/dev", NULL);
-        add(a, "--size", disk, NULL);
-        add(a, "--tmpfs", "/dev/shm", NULL);
+        add(a, "--bind", ash_arena_printf(a->arena, "%s/shm", place), "/dev/shm");
         add(a, "--remount-ro", "/dev", NULL);
-        add(a, "--perms", "1777", NULL);
-        add(a, "--size", disk, NULL);
-        add(a, "--tmpfs", "/tmp", NULL);
+        add(a, "--bind", ash_arena_printf(a->arena, "%s/tmp", place), "/tmp");
         if (c->script_fd >= 0)
                 add(a, "--ro-bind-data", ash_arena_printf(a->arena, "%d", c->script_fd), ASH_SANDBOX_SCRIPT);
         if (c->clock_fd >= 0) {
@@ -325,9 +342,24 @@ static int memory_file(const char *name, AshSlice content) {
 }
 
 /* ---- before and after ---- */
+/* What the last run left in the room. */
+static int clear_place(const AshSandboxRoom *room) {
+        _dirlist_ AshDirList list = {};
+        int r = ash_dir_list(AT_FDCWD, room->run, &list);
+        ash_array_foreach(&list.entries, e) {
+                _free_ char *path = ash_path_join(room->run, e->name);
+                if (r >= 0)
+                        r = ash_remove_all(AT_FDCWD, path);
+        }
+        return r;
+}
+
 /* Where something will be mounted there must be a directory; it is there before the first list, so that it is no change. */
 static int prepare(AshSandboxCall *c, void *data) {
         const AshSandbox *s = data;
+        int r = s->kept ? clear_place(s->room) : 0;
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < ASH_N(mount_points); i++) {
                 struct stat st;
                 if (mkdirat(c->base, mount_points[i], 0755) < 0 && errno != EEXIST)
@@ -361,32 +393,41 @@ void ash_sandbox_result_done(AshSandboxResult *r) {
         *r = (AshSandboxResult){};
 }
 
-/* "lowerdir=a:b": colons and backslashes of names are escaped (kernel: filesystems/overlayfs). */
-static void add_layer(AshStr *out, const char *path) {
-        for (; *path; path++)
-                ash_str_appendf(out, strchr(":\\,", *path) ? "\\%c" : "%c", *path);
-        ash_str_append_char(out, ':');
-}
-
+/* Of an overlay that is mounted in the run's place (mount_overlay()). */
 static char *overlay_options(const AshSandbox *s) {
         _str_ AshStr out = {};
         if (!s->fresh && !s->layers)
                 return NULL;
-        ash_str_append_str(&out, "userxattr,lowerdir=");
-        add_layer(&out, s->room->base);
-        for (const char *const *l = s->layers; l && *l; l++)
-                add_layer(&out, *l);
-        out.len--;
-        ash_str_appendf(&out, ",upperdir=%s/up,workdir=%s/work", s->room->run, s->room->run);
+        ash_str_append_str(&out, "userxattr,lowerdir=../base");
+        for (unsigned i = 0; s->layers && s->layers[i]; i++)
+                ash_str_appendf(&out, ":l%u", i);
+        ash_str_append_str(&out, ",upperdir=up,workdir=work");
         return ash_str_take(&out);
+}
+
+/* Somebody looks at what a run takes in all; at one that takes a moment only, like the reading of a spec, nobody needs to. */
+typedef struct Tick {
+        const AshSandbox *s;
+        const Child *child;
+        AshSandboxWatch watch;
+        uint64_t began;
+} Tick;
+
+static void tick(void *data) {
+        Tick *t = data;
+        if (!t->watch.pid && !t->s->call && (t->child->limits.total || ash_now_ns() - t->began >= WATCH_AFTER_NS))
+                ash_sandbox_watch_start(&t->watch, t->s->room, &t->child->limits, t->child->status_fd);
+        if (t->s->every)
+                t->s->every(t->s->every_data);
 }
 
 static int start(const AshSandbox *s, Child *child, AshSandboxResult *ret) {
         Args a = { .arena = ash_arena_new() };
         static const char *const nothing[] = { "true", NULL }, *const no_env[] = { NULL };
         _free_ char *options = overlay_options(s);
+        Tick t = { .s = s, .child = child, .began = ash_now_ns() };
         child->overlay = options;
-        AshProcess p = { .timeout_ms = child->limits.wall_ms, .output_limit = child->limits.output, .cwd = "/", .keep_fd = child->script_fd >= 0 ? child->script_fd : 0, .input = s->input, .sink = s->sink, .sink_data = s->sink_data, .every = s->every, .every_data = s->every_data, .terminal = s->shell && !s->call,
+        AshProcess p = { .timeout_ms = child->limits.wall_ms, .output_limit = child->limits.output, .cwd = "/", .keep_fd = child->script_fd >= 0 ? child->script_fd : 0, .input = s->input, .sink = s->sink, .sink_data = s->sink_data, .every = tick, .every_data = &t, .terminal = s->shell && !s->call,
                          .before_exec_data = child, .before_exec = s->call ? before_call : before_bwrap, .argv = nothing };
         if (!s->call) {
                 bwrap_args(&a, s, child);
@@ -394,6 +435,7 @@ static int start(const AshSandbox *s, Child *child, AshSandboxResult *ret) {
                 p.env = no_env; /* it is the sandbox's process 1, and whoever is in there may read /proc/1/environ */
         }
         int r = ash_process_run(&p, &ret->process);
+        ash_sandbox_watch_stop(&t.watch, &ret->taken);
         ash_array_done(&a.items);
         ash_arena_free(a.arena);
         return r;
@@ -409,7 +451,7 @@ static bool has_started(int status_fd) {
 static int judge(const AshSandbox *s, const Child *child, AshSandboxResult *ret, AshDiags *diags) {
         AshProcessResult *p = &ret->process;
         AshSlice said = ash_str_slice(&p->err);
-        if (p->timed_out || p->stopped || p->signal || (s->call ? p->status != SETUP_FAILED : p->status == 0 || has_started(child->status_fd)))
+        if (ret->taken.over || p->timed_out || p->stopped || p->signal || (s->call ? p->status != SETUP_FAILED : p->status == 0 || has_started(child->status_fd)))
                 return 0;
         if (!s->call && ash_slice_find(said, ASH_S("bwrap: execvp ")) >= 0) {
                 p->status = 127; /* as shells say it */

@@ -42,8 +42,10 @@ typedef struct AshSandboxLimits {    /* 0: what is said here */
         int wall_ms;                 /* 10 minutes */
         unsigned cpu_s;              /* of each process: as wall_ms */
         uint64_t memory;             /* address space of each process, bytes: 8 GiB */
-        unsigned processes;          /* at once: 1024 */
-        uint64_t disk;               /* bytes of a file, of a fresh layer, of /tmp and of /dev/shm: 4 GiB. All of the base: the room's size */
+        uint64_t total;              /* memory of all processes together, bytes, beside what files take: as much as the machine can spare. A run that takes more is ended (of programs) */
+        uint64_t reserve;            /* bytes that the machine is to have left when one run takes a quarter of it or more, and in proportion when it takes less: a sixteenth of it, 256 MiB to 2 GiB (of programs) */
+        unsigned processes;          /* and threads at once: 1024; a run that stays there is ended (of programs) */
+        uint64_t disk;               /* bytes of a file; of the fresh layer, /tmp and /dev/shm together: 4 GiB. With "kept" directories these are in the room, and all of it together may take the room's size */
         uint64_t file;               /* bytes of a file, when that is to be more than disk: holes take no room; 0: disk */
         unsigned cpus;               /* how many processors it may use; all */
         size_t output;               /* bytes kept of stdout and of stderr: 1 MiB; more is -ASH_ERR_LIMIT for stdout, dropped for stderr */
@@ -62,7 +64,7 @@ typedef struct AshSandbox {
         const AshSandboxBind *binds; /* of programs */
         size_t n_binds;
         const char *const *layers;   /* directories of the host, NULL-terminated, upper ones first: under the room's base, read-only. Implies fresh. What the host's root owns is nobody's there */
-        const char *const *kept;     /* directories of the base, NULL-terminated ("/builddir"): with fresh or layers what programs change there stays */
+        const char *const *kept;     /* directories of the base, NULL-terminated ("/builddir"): with fresh or layers what programs change there stays. One such run in a room at a time; what else it changed is gone when the next begins */
         bool fresh;                  /* what it changes goes to a layer of its own (overlayfs; Linux 5.11) and is gone after the run: several may run in one room at the same time. Of programs, without changes */
         uint32_t uid, gid;           /* 0: root of the room, with its capabilities; else that user, without any (of programs; not in a room with one id) */
         const char *host_name;       /* NULL: "localhost" */
@@ -80,8 +82,16 @@ typedef struct AshSandbox {
 #define ASH_SANDBOX_SCRIPT "/tmp/.ashlar-script"
 #define ASH_SANDBOX_CLOCK "/tmp/.ashlar-clock.so" /* where the clock's library appears */
 
+/* What a run took, as far as somebody looked (several times a second), and why it was ended for that. */
+typedef enum AshSandboxOver { ASH_SANDBOX_OVER_NOTHING, ASH_SANDBOX_OVER_MEMORY /* total */, ASH_SANDBOX_OVER_PROCESSES, ASH_SANDBOX_OVER_MACHINE /* little was left */ } AshSandboxOver;
+typedef struct AshSandboxTaken {
+        AshSandboxOver over;
+        uint64_t memory, files, most; /* bytes at the worst time: of all processes; of all files (memory, too); of both together */
+        uint64_t left;               /* OVER_MACHINE: bytes that the machine had left */
+} AshSandboxTaken;
 typedef struct AshSandboxResult {
         AshProcessResult process;
+        AshSandboxTaken taken;
         AshBytes changes;            /* for ash_sandbox_change_next() */
 } AshSandboxResult;
 void ash_sandbox_result_done(AshSandboxResult *r);

@@ -824,12 +824,32 @@ static void test_parallel(void **state) {
         assert_true(n < 1000);
         assert_ok(ash_parallel_for(0, 0, false, fail_some, NULL));
         assert_true(ash_cpu_count() >= 1);
+        assert_true(ash_memory_total() > 1 << 20 && ash_memory_available() <= ash_memory_total());
         assert_true(ash_peak_memory() > 1 << 20);
         assert_true(ash_cpu_ns() > 0);
 }
 
+static void test_memory_of_group(void **state _unused_) {
+        _cleanup_(ash_tempdir_free_p) AshTempDir *dir = NULL;
+        uint64_t most, left;
+        assert_ok(ash_tempdir_new(NULL, &dir));
+        assert_false(ash_memory_of_group(dir->path, &most, &left));
+        assert_ok(ash_file_write_atomic(dir->fd, "memory.max", ASH_S("max\n"), 0644, false));
+        assert_ok(ash_file_write_atomic(dir->fd, "memory.current", ASH_S("5000\n"), 0644, false));
+        assert_false(ash_memory_of_group(dir->path, &most, &left));
+        assert_ok(ash_file_write_atomic(dir->fd, "memory.max", ASH_S("8000\n"), 0644, false));
+        assert_true(ash_memory_of_group(dir->path, &most, &left));
+        assert_true(most == 8000 && left == 3000);
+        assert_ok(ash_file_write_atomic(dir->fd, "memory.stat", ASH_S("anon 2500\nfile 2500\nfile_mapped 7\ninactive_file 1000\nactive_file 500\n"), 0644, false));
+        assert_true(ash_memory_of_group(dir->path, &most, &left) && left == 4500);
+        assert_ok(ash_file_write_atomic(dir->fd, "memory.current", ASH_S("9999\n"), 0644, false));
+        assert_ok(ash_file_write_atomic(dir->fd, "memory.stat", ASH_S("anon 1\n"), 0644, false));
+        assert_true(ash_memory_of_group(dir->path, &most, &left) && left == 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_memory_of_group),
                 cmocka_unit_test(test_read), cmocka_unit_test(test_open_beneath), cmocka_unit_test(test_mkdir_remove), cmocka_unit_test(test_remove_deep),
                 cmocka_unit_test(test_copy), cmocka_unit_test(test_glob_files), cmocka_unit_test(test_atomic), cmocka_unit_test(test_update),
                 cmocka_unit_test(test_dir_replace), cmocka_unit_test(test_atomic_killed), cmocka_unit_test(test_full_disk), cmocka_unit_test(test_lock),

@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <linux/keyctl.h>
 #include <cmocka.h>
-#include "sandbox.h"
+#include "sandbox-private.h"
 
 static AshSandboxRoom *room;
 
@@ -128,6 +128,41 @@ static void limits(void **state _unused_) {
         assert_int_equal(burns.process.status, 128 + 9);
 }
 
+/* What all processes take together; what the machine has to have left. */
+static void totals(void **state _unused_) {
+        if (!room)
+                skip();
+        _result_ AshSandboxResult takes = sh("for i in 1 2 3 4 5 6; do head -c 20000000 /dev/zero | tail -n 1 & done; wait; sleep 1", (AshSandboxLimits){ .total = 500 << 20 });
+        assert_int_equal(takes.taken.over, ASH_SANDBOX_OVER_NOTHING);
+        assert_int_equal(takes.process.status, 0);
+        uint64_t start = ash_now_ns();
+        static const char hold[] = "for i in 1 2 3 4 5 6; do (head -c 20000000 /dev/zero; sleep 20) | tail -n 1 & done; sleep 20";
+        _result_ AshSandboxResult more = sh(hold, (AshSandboxLimits){ .total = 60 << 20 });
+        assert_int_equal(more.taken.over, ASH_SANDBOX_OVER_MEMORY);
+        assert_true(more.taken.memory > 60 << 20);
+        assert_int_equal(more.process.status, 137);
+        _result_ AshSandboxResult none = sh(hold, (AshSandboxLimits){ .reserve = UINT64_C(1) << 60 });
+        assert_int_equal(none.taken.over, ASH_SANDBOX_OVER_MACHINE);
+        assert_true(none.taken.left > 0 && none.taken.left < ash_memory_total());
+        _result_ AshSandboxResult many = sh("for i in $(seq 60); do sleep 20 & done 2>/dev/null; sleep 20", (AshSandboxLimits){ .processes = 40 });
+        assert_true(many.taken.over == ASH_SANDBOX_OVER_PROCESSES || many.process.status == 2); /* the shell cannot go on without a fork */
+        assert_true(ash_now_ns() - start < UINT64_C(15000000000));
+        _result_ AshSandboxResult names = sh("cd /tmp; for i in $(seq 20000); do : > $i || break; done", (AshSandboxLimits){ .disk = 32 << 20 });
+        AshSlice text = ash_str_slice(&names.process.err);
+        assert_true(ash_slice_find(text, ASH_S("No space left")) >= 0);
+}
+
+static void reserves(void **state _unused_) {
+        uint64_t gib = UINT64_C(1) << 30;
+        assert_int_equal(ash_sandbox_reserve(16 * gib, 4 * gib + 1, 0), gib);
+        assert_int_equal(ash_sandbox_reserve(16 * gib, 12 * gib, 0), gib);
+        assert_int_equal(ash_sandbox_reserve(16 * gib, 2 * gib, 0) >> 20, 511);
+        assert_int_equal(ash_sandbox_reserve(16 * gib, 0, 0), 0);
+        assert_int_equal(ash_sandbox_reserve(gib, gib, 0), gib / 4);
+        assert_int_equal(ash_sandbox_reserve(1024 * gib, 1024 * gib, 0), 2 * gib);
+        assert_int_equal(ash_sandbox_reserve(UINT64_MAX, gib, 0) >> 20, 0); /* not known how much it has */
+}
+
 static void starts(void **state _unused_) {
         if (!room)
                 skip();
@@ -234,6 +269,6 @@ static void calls(void **state _unused_) {
 }
 
 int main(void) {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(changes), cmocka_unit_test(shut_off), cmocka_unit_test(limits), cmocka_unit_test(starts), cmocka_unit_test(layers), cmocka_unit_test(sheds), cmocka_unit_test(calls) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(changes), cmocka_unit_test(shut_off), cmocka_unit_test(limits), cmocka_unit_test(totals), cmocka_unit_test(reserves), cmocka_unit_test(starts), cmocka_unit_test(layers), cmocka_unit_test(sheds), cmocka_unit_test(calls) };
         return cmocka_run_group_tests(tests, setup, teardown);
 }

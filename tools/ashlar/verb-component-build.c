@@ -1,5 +1,4 @@
 /* component: build, rebuild. */
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "cli-flow.h"
@@ -167,11 +166,10 @@ static int record(AshCli *cli, AshFlow *flow, const Given *g, const AshFlowBuild
         return r < 0 ? r : 0;
 }
 
-/* For the next plan. The largest process that has run below us: builds one after the other in one process are not told apart. */
+/* For the next plan. */
 static void note_cost(AshFlow *flow, const AshFlowBuild *b) {
-        struct rusage used;
-        if (!b->cached && getrusage(RUSAGE_CHILDREN, &used) == 0)
-                ash_flow_cost_put(flow, b->built.name, b->built.arch, &(AshFlowCost){ b->ns / 1000000, (uint64_t) used.ru_maxrss << 10 });
+        if (!b->cached)
+                ash_flow_cost_put(flow, b->built.name, b->built.arch, &(AshFlowCost){ b->ns / 1000000, b->memory });
 }
 
 /* ---- the verbs ---- */
