@@ -4,7 +4,7 @@
 #include "build-private.h"
 
 #define PLACE ASH_STORE_BUILDROOTS
-#define ROOT_VERSION 1               /* counts up when the same packages give another directory */
+#define ROOT_VERSION 2               /* counts up when the same packages give another directory */
 #define KEEP_S (14 * 24 * 3600)      /* a root that nobody used for so long is removed when another is made */
 #define SMALL (256 << 10)            /* larger files are copied within the kernel, which may share their blocks */
 

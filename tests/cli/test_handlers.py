@@ -205,6 +205,10 @@ class LdCache(Case):
         self.library(f"{lib}/libplain.so.1.2.9", "libplain.so.1", [libc])
         self.link(f"{lib}/libplain.so.1", "libplain.so.1.2.9")
         self.link(f"{lib}/libplain.so", "libplain.so.1")
+        self.library(f"{lib}/libmocka.so.0.8.0", "libmocka.so.0", [libc])
+        self.link(f"{lib}/libmocka.so.0", "libmocka.so.0.8.0")
+        self.link(f"{lib}/libmocka.so", "libmocka.so.0")
+        self.link(f"{lib}/libmockery.so", "libmocka.so")   # counts as the newer file; what it leads to is the same: no link from the soname to it, which would lead to itself
         self.library(f"{lib}/libfree.so.3.0", "libfree.so.3")
         self.library(f"{lib}/libself.so.1.0", "libself.so.1.0", [libc])
         self.link(f"{lib}/libself.so.1", "libself.so.1.0")

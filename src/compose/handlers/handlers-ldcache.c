@@ -206,10 +206,11 @@ static int look_at(LdCache *l, const LdDir *dir, AshNode n, LdFound *ret) {
         return 1;
 }
 
-/* The link from the soname to the file, where a package has none, or one to an older version. */
+/* The link from the soname to the file, where a package has none, or one to an older version. The file may itself be a link that leads to the same by way of that one. */
 static int link_soname(LdCache *l, const LdDir *dir, const LdFound *f, AshSlice path) {
         AshTree *t = l->c->tree;
-        AshNode there = ash_tree_child(t, dir->node, f->soname), file = ash_tree_child(t, dir->node, f->name);
+        AshNode there = ash_tree_child(t, dir->node, f->soname);
+        AshNode file = ash_tree_lookup(t, ash_slice_str(ash_arena_printf(l->arena, "%.*s/%.*s", ASH_F(dir->path), ASH_F(f->name))), true);
         if (ash_slice_eq(f->name, f->soname) || (there != ASH_NO_NODE && !S_ISLNK(ash_tree_node(t, there)->mode)))
                 return 0;
         if (there != ASH_NO_NODE && (ash_slice_eq(ash_tree_node(t, there)->link, f->name) || ash_tree_lookup(t, path, true) == file))

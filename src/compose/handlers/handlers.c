@@ -20,7 +20,7 @@ static const char *const depmod_inputs[] = { "/usr/lib/modules/**", "/etc/depmod
 const AshHandler ash_handlers[] = {
         /* name        doc                                                                                       inputs           version wanted run */
         { "accounts",  "users and groups of sysusers.d and of the definition (systemd-sysusers, pwconv, update-passwd)", accounts_inputs, 2, NULL, ash_handle_accounts },
-        { "ldcache",   "/etc/ld.so.cache and links of sonames (ldconfig)",                                       ldcache_inputs,  1, ash_wants_ldcache, ash_handle_ldcache },
+        { "ldcache",   "/etc/ld.so.cache and links of sonames (ldconfig)",                                       ldcache_inputs,  2, ash_wants_ldcache, ash_handle_ldcache },
         { "ca",        "/etc/ssl/certs: the bundle of trusted certificates and links to each (update-ca-certificates)",     ca_inputs,       1, ash_wants_ca, ash_handle_ca },
         { "ca-trust",  "/etc/pki/ca-trust/extracted: bundles of trusted certificates for OpenSSL, Java and firmware (update-ca-trust)", trust_inputs, 1, ash_wants_trust, ash_handle_trust },
         { "presets",   "which units are on: presets, and what the definition says (systemctl preset-all)",        presets_inputs,  1, ash_wants_presets, ash_handle_presets },
