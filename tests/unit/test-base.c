@@ -11,9 +11,10 @@
 
 #define assert_slice(s, text) assert_true(ash_slice_eqs(s, text))
 
-static double seconds_now(void) {
+/* Of the processor: what else runs on the machine does not count. */
+static double seconds_used(void) {
         struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
         return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }
 
@@ -281,7 +282,7 @@ static void test_map_large(void **state) {
         _map_ AshMap m = {};
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         AshSlice *keys = ash_arena_new_items(arena, AshSlice, N);
-        double start = seconds_now();
+        double start = seconds_used();
         for (size_t i = 0; i < N; i++) {
                 keys[i] = ash_slice_str(ash_arena_printf(arena, "key-%zu", i));
                 ash_map_put(&m, keys[i], (void *) (i + 1), NULL);
@@ -307,7 +308,7 @@ static void test_map_large(void **state) {
         assert_int_equal(n, m.live);
         assert_int_equal(n, N / 3 + 1 + N / 3);
         assert_null(ash_map_get(&m, keys[2]));
-        assert_true(seconds_now() - start < 20);
+        assert_true(seconds_used() - start < 20);
 }
 
 /* Put and remove for ever: the table stays small. */
@@ -418,13 +419,13 @@ static void test_glob_hostile(void **state) {
         };
         _str_ AshStr pattern = {}, path = {};
         for (size_t i = 0; i < ASH_N(cases); i++) {
-                double start = seconds_now();
+                double start = seconds_used();
                 repeat(&pattern, cases[i].pattern, cases[i].n_pattern);
                 repeat(&path, cases[i].path, cases[i].n_path);
                 ash_str_append_char(&pattern, 'Z');
                 assert_false(ash_glob_match(ash_str_slice(&pattern), ash_str_slice(&path)));
-                if (seconds_now() - start > 4)
-                        fail_msg("pattern of '%s' takes %.1f s", cases[i].pattern, seconds_now() - start);
+                if (seconds_used() - start > 4)
+                        fail_msg("pattern of '%s' takes %.1f s", cases[i].pattern, seconds_used() - start);
         }
 }
 
