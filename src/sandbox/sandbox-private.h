@@ -18,6 +18,9 @@ pid_t ash_sandbox_fork(void);
 /* In a child: into the room, as its root. Async-signal-safe. */
 int ash_sandbox_enter(const AshSandboxRoom *room);
 
+/* In a child, as the room's root: the descriptor of a user namespace within it that has the same ids, is that user's, and allows no further ones. */
+int ash_sandbox_all_ids(uint32_t uid, uint32_t gid);
+
 /* In a child. shed: before it enters anything, for then /proc/self is no longer its own; filter: last, for it and all that it starts. */
 void ash_sandbox_shed(void);
 int ash_sandbox_filter(void);

@@ -62,6 +62,7 @@ typedef struct Child {
         char *overlay;               /* mount options; NULL: the base itself is the root */
         int clock_fd;                /* the library of a fixed clock; -1: none */
         int status_fd;               /* where bubblewrap says how far it came; -1: none */
+        int ids_fd;                  /* a number that is free in the child, for the user namespace of a user; -1: none */
 } Child;
 
 static void limit(int what, uint64_t value) {
@@ -127,8 +128,17 @@ static int make_place(const Child *c) {
         return r < 0 || !c->overlay ? r : mount_overlay(c);
 }
 
-static int become(const AshSandbox *s) {
-        return s->uid && (setresgid(s->gid, s->gid, s->gid) < 0 || setresuid(s->uid, s->uid, s->uid) < 0) ? -errno : 0;
+/* A user of the room, who sees all of its ids. */
+static int become(const Child *c) {
+        const AshSandbox *s = c->s;
+        if (!s->uid)
+                return 0;
+        int fd = ash_sandbox_all_ids(s->uid, s->gid);
+        if (fd < 0)
+                return fd;
+        int r = dup2(fd, c->ids_fd) < 0 || setresgid(s->gid, s->gid, s->gid) < 0 || setresuid(s->uid, s->uid, s->uid) < 0 ? -errno : 0;
+        close(fd);
+        return r;
 }
 
 static int before_bwrap(void *data) {
@@ -138,7 +148,7 @@ static int before_bwrap(void *data) {
         if (r >= 0)
                 r = make_place(c);
         if (r >= 0)
-                r = become(c->s);
+                r = become(c);
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* new credentials reset it */
         if (r >= 0)
                 set_limits(c);
@@ -291,7 +301,7 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
         add(a, "--die-with-parent", s->shell ? NULL : "--new-session", NULL);
         add(a, "--hostname", s->host_name ? s->host_name : HOST_NAME, NULL);
         if (s->uid) {
-                add(a, "--unshare-user", "--disable-userns", NULL); /* no further one: in there file systems without a limit could be mounted */
+                add(a, "--userns", ash_arena_printf(a->arena, "%d", c->ids_fd), "--assert-userns-disabled");
                 add(a, "--uid", ash_arena_printf(a->arena, "%u", s->uid), NULL);
                 add(a, "--gid", ash_arena_printf(a->arena, "%u", s->gid), NULL);
         } else
@@ -479,9 +489,9 @@ int ash_sandbox_check(AshDiags *diags) {
 
 int ash_sandbox_run(const AshSandbox *s, AshSandboxResult *ret, AshDiags *diags) {
         _bytes_ AshBytes before = {};
-        _close_ int script = -1, status = -1, clock = -1;
+        _close_ int script = -1, status = -1, clock = -1, ids = -1;
         char problem[256];
-        Child child = { .s = s, .limits = limits_of(s), .script_fd = -1, .status_fd = -1, .clock_fd = -1 };
+        Child child = { .s = s, .limits = limits_of(s), .script_fd = -1, .status_fd = -1, .clock_fd = -1, .ids_fd = -1 };
         int r = ash_sandbox_room_call(s->room, prepare, (void *) s, &before, problem);
         if (r < 0)
                 return ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot prepare the root: %s", *problem ? problem : ash_strerror(r));
@@ -496,7 +506,9 @@ int ash_sandbox_run(const AshSandbox *s, AshSandboxResult *ret, AshDiags *diags)
                         return ash_fail(diags, clock, ASH_NOWHERE, "sandbox: %s", ash_strerror(clock));
         }
         status = child.status_fd = memfd_create("ashlar-status", MFD_CLOEXEC);
-        r = status < 0 ? -errno : start(s, &child, ret);
+        if (s->uid)
+                ids = child.ids_fd = open("/dev/null", O_RDONLY | O_CLOEXEC); /* the child puts the namespace there */
+        r = status < 0 || (s->uid && ids < 0) ? -errno : start(s, &child, ret);
         if (r < 0)
                 return not_run(diags, r);
         r = judge(s, &child, ret, diags);

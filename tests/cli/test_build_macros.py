@@ -139,6 +139,10 @@ A test.
               "gcc $CFLAGS $LDFLAGS -o x x.c $(pkg-config --cflags xt) -l:libz.a; ./x\n"
               "for p in gpg gpg2 gpgv gpgv2 libtool libtoolize autoreconf msgfmt autopoint xmllint xsltproc hexdump column install-info python pod2man valgrind; do command -v $p; done",
         install="install -D x %{buildroot}%{_bindir}/x", check="", files="%files\n%{_bindir}/x"),
+    # Who else there is: owners of files and users of access lists, whom a build cannot become.
+    "with-users": dict(
+        tags="BuildArch: noarch\nBuildRequires: acl\n", prep="", build="[ $(id -un) = mockbuild ]; [ $(stat -c %U:%G /usr/bin/sh) = root:root ]; touch f", install="",
+        check="setfacl -m u:bin:rw,g:daemon:r f\ngetfacl -c f | grep -qx user:bin:rw-\ngetfacl -c f | grep -qx group:daemon:r--\n! chown bin f\n! unshare -U true\n! chmod u+w /etc/passwd", files="%files\n"),
     # Fedora's /usr/sbin is /usr/bin, and some specs count on it.
     "with-one-bin": dict(
         tags="BuildArch: noarch\n", prep="", build="", install=here("%{buildroot}%{_sbindir}/one", "#!/usr/bin/sh\ntrue") + "chmod 755 %{buildroot}%{_sbindir}/one", check="", files="%files\n%{_bindir}/one"),
@@ -261,6 +265,9 @@ class Macros(unittest.TestCase):
     def test_fedoras_names(self):
         rpm, = self.build("with-fedoras-names")
         self.assertNotIn("libz.so", self.query(rpm, "--requires"))
+
+    def test_users(self):
+        self.build("with-users")
 
     def test_dates(self):
         p = self.ashlar("component", "rebuild", "--verify", "with-dates")

@@ -205,9 +205,10 @@ static void layers(void **state _unused_) {
         s.layers = NULL;
         s.fresh = true;
         s.uid = s.gid = 1000;
-        s.script = ASH_S("id -u; id -g; touch /etc/x 2>/dev/null || echo refused; touch /tmp/mine && echo tmp; ls /etc/fresh 2>/dev/null; grep CapEff /proc/self/status; unshare -U true 2>/dev/null || echo no namespaces");
+        s.script = ASH_S("id -u; id -g; touch /etc/x 2>/dev/null || echo refused; touch /tmp/mine && echo tmp; ls /etc/fresh 2>/dev/null; grep CapEff /proc/self/status; unshare -U true 2>/dev/null || echo no namespaces; stat -c %u /etc; chown 2 /tmp/mine 2>/dev/null || echo nobody else; "
+                         "unshare -m true 2>/dev/null || echo no mounts; echo 9 2>/dev/null > /proc/sys/user/max_user_namespaces || echo nor later; while read first outside n; do [ $n -gt 1000 ] && echo all ids; done < /proc/self/uid_map");
         assert_int_equal(ash_sandbox_run(&s, &result, NULL), 0);
-        assert_string_equal(result.process.err.ptr, "1000\n1000\nrefused\ntmp\nCapEff:\t0000000000000000\nno namespaces\n");
+        assert_string_equal(result.process.err.ptr, "1000\n1000\nrefused\ntmp\nCapEff:\t0000000000000000\nno namespaces\n0\nnobody else\nno mounts\nnor later\nall ids\n");
         ash_sandbox_result_done(&result);
 }
 
