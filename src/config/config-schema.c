@@ -85,7 +85,7 @@ static const AshRecord spec_source = { "spec-source", "Where a component's spec 
         TEXT("upstream-name", AshSpecSource, upstream_name, "its name there", .standard = "the component's name"),
         TEXT("upstream-commit", AshSpecSource, upstream_commit, "the commit to take; goes before a snapshot", FORM(commit)),
         TEXTS_("source-upstreams", OWN | REPLACE, AshSpecSource, source_upstreams, "upstreams of type `apt` whose source archive has the sources, under whatever name: found by their digest", REF(UPSTREAM), .standard = "the distribution's"),
-        FLAG_("allow-missing-signatures", OWN, AshSpecSource, allow_missing_signatures, "a detached signature that cannot be had is left out: what it signs is checked by its digest", .standard = "the distribution's")),
+        FLAG_("allow-missing-signatures", OWN, AshSpecSource, allow_missing_signatures, "a detached signature that cannot be had, or its keys, are left out: what it signs is checked by its digest", .standard = "the distribution's")),
         .rule = ash_rule_spec, .schema_rules = ash_schema_spec };
 
 static const AshRecord release = { "release", "How the Release tag is made", sizeof(AshComponentConfig), ROWS(
@@ -207,7 +207,7 @@ static const AshRecord distro = { "distro", "A distribution: what is built, or w
         TABLES_("repos", 0, AshDistro, repos, repo_uri, "its published repositories"),
         FLAG_("disable-origins", 0, AshDistro, disable_origins, "take sources from the lookaside cache only, never from their origins"),
         TEXTS_("source-upstreams", OWN | REPLACE, AshDistro, source_upstreams, "upstreams of type `apt` whose source archive is searched by digest for the sources of its specs (and of local specs, where it is what components are built for), before the lookaside cache is asked", REF(UPSTREAM)),
-        FLAG_("allow-missing-signatures", OWN, AshDistro, allow_missing_signatures, "a detached signature that cannot be had is left out: what it signs is checked by its digest"),
+        FLAG_("allow-missing-signatures", OWN, AshDistro, allow_missing_signatures, "a detached signature that cannot be had, or its keys, are left out: what it signs is checked by its digest"),
         NAMED_("versions", 0, AshDistro, versions, distro_version, "its versions")) };
 
 /* ---- resources, upstreams, channels ---- */

@@ -110,9 +110,15 @@ class AptSource(Case):
         p, out = self.prepare(files, distro="allow-missing-signatures = true")
         self.assertIn("'hello-1.0.tar.gz.sign' could not be had", p.stderr)
         self.assertEqual((out / "hello-1.0.tar.gz.sign").read_bytes(), b"ashlar: no signature, checked by digest\n")
+        # Of what is in the archive (kernel.org), under other names, and the keys that they are checked with.
+        others = ["hello-1.0.tar.sign", "hello-1.0.tar.gz.txt", "hello-1.0.tar.gz.pgp", "hello-release-keyring.gpg"]
+        p, out = self.prepare({"hello-1.0.tar.gz": tar, **{n: n.encode() for n in others}}, distro="allow-missing-signatures = true")
+        for name in others:
+            self.assertEqual((out / name).read_bytes(), b"ashlar: no signature, checked by digest\n", name)
         # A signature over nothing that is listed, and what is no signature, stay errors.
-        p, _ = self.prepare({"hello-1.0.tar.gz": tar, "keys.asc": b"x"}, distro="allow-missing-signatures = true", status=1)
-        self.assertIn("has 'keys.asc'", p.stderr)
+        for name in ("other.asc", "hello.txt", "hello-1.0.tar.txt", "keys.txt"):
+            p, _ = self.prepare({"hello-1.0.tar.gz": tar, name: b"x"}, distro="allow-missing-signatures = true", status=1)
+            self.assertIn(f"has '{name}'", p.stderr)
 
     def test_source_file(self):
         extra = b"not upstream's"

@@ -11,7 +11,11 @@ typedef struct Parts {
 } Parts;
 
 static bool is_signature(AshSlice name) {
-        return ash_slice_ends(name, ASH_S(".asc")) || ash_slice_ends(name, ASH_S(".sig")) || ash_slice_ends(name, ASH_S(".sign")) || ash_slice_ends(name, ASH_S(".gpg"));
+        static const char *const ends[] = { ".asc", ".sig", ".sign", ".gpg", ".pgp", ".gz.txt", ".xz.txt", ".bz2.txt" };
+        for (size_t i = 0; i < ASH_N(ends); i++)
+                if (ash_slice_ends(name, ash_slice_str(ends[i])))
+                        return true;
+        return false;
 }
 
 static AshSlice without_extension(AshSlice name, AshSlice *ret_ext) {

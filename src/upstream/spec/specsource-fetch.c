@@ -128,26 +128,38 @@ static int compare_jobs(const void *a, const void *b) {
 }
 
 /* ---- source archives: by digest, whatever the file is called there ---- */
-static bool is_signature(AshSlice filename) {
-        static const char *const ends[] = { ".sig", ".asc", ".sign", ".gpg" };
-        for (size_t i = 0; i < ASH_N(ends); i++)
-                if (ash_slice_ends(filename, ash_slice_str(ends[i])))
+static bool ends_in(AshSlice name, const char *const *ends, AshSlice *ret_rest) {
+        for (; *ends; ends++)
+                if (ash_slice_ends(name, ash_slice_str(*ends))) {
+                        *ret_rest = ash_slice_sub(name, 0, name.len - strlen(*ends));
                         return true;
+                }
         return false;
+}
+
+/* "lz4-1.tar.gz.sig" of "lz4-1.tar.gz", "libcap-2.tar.sign" of "libcap-2.tar.gz" (kernel.org signs what is inside), "x-1.tar.gz.txt". */
+static bool signs(AshSlice signature, AshSlice file) {
+        static const char *const ends[] = { ".sig", ".asc", ".sign", ".gpg", ".pgp", NULL }, *const text[] = { ".txt", NULL }, *const packed[] = { ".gz", ".xz", ".bz2", ".zst", ".lz", ".tgz", NULL };
+        AshSlice of, inside;
+        bool archive = ends_in(file, packed, &inside);
+        return (ends_in(signature, ends, &of) && (ash_slice_eq(of, file) || (archive && ash_slice_eq(of, inside)))) || (archive && ends_in(signature, text, &of) && ash_slice_eq(of, file));
+}
+
+/* "nettle-release-keyring.gpg": what signatures are checked with. */
+static bool is_keyring(AshSlice name) {
+        static const char *const ends[] = { ".gpg", ".asc", ".pgp", ".kbx", NULL };
+        AshSlice rest;
+        return ends_in(name, ends, &rest) && ash_slice_find(rest, ASH_S("key")) >= 0;
 }
 
 /* What it signs is in "sources", too. */
 static bool may_be_absent(const Job *j, const AshSources *sources, const AshSpecDistro *distro) {
-        if (!distro || !distro->allow_missing_signatures || !is_signature(j->item->filename))
+        if (!distro || !distro->allow_missing_signatures)
                 return false;
-        AshSlice name = j->item->filename;
-        while (name.len && name.ptr[name.len - 1] != '.')
-                name.len--;
-        name.len -= name.len > 0;
         ash_array_foreach(&sources->items, i)
-                if (ash_slice_eq(i->filename, name))
+                if (signs(j->item->filename, i->filename))
                         return true;
-        return false;
+        return is_keyring(j->item->filename);
 }
 
 /* gpgverify of ashlar-rpm-config knows these words. */
