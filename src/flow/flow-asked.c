@@ -42,7 +42,16 @@ static AshSlice perl_module(AshSlice rest, AshArena *arena) {
                 ash_str_append_str(&out, rest.ptr[i] == '-' ? "::" : (char[]){ rest.ptr[i], 0 });
         return ash_slice_str(ash_arena_printf(arena, "perl(%s)", out.len ? out.ptr : ""));
 }
-static AshSlice python_distribution(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "python3dist(%.*s)", ASH_F(rest))); }
+/* Distributions of Python have one spelling: "Cython" and "setuptools_scm" are cython and setuptools-scm (PEP 503). */
+static AshSlice python_distribution(AshSlice rest, AshArena *arena) {
+        _str_ AshStr out = {};
+        for (size_t i = 0; i < rest.len; i++) {
+                bool joint = strchr("-_.", rest.ptr[i]);
+                if (!joint || !out.len || out.ptr[out.len - 1] != '-')
+                        ash_str_append_char(&out, joint ? '-' : (char) ((rest.ptr[i] >= 'A' && rest.ptr[i] <= 'Z') ? rest.ptr[i] + 'a' - 'A' : rest.ptr[i]));
+        }
+        return ash_slice_str(ash_arena_printf(arena, "python3dist(%s)", out.len ? out.ptr : ""));
+}
 static AshSlice pkgconfig_of(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "pkgconfig(%.*s)", ASH_F(rest))); }
 static AshSlice pkgconfig_of_lib(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "pkgconfig(lib%.*s)", ASH_F(rest))); }
 static AshSlice cmake_of(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "cmake(%.*s)", ASH_F(rest))); }
