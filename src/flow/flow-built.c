@@ -9,9 +9,8 @@ AshSlice ash_flow_built_component(AshSlice origin) { return ash_path_dir(origin)
 void ash_flow_built_free(AshFlowBuilt *b) {
         if (!b)
                 return;
-        for (size_t i = 0; b->blobs && i < b->items.n; i++)
-                ash_bytes_done(&b->blobs[i]);
-        free(b->blobs);
+        ash_bytes_done(&b->kept);
+        free(b->place);
         ash_array_done(&b->items);
         ash_built_free(b->built);
         ash_arena_free(b->arena);
@@ -38,6 +37,9 @@ static void collect(AshFlowBuilt *b, AshSlice arch) {
 int ash_flow_built_open(const char *path, AshSlice arch, AshFlowBuilt **ret, AshDiags *diags) {
         _cleanup_(ash_flow_built_free_p) AshFlowBuilt *b = ash_calloc(1, sizeof *b);
         b->arena = ash_arena_new();
+        b->place = realpath(path, NULL);
+        if (!b->place)
+                b->place = ash_strdup(path);
         int r = ash_built_read(path, &b->built, diags);
         if (r < 0)
                 return r;
@@ -82,69 +84,31 @@ int ash_flow_built_gone(AshSlice component, AshSlice nevra, AshDiags *diags) {
         return r;
 }
 
-static const AshSlice *met_by(const AshBuiltPackage *built, AshSlice dep) {
-        for (size_t i = 0; i < built->n_needs; i++)
-                for (size_t k = 0; k < built->needs[i].n_deps; k++)
-                        if (ash_slice_eq(built->needs[i].deps[k], dep))
-                                return &built->needs[i].package;
-        return NULL;
-}
-
-/* A solver may choose from what archives list, where nothing says who has a library: it asks for the packages that had it when this one was built. What the package itself says stays as it is. */
-static void name_needs(const AshBuiltPackage *built, AshDeps *requires) {
-        size_t n = 0;
-        for (size_t i = 0; i < requires->n; i++) {
-                const AshSlice *package = met_by(built, requires->items[i].name);
-                if (!package)
-                        requires->items[n++] = requires->items[i];
+void ash_flow_built_items(const AshFlowBuilt *b, const AshBuiltComponent *component, size_t *ret_first, size_t *ret_n) {
+        size_t from = 0, to = b->items.n; /* they are in the order of the components */
+        while (from < to) {
+                size_t middle = from + (to - from) / 2;
+                if (b->items.items[middle].component < component)
+                        from = middle + 1;
+                else
+                        to = middle;
         }
-        for (size_t i = 0; i < built->n_needs && n < requires->n; i++)
-                requires->items[n++] = (AshDep){ .name = built->needs[i].package };
-        requires->n = n;
+        for (*ret_first = from; to < b->items.n && b->items.items[to].component == component;)
+                to++;
+        *ret_n = to - from;
 }
 
-static int load_one(AshFlowBuilt *b, AshStore *store, size_t i, AshDiags *diags) {
-        _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
-        const AshFlowBuiltPackage *item = &b->items.items[i];
-        AshPackage *p = &b->packages[i];
-        AshId id;
-        const char *label = ash_arena_strndup(b->arena, item->built->nevra.ptr, item->built->nevra.len);
-        ash_id_parse(item->built->sha256, &id);
-        int r = ash_store_map_blob(store, &id, true, &b->blobs[i], diags);
-        if (r == -ENOENT)
-                return ash_flow_built_gone(item->component->name, item->built->nevra, diags);
-        if (r >= 0)
-                r = ash_rpm_parse(ash_bytes_slice(&b->blobs[i]), label, &rpm, diags);
-        if (r >= 0)
-                r = ash_flow_package_of_rpm(rpm, b->arena, p, diags);
-        if (r < 0)
-                return r;
-        name_needs(item->built, &p->deps[ASH_DEP_REQUIRES]);
-        p->size = item->built->size;
-        p->sha256 = item->built->sha256;
-        p->location = ash_slice_str(ash_arena_printf(b->arena, "%.*s/%.*s/%.*s", ASH_F(item->component->name), ASH_F(item->component->arch), ASH_F(item->built->nevra)));
-        return 0;
-}
-
-int ash_flow_built_load(AshFlowBuilt *b, AshStore *store, AshDiags *diags) {
-        int r = 0;
-        if (b->packages)
-                return 0;
-        AshPackage *packages = ash_arena_new_items(b->arena, AshPackage, b->items.n + 1);
-        b->packages = packages;
-        b->blobs = ash_calloc(b->items.n + 1, sizeof *b->blobs);
-        for (size_t i = 0; i < b->items.n; i++) {
-                int one = load_one(b, store, i, diags);
-                r = r < 0 ? r : one;
-        }
-        return r;
-}
-
+/* "NAME/ARCH/NEVRA" */
 const AshFlowBuiltPackage *ash_flow_built_at(const AshFlowBuilt *b, AshSlice location) {
-        ash_array_foreach(&b->items, item)
-                if (ash_slice_starts(location, item->component->name) && ash_slice_ends(location, item->built->nevra) &&
-                    location.len == item->component->name.len + item->component->arch.len + item->built->nevra.len + 2)
-                        return item;
+        AshSlice origin = ash_path_dir(location), nevra = ash_path_base(location);
+        const AshBuiltComponent *component = ash_built_find(b->built, ash_path_dir(origin), ash_path_base(origin));
+        size_t first, n;
+        if (!component)
+                return NULL;
+        ash_flow_built_items(b, component, &first, &n);
+        for (size_t i = first; i < first + n; i++)
+                if (ash_slice_eq(b->items.items[i].built->nevra, nevra))
+                        return &b->items.items[i];
         return NULL;
 }
 
@@ -221,22 +185,23 @@ static int lock_again(AshFlow *flow, const char *lock, AshFlowLockResult *ret) {
 }
 
 /* Two packages that are one by name, version, release and architecture: only one of them could be in a repository. */
-static int check_clashes(AshFlow *flow, const char *path, const AshBuiltComponent *component) {
-        _cleanup_(ash_built_free_p) AshBuilt *built = NULL;
-        int r = ash_built_read(path, &built, flow->diags);
-        if (r < 0)
-                return r;
+static int check_clashes(void *context, const AshBuilt *built, const AshBuiltComponent *component) {
+        AshFlow *flow = context;
         const AshComponent *mine = ash_config_find_component(flow->config, component->name);
+        _map_ AshMap own = {};
+        for (size_t i = 0; i < component->n_packages; i++)
+                ash_map_put(&own, component->packages[i].nevra, &component->packages[i], NULL);
         ash_array_foreach(&built->components, c) {
-                if (ash_slice_eq(c->name, component->name) || !ash_slice_eq(c->arch, component->arch) || !ash_config_find_component(flow->config, c->name))
+                if (ash_slice_eq(c->name, component->name) || !ash_slice_eq(c->arch, component->arch))
                         continue;
-                for (size_t i = 0; i < c->n_packages; i++)
-                        for (size_t k = 0; k < component->n_packages; k++)
-                                if (ash_slice_eq(c->packages[i].nevra, component->packages[k].nevra) && c->packages[i].kind == component->packages[k].kind && !ash_slice_eq(c->packages[i].sha256, component->packages[k].sha256)) {
-                                        r = ash_fail(flow->diags, -ASH_ERR_CONFIG, mine ? mine->name.at : ASH_NOWHERE, "'%.*s' gives %.*s, as '%.*s' does, with other content", ASH_F(component->name), ASH_F(c->packages[i].nevra), ASH_F(c->name));
-                                        ash_hint(flow->diags, "one of the two needs another name, version or release: a repository has one package of that name");
-                                        return r;
-                                }
+                for (size_t i = 0; i < c->n_packages; i++) {
+                        const AshBuiltPackage *same = ash_map_get(&own, c->packages[i].nevra);
+                        if (!same || same->kind != c->packages[i].kind || ash_slice_eq(same->sha256, c->packages[i].sha256) || !ash_config_find_component(flow->config, c->name))
+                                continue;
+                        int r = ash_fail(flow->diags, -ASH_ERR_CONFIG, mine ? mine->name.at : ASH_NOWHERE, "'%.*s' gives %.*s, as '%.*s' does, with other content", ASH_F(component->name), ASH_F(same->nevra), ASH_F(c->name));
+                        ash_hint(flow->diags, "one of the two needs another name, version or release: a repository has one package of that name");
+                        return r;
+                }
         }
         return 0;
 }
@@ -248,10 +213,7 @@ int ash_flow_built_record(AshFlow *flow, const AshBuiltComponent *component, con
         int e = ash_lock_acquire(ash_store_fd(flow->store), "built.lock", true, -1, &alone);
         if (e < 0)
                 return ash_fail(flow->diags, e, ASH_NOWHERE, "%s/built.lock: %s", ash_store_path(flow->store), ash_strerror(e));
-        e = check_clashes(flow, path, component);
-        if (e < 0)
-                return e;
-        int changed = ash_built_record(path, component, flow->diags), r = changed;
+        int changed = ash_built_record(path, component, check_clashes, flow, flow->diags), r = changed;
         _free_ char *whole = r < 0 ? NULL : realpath(path, NULL);
         if (whole)
                 r = ash_store_root_add(flow->store, whole, flow->diags);

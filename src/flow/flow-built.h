@@ -12,8 +12,12 @@ typedef struct AshFlowBuilt {
         AshBuilt *built;
         AshId state;                 /* of all packages for the architecture */
         ASH_ARRAY(AshFlowBuiltPackage) items; /* binary packages of that architecture: those that a solver may choose */
-        AshPackage *packages;        /* of the items, once ash_flow_built_load() was called */
-        AshBytes *blobs;
+        char *place;                 /* the file */
+        /* once ash_flow_built_load() was called */
+        AshPackage *packages;        /* of the items; without files, until ash_flow_built_files() */
+        AshSlice *files;
+        bool has_files;
+        AshBytes kept;
 } AshFlowBuilt;
 /* path: of ashlar.built; a missing one has no packages. arch empty: all. */
 int ash_flow_built_open(const char *path, AshSlice arch, AshFlowBuilt **ret, AshDiags *diags);
@@ -22,8 +26,12 @@ ASH_DEFINE_CLEANUP(AshFlowBuilt *, ash_flow_built_free)
 /* For a buildroot: without what the component itself gave (it is built from what others have, so that it does not change with each build), and without components of which the store has lost
  * something: a warning names them. Before load. */
 void ash_flow_built_for_build(AshFlowBuilt *b, AshStore *store, AshSlice component, AshDiags *diags);
-/* Reads the packages' headers. -ASH_ERR_VERIFY: the store does not have one any more; it says how to get it. */
+/* What the packages' headers say, from what is kept of them or from the RPMs. -ASH_ERR_VERIFY: the store does not have one any more; it says how to get it. */
 int ash_flow_built_load(AshFlowBuilt *b, AshStore *store, AshDiags *diags);
+/* Fills in their files: all (NULL), or only those whose paths are keys of wanted or may be required otherwise: a tree's packages have millions. */
+void ash_flow_built_files(AshFlowBuilt *b, const AshMap *wanted);
+/* The items of a component of b->built: they stand together. */
+void ash_flow_built_items(const AshFlowBuilt *b, const AshBuiltComponent *component, size_t *ret_first, size_t *ret_n);
 /* The item at that location (as the loaded packages have it); NULL: none. */
 const AshFlowBuiltPackage *ash_flow_built_at(const AshFlowBuilt *b, AshSlice location);
 

@@ -58,7 +58,6 @@ struct AshFlowPlanFacts {
         AshBytes cache;
         AshMap known;                /* digest -> AshSlice */
         AshFlowBuilt *built;
-        size_t *first_built;         /* of each component of ashlar.built: its first item in built, where they stand together */
         AshArena *arena;
         pthread_mutex_t mutex;       /* of what follows */
         ASH_ARRAY(Lost) lost;
@@ -519,8 +518,6 @@ static void add_imports(struct AshFlowPlanFacts *f, AshFlowPlan *p) {
 
 /* ---- what every buildroot has from elsewhere ---- */
 /* What others may require of it: what it provides, and paths of programs and of /etc. */
-static bool may_be_required(AshSlice path) { return ash_slice_find(path, ASH_S("bin/")) >= 0 || ash_slice_starts(path, ASH_S("/etc/")); }
-
 static void tell_package(const AshPackage *p, AshStr *out) {
         ash_str_appendf(out, "P %.*s %u %.*s %.*s %.*s\n", ASH_F(p->name), p->epoch, ASH_F(p->version), ASH_F(p->release), ASH_F(p->arch));
         for (size_t i = 0; i < p->deps[ASH_DEP_PROVIDES].n; i++) {
@@ -529,7 +526,7 @@ static void tell_package(const AshPackage *p, AshStr *out) {
                 ash_str_append_char(out, '\n');
         }
         for (size_t i = 0; i < p->n_files; i++)
-                if (may_be_required(p->files[i]))
+                if (ash_path_may_be_required(p->files[i]))
                         ash_str_appendf(out, "f %.*s\n", ASH_F(p->files[i]));
 }
 
@@ -699,11 +696,26 @@ static void open_built(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
         if (f->built->items.n && ash_flow_built_load(f->built, flow->store, NULL) < 0) {
                 ash_flow_built_free(f->built);
                 f->built = NULL;
-                return;
         }
-        f->first_built = ash_arena_new_items(f->arena, size_t, f->built->built->components.n + 1);
-        for (size_t k = f->built->items.n; k-- > 0;)
-                f->first_built[f->built->items.items[k].component - f->built->built->components.items] = k;
+}
+
+/* Files count where something names them. */
+static void know_files(AshFlowPlan *p) {
+        AshFlowBuilt *built = p->facts->built;
+        _map_ AshMap wanted = {};
+        if (!built || !built->packages)
+                return;
+        for (size_t i = 0; i < p->input.n_bases; i++)
+                ash_deps_paths(&p->input.bases[i].packages, &wanted);
+        for (size_t i = 0; i < p->input.n_components; i++) {
+                const AshGraphComponent *c = &p->input.components[i];
+                ash_deps_paths(&c->needs, &wanted);
+                for (size_t k = 0; k < c->n_packages; k++)
+                        ash_deps_paths(&c->packages[k].deps[ASH_DEP_REQUIRES], &wanted);
+        }
+        for (size_t i = 0; i < built->items.n; i++)
+                ash_deps_paths(&built->packages[i].deps[ASH_DEP_REQUIRES], &wanted);
+        ash_flow_built_files(built, &wanted);
 }
 
 static void take_built(AshFlowPlan *p, size_t i, AshSlice arch) {
@@ -715,9 +727,10 @@ static void take_built(AshFlowPlan *p, size_t i, AshSlice arch) {
         AshSlice now = ash_slice_str(f->items[i].fingerprint);
         p->items[i].state = ash_slice_ends(now, known->fingerprint) && known->fingerprint.len ? ASH_PLAN_BUILT : ASH_PLAN_CHANGED;
         AshPackage *packages = ash_arena_new_items(p->arena, AshPackage, known->n_packages + c->n_packages);
-        size_t n = 0;
-        for (size_t k = f->first_built[known - f->built->built->components.items]; k < f->built->items.n && f->built->items.items[k].component == known; k++)
-                packages[n++] = f->built->packages[k];
+        size_t n, first;
+        ash_flow_built_items(f->built, known, &first, &n);
+        if (n)
+                memcpy(packages, &f->built->packages[first], n * sizeof *packages);
         size_t built = n;
         for (size_t k = 0; k < c->n_packages; k++) { /* what a changed spec has beside them */
                 bool is_there = false;
@@ -761,6 +774,9 @@ static void make_components(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
                         ash_specinfo_read(f->items[i].text, p->arena, &info);
                 components[i] = (AshGraphComponent){ .name = f->items[i].component->name.s, .base = base_of(p, f->items[i].component), .packages = info.packages, .n_packages = info.n_packages };
                 take_asked(p, i, arch, &info, &components[i].needs);
+        }
+        know_files(p);
+        for (size_t i = 0; i < f->n; i++) {
                 take_built(p, i, arch);
                 if (f->items[i].result < 0)
                         p->items[i].state = ASH_PLAN_UNKNOWN;

@@ -17,6 +17,7 @@ static const AshId *state_built(const AshFlowUpstream *u) { return &u->built->st
 static int add_built(AshFlowUpstream *u, const char *label, AshUniverse *universe) {
         int r = ash_flow_built_load(u->built, u->flow->store, u->flow->diags);
         ash_universe_add_repo(universe, label, ash_flow_upstream_priority(u));
+        ash_flow_built_files(u->built, NULL);
         for (size_t i = 0; r >= 0 && i < u->built->items.n; i++)
                 ash_universe_add_package(universe, &u->built->packages[i]);
         return r;
@@ -24,6 +25,7 @@ static int add_built(AshFlowUpstream *u, const char *label, AshUniverse *univers
 
 static int own_built(AshFlowUpstream *u, AshIndexOwn *ret) {
         int r = ash_flow_built_load(u->built, u->flow->store, u->flow->diags);
+        ash_flow_built_files(u->built, NULL);
         ret->packages = u->built->packages;
         ret->n = u->built->items.n;
         return r;
@@ -68,7 +70,9 @@ static int rescue_built(AshFlowUpstream *u, const AshLockPackage *const *package
 }
 
 static int prove_built(AshFlowUpstream *u, const AshLockPackage *locked, AshDiags *diags) {
-        ash_array_foreach(&u->built->built->components, c)
+        size_t n;
+        const AshBuiltComponent *c = ash_built_arches(u->built->built, ash_flow_built_component(locked->origin), &n);
+        for (; n > 0; c++, n--)
                 for (size_t i = 0; i < c->n_packages; i++)
                         if (ash_slice_eq(c->packages[i].nevra, locked->nevra)) {
                                 int r = ash_flow_prove_text(u, locked, "SHA-256", c->packages[i].sha256, locked->sha256, diags);

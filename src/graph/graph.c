@@ -14,6 +14,7 @@ typedef struct Extra {
 
 typedef struct Make {
         AshGraph *g;
+        AshMap paths;                 /* that something requires */
         uint32_t from;                /* node whose requirements are walked */
         ASH_ARRAY(int) by;            /* those that are nodes, of what meets a requirement; ended by 0 */
         ASH_ARRAY(AshGraphEdge) edges;
@@ -29,9 +30,34 @@ static void add_source(Make *m, AshSlice name, const AshDeps *needs) {
         m->g->first_id = m->g->first_id ? m->g->first_id : id;
 }
 
+/* The paths that anything here requires: no other file counts, but for those that builds may yet ask for. */
+static void find_paths(Make *m) {
+        const AshGraph *g = m->g;
+        for (uint32_t i = 0; i < g->n_components; i++)
+                ash_deps_paths(&g->in->components[i].needs, &m->paths);
+        for (uint32_t i = 0; i < g->n_bases; i++)
+                ash_deps_paths(&g->in->bases[i].packages, &m->paths);
+        for (uint32_t i = 0; i < g->n_packages; i++)
+                ash_deps_paths(&g->packages[i]->deps[ASH_DEP_REQUIRES], &m->paths);
+}
+
+/* What of a package the graph looks at. */
+static uint32_t add_lean(Make *m, const AshPackage *p) {
+        AshPackage lean = { .name = p->name, .epoch = p->epoch, .version = p->version, .release = p->release, .arch = p->arch };
+        _free_ AshSlice *files = ash_calloc(p->n_files + 1, sizeof *files);
+        lean.deps[ASH_DEP_PROVIDES] = p->deps[ASH_DEP_PROVIDES];
+        lean.deps[ASH_DEP_REQUIRES] = p->deps[ASH_DEP_REQUIRES];
+        lean.files = files;
+        for (size_t i = 0; i < p->n_files; i++)
+                if (ash_path_may_be_required(p->files[i]) || ash_map_find(&m->paths, p->files[i]))
+                        files[lean.n_files++] = p->files[i];
+        return ash_universe_add_package(m->g->universe, &lean);
+}
+
 /* Components, bases and packages get indices in the order of the nodes. */
 static void fill_universe(Make *m) {
         AshGraph *g = m->g;
+        find_paths(m);
         g->universe = ash_universe_new(g->in->arch);
         ash_universe_add_repo(g->universe, "components", 0);
         for (uint32_t i = 0; i < g->n_components; i++)
@@ -39,12 +65,12 @@ static void fill_universe(Make *m) {
         for (uint32_t i = 0; i < g->n_bases; i++)
                 add_source(m, g->in->bases[i].stage, &g->in->bases[i].packages);
         for (uint32_t i = 0; i < g->n_packages; i++) {
-                uint32_t id = ash_universe_add_package(g->universe, g->packages[i]);
+                uint32_t id = add_lean(m, g->packages[i]);
                 m->g->first_id = m->g->first_id ? m->g->first_id : id - g->n_components - g->n_bases - i;
         }
         for (uint32_t b = 0; b < g->n_bases; b++) /* behind the nodes: they are none */
                 for (size_t i = 0; i < g->in->bases[b].n_imports; i++)
-                        ash_universe_add_package(g->universe, &g->in->bases[b].imports[i]);
+                        add_lean(m, &g->in->bases[b].imports[i]);
 }
 
 static uint32_t node_of(const Make *m, int id) { return (uint32_t) id - m->g->first_id; }
@@ -451,6 +477,7 @@ AshGraph *ash_graph_new(const AshGraphInput *in) {
         ash_array_done(&m.by);
         ash_array_done(&m.conditionals);
         ash_array_done(&m.extras);
+        ash_map_done(&m.paths);
         return g;
 }
 

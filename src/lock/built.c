@@ -1,9 +1,11 @@
-#include "built.h"
+#include "built-private.h"
 #include "io.h"
 #include "lock-state.h"
 #include "model-package.h"
 
 #define HEAD "# Made by 'ashlar component build': the packages that the project's components gave, by digest. Anyone who builds the same gets the same.\n"
+
+enum { FILE_MAX = 256 << 20 };
 
 /* ---- reading ---- */
 static AshBuiltKind read_kind(AshStateReader *r, const AshTomlValue *t) {
@@ -62,6 +64,14 @@ static void read_all(AshStateReader *r, const AshTomlValue *root, AshBuilt *buil
 }
 
 int ash_built_parse(AshSource *source, AshBuilt **ret, AshDiags *diags) {
+        AshBuilt *quick = ash_built_quick(source->text, NULL);
+        if (!quick)
+                return ash_built_parse_toml(source, ret, diags);
+        *ret = quick;
+        return 0;
+}
+
+int ash_built_parse_toml(AshSource *source, AshBuilt **ret, AshDiags *diags) {
         _cleanup_(ash_toml_free_p) AshTomlDoc *doc = NULL;
         if (ash_toml_parse(source, ASH_TOML_1_1, &doc, diags) < 0)
                 return -ASH_ERR_CONFIG;
@@ -75,7 +85,7 @@ int ash_built_parse(AshSource *source, AshBuilt **ret, AshDiags *diags) {
 
 int ash_built_read(const char *path, AshBuilt **ret, AshDiags *diags) {
         _bytes_ AshBytes bytes = {};
-        int r = ash_file_read(AT_FDCWD, path, 256 << 20, &bytes);
+        int r = ash_file_read(AT_FDCWD, path, FILE_MAX, &bytes);
         if (r == -ENOENT) {
                 *ret = ash_built_new();
                 return 0;
@@ -111,30 +121,43 @@ static AshTomlValue *packages(AshArena *a, const AshBuiltComponent *c) {
         return ash_state_put(a, ash_toml_array(items, c->n_packages));
 }
 
+static AshTomlValue *component_table(AshArena *a, const AshBuiltComponent *c) {
+        AshStateTable t = { .arena = a };
+        ash_state_member_text(&t, "name", c->name);
+        ash_state_member_text(&t, "arch", c->arch);
+        ash_state_member_text(&t, "key", c->key);
+        ash_state_member_text(&t, "fingerprint", c->fingerprint);
+        ash_state_member_text(&t, "base", c->base);
+        if (c->bumps)
+                ash_state_member(&t, "bumps", ash_state_put(a, ash_toml_integer((int64_t) c->bumps)));
+        ash_state_member_text(&t, "log", c->log);
+        ash_state_member_text(&t, "provenance", c->provenance);
+        if (c->asked)
+                ash_state_member(&t, "asked", ash_state_put_texts(a, c->asked, c->n_asked));
+        ash_state_member(&t, "packages", packages(a, c));
+        return ash_state_table(&t, false);
+}
+
 void ash_built_format(const AshBuilt *built, AshStr *out) {
         _cleanup_(ash_arena_free_p) AshArena *a = ash_arena_new();
         AshTomlValue **items = ash_arena_new_items(a, AshTomlValue *, built->components.n);
-        for (size_t i = 0; i < built->components.n; i++) {
-                const AshBuiltComponent *c = &built->components.items[i];
-                AshStateTable t = { .arena = a };
-                ash_state_member_text(&t, "name", c->name);
-                ash_state_member_text(&t, "arch", c->arch);
-                ash_state_member_text(&t, "key", c->key);
-                ash_state_member_text(&t, "fingerprint", c->fingerprint);
-                ash_state_member_text(&t, "base", c->base);
-                if (c->bumps)
-                        ash_state_member(&t, "bumps", ash_state_put(a, ash_toml_integer((int64_t) c->bumps)));
-                ash_state_member_text(&t, "log", c->log);
-                ash_state_member_text(&t, "provenance", c->provenance);
-                if (c->asked)
-                        ash_state_member(&t, "asked", ash_state_put_texts(a, c->asked, c->n_asked));
-                ash_state_member(&t, "packages", packages(a, c));
-                items[i] = ash_state_table(&t, false);
-        }
+        for (size_t i = 0; i < built->components.n; i++)
+                items[i] = component_table(a, &built->components.items[i]);
         AshStateTable root = { .arena = a };
         ash_state_member(&root, "version", ash_state_put(a, ash_toml_integer(ASH_BUILT_VERSION)));
         ash_state_member(&root, "components", ash_state_put(a, ash_toml_array(items, built->components.n)));
         ash_toml_emit_document(out, ash_state_table(&root, false));
+}
+
+/* As it stands in a document, from its "[[components]]" on. */
+static void format_one(const AshBuiltComponent *c, AshStr *out) {
+        _cleanup_(ash_arena_free_p) AshArena *a = ash_arena_new();
+        AshTomlValue *item = component_table(a, c);
+        AshStateTable root = { .arena = a };
+        ash_state_member(&root, "components", ash_state_put(a, ash_toml_array(&item, 1)));
+        _str_ AshStr text = {};
+        ash_toml_emit_document(&text, ash_state_table(&root, false));
+        ash_str_append(out, ash_str_slice(&text));
 }
 
 /* Several builds may end at once: a hidden file beside it says whose turn it is. */
@@ -145,16 +168,52 @@ static int take_turn(const char *path, AshLockFile **ret, AshDiags *diags) {
         return r < 0 ? ash_fail_file(diags, r, place, "cannot lock it: %s", ash_strerror(r)) : 0;
 }
 
-int ash_built_record(const char *path, const AshBuiltComponent *component, AshDiags *diags) {
+/* The text with this component in its place; the rest of it stays as it is. NULL places: it is written anew. */
+static void put_in(AshBuilt *built, AshSlice text, const AshBuiltPlaces *places, const AshBuiltComponent *component, AshStr *out) {
+        if (!places->n) {
+                ash_built_set(built, component);
+                ash_built_format(built, out);
+                return;
+        }
+        AshBuilt one = { .arena = built->arena };
+        ash_built_set(&one, component); /* sorted as it is kept */
+        bool there;
+        size_t i = ash_built_place(built, component->name, component->arch, &there), from = i < places->n ? places->items[i] : text.len, to = there && i + 1 < places->n ? places->items[i + 1] : there ? text.len : from;
+        ash_str_reserve(out, text.len + 4096);
+        ash_str_append(out, ash_slice_sub(text, 0, from));
+        if (from == text.len)
+                ash_str_append_str(out, ash_slice_ends(text, ASH_S("\n")) ? "\n" : "\n\n");
+        format_one(&one.components.items[0], out);
+        if (to < text.len)
+                ash_str_append_char(out, '\n');
+        ash_str_append(out, ash_slice_from(text, to));
+        ash_array_done(&one.components);
+}
+
+static int read_places(const char *path, AshBytes *bytes, AshBuilt **ret, AshBuiltPlaces *places, AshDiags *diags) {
+        int r = ash_file_read(AT_FDCWD, path, FILE_MAX, bytes);
+        *ret = r < 0 ? NULL : ash_built_quick(ash_bytes_slice(bytes), places);
+        if (*ret)
+                return 0;
+        places->n = 0;
+        return ash_built_read(path, ret, diags);
+}
+
+int ash_built_record(const char *path, const AshBuiltComponent *component, AshBuiltCheck check, void *context, AshDiags *diags) {
         _cleanup_(ash_lock_free_p) AshLockFile *held = NULL;
         _cleanup_(ash_built_free_p) AshBuilt *built = NULL;
+        _bytes_ AshBytes bytes = {};
         _str_ AshStr text = {};
+        AshBuiltPlaces places = {};
         int r = take_turn(path, &held, diags);
         if (r >= 0)
-                r = ash_built_read(path, &built, diags);
-        if (r < 0)
-                return r;
-        ash_built_set(built, component);
-        ash_built_format(built, &text);
-        return ash_state_write(path, HEAD, ash_str_slice(&text), diags);
+                r = read_places(path, &bytes, &built, &places, diags);
+        if (r >= 0 && check)
+                r = check(context, built, component);
+        if (r >= 0) {
+                put_in(built, ash_bytes_slice(&bytes), &places, component, &text);
+                r = places.n ? ash_state_update(path, ash_str_slice(&text), diags) : ash_state_write(path, HEAD, ash_str_slice(&text), diags);
+        }
+        ash_array_done(&places);
+        return r;
 }

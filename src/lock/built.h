@@ -9,5 +9,6 @@
 int ash_built_read(const char *path, AshBuilt **ret, AshDiags *diags);
 int ash_built_parse(AshSource *source, AshBuilt **ret, AshDiags *diags);
 void ash_built_format(const AshBuilt *built, AshStr *out);
-/* Takes one build into the file, atomically, and beside others that do the same: 1 when that changed it. */
-int ash_built_record(const char *path, const AshBuiltComponent *component, AshDiags *diags);
+/* Takes one build into the file, atomically, and beside others that do the same: 1 when that changed it. check (may be NULL) sees what the file says before, and refuses by a negative code. */
+typedef int (*AshBuiltCheck)(void *context, const AshBuilt *built, const AshBuiltComponent *component);
+int ash_built_record(const char *path, const AshBuiltComponent *component, AshBuiltCheck check, void *context, AshDiags *diags);

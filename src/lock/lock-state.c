@@ -123,6 +123,10 @@ int ash_state_write(const char *path, const char *head, AshSlice text, AshDiags 
         else
                 ash_str_appendf(&out, "%s\n", head);
         ash_str_append(&out, text);
-        int r = ash_file_update(AT_FDCWD, path, ash_str_slice(&out), 0644, true);
+        return ash_state_update(path, ash_str_slice(&out), diags);
+}
+
+int ash_state_update(const char *path, AshSlice whole, AshDiags *diags) {
+        int r = ash_file_update(AT_FDCWD, path, whole, 0644, true);
         return r < 0 ? ash_fail_file(diags, r, path, "cannot write it: %s", ash_strerror(r)) : r;
 }

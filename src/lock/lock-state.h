@@ -31,3 +31,4 @@ void ash_state_member_text(AshStateTable *t, const char *key, AshSlice s); /* no
 AshTomlValue *ash_state_table(AshStateTable *t, bool inline_table);
 /* Writes a file of state whose text is "text"; the comments on top of one that is there stay, else head stands there. 1: it is another one now. */
 int ash_state_write(const char *path, const char *head, AshSlice text, AshDiags *diags);
+int ash_state_update(const char *path, AshSlice whole, AshDiags *diags); /* the same of a text with its comments */

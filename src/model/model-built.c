@@ -24,8 +24,7 @@ void ash_built_free(AshBuilt *b) {
         free(b);
 }
 
-/* Where it stands, or would stand. */
-static size_t place_of(const AshBuilt *b, AshSlice component, AshSlice arch, bool *ret_there) {
+size_t ash_built_place(const AshBuilt *b, AshSlice component, AshSlice arch, bool *ret_there) {
         size_t from = 0, to = b->components.n;
         *ret_there = false;
         while (from < to) {
@@ -44,8 +43,17 @@ static size_t place_of(const AshBuilt *b, AshSlice component, AshSlice arch, boo
 
 const AshBuiltComponent *ash_built_find(const AshBuilt *b, AshSlice component, AshSlice arch) {
         bool there;
-        size_t i = place_of(b, component, arch, &there);
+        size_t i = ash_built_place(b, component, arch, &there);
         return there ? &b->components.items[i] : NULL;
+}
+
+const AshBuiltComponent *ash_built_arches(const AshBuilt *b, AshSlice component, size_t *ret_n) {
+        bool there;
+        size_t from = ash_built_place(b, component, ASH_S(""), &there), to = from;
+        while (to < b->components.n && ash_slice_eq(b->components.items[to].name, component))
+                to++;
+        *ret_n = to - from;
+        return b->components.items + from;
 }
 
 static int by_nevra(const void *a, const void *b) { return ash_slice_cmp(((const AshBuiltPackage *) a)->nevra, ((const AshBuiltPackage *) b)->nevra); }
@@ -79,7 +87,7 @@ void ash_built_set(AshBuilt *b, const AshBuiltComponent *component) {
                 for (; copy.n_asked < component->n_asked; copy.n_asked++)
                         copy.asked[copy.n_asked] = ash_arena_slice(a, component->asked[copy.n_asked]);
         }
-        size_t i = place_of(b, component->name, component->arch, &there);
+        size_t i = ash_built_place(b, component->name, component->arch, &there);
         if (!there) {
                 ash_array_add(&b->components);
                 memmove(&b->components.items[i + 1], &b->components.items[i], (b->components.n - 1 - i) * sizeof copy);
@@ -89,7 +97,7 @@ void ash_built_set(AshBuilt *b, const AshBuiltComponent *component) {
 
 bool ash_built_remove(AshBuilt *b, AshSlice component, AshSlice arch) {
         bool there;
-        size_t i = place_of(b, component, arch, &there);
+        size_t i = ash_built_place(b, component, arch, &there);
         if (there)
                 memmove(&b->components.items[i], &b->components.items[i + 1], (--b->components.n - i) * sizeof *b->components.items);
         return there;

@@ -44,6 +44,9 @@ AshBuilt *ash_built_new(void);
 void ash_built_free(AshBuilt *b);
 ASH_DEFINE_CLEANUP(AshBuilt *, ash_built_free)
 const AshBuiltComponent *ash_built_find(const AshBuilt *b, AshSlice component, AshSlice arch); /* NULL: never built */
+/* All of a component, one for each architecture, together. */
+const AshBuiltComponent *ash_built_arches(const AshBuilt *b, AshSlice component, size_t *ret_n);
+size_t ash_built_place(const AshBuilt *b, AshSlice component, AshSlice arch, bool *ret_there); /* the index where it stands, or would stand */
 /* Copies it in, in place of an earlier one of that name and architecture. */
 void ash_built_set(AshBuilt *b, const AshBuiltComponent *component);
 bool ash_built_remove(AshBuilt *b, AshSlice component, AshSlice arch);

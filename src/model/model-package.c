@@ -24,6 +24,24 @@ bool ash_package_provides(const AshPackage *p, AshSlice name) {
         return found;
 }
 
+bool ash_path_may_be_required(AshSlice path) { return ash_slice_find(path, ASH_S("bin/")) >= 0 || ash_slice_starts(path, ASH_S("/etc/")); }
+
+void ash_deps_paths(const AshDeps *deps, AshMap *ret) {
+        for (size_t i = 0; i < deps->n; i++) {
+                AshSlice name = deps->items[i].name, rest = name, word;
+                if (!name.len || (name.ptr[0] != '/' && name.ptr[0] != '('))
+                        continue;
+                while (ash_slice_next_word(&rest, &word)) {
+                        while (word.len && word.ptr[0] == '(')
+                                word = ash_slice_from(word, 1);
+                        while (name.ptr[0] == '(' && word.len && word.ptr[word.len - 1] == ')')
+                                word.len--;
+                        if (word.len && word.ptr[0] == '/')
+                                ash_map_put(ret, word, NULL, NULL);
+                }
+        }
+}
+
 int ash_nevra_parse(AshSlice nevra, AshPackage *ret) {
         AshPackage p = {};
         ptrdiff_t dot = ash_slice_rfind_char(nevra, '.');

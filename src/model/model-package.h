@@ -46,6 +46,8 @@ const char **ash_arch_family(AshSlice arch, AshArena *arena);
 bool ash_arch_fits(AshSlice package, AshSlice arch); /* one of the family, or "noarch" */
 /* Parses "name", "name OP evr" (OP: = < <= > >=) or a rich dependency in parentheses; -EINVAL. Slices are borrowed. */
 int ash_dep_parse(AshSlice text, AshDep *ret);
+bool ash_path_may_be_required(AshSlice path); /* without being named in advance: programs, and what is in /etc, as createrepo_c takes them for "primary" */
+void ash_deps_paths(const AshDeps *deps, AshMap *ret); /* adds each path that they name as a key, which they own; also within rich ones */
 void ash_dep_format(const AshDep *dep, AshStr *out); /* "name >= 1:2-3" */
 
 /* One package chosen by the solver, and why. */

@@ -252,11 +252,11 @@ static int fingerprint(AshConfig *config, AshRendered *r, const AshAutospec *his
 static uint64_t count_bumps(const AshRendered *r, const AshBuilt *built) {
         AshSlice now = ash_slice_from(ash_slice_str(r->fingerprint->text), 2); /* without "1:" */
         uint64_t most = 0;
-        for (size_t i = 0; built && i < built->components.n; i++) {
-                const AshBuiltComponent *c = &built->components.items[i]; /* one for each architecture: all of them get the same release */
-                if (ash_slice_eq(c->name, r->component->name.s) && ash_slice_eq(c->base, r->base))
-                        most = ASH_MAX(most, c->bumps + !ash_slice_eq(c->fingerprint, now));
-        }
+        size_t n = 0;
+        const AshBuiltComponent *c = built ? ash_built_arches(built, r->component->name.s, &n) : NULL; /* all architectures get the same release */
+        for (size_t i = 0; i < n; i++)
+                if (ash_slice_eq(c[i].base, r->base))
+                        most = ASH_MAX(most, c[i].bumps + !ash_slice_eq(c[i].fingerprint, now));
         return most;
 }
 
