@@ -18,7 +18,14 @@ static void check_versions(AshSlice whole, const AshElfVersion *versions, size_t
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         AshSlice whole = ash_slice((const char *) data, size);
+        AshElfSection *sections;
         AshElf e;
+        size_t n = 0;
+        if (ash_elf_sections(whole, arena, &sections, &n) >= 0)
+                for (size_t i = 0; i < n; i++) {
+                        check(whole, sections[i].name);
+                        check(whole, sections[i].bytes);
+                }
         if (ash_elf_read(whole, arena, &e) < 0)
                 return 0;
         const AshSlice texts[] = { e.soname, e.interpreter, e.rpath, e.runpath };

@@ -2,12 +2,13 @@
 #include <stdio.h>
 #include "build-private.h"
 
-static const char *const dirs[] = { ASH_BUILD_TOP "/RPMS", ASH_BUILD_TOP "/SRPMS" };
+static const char *const dirs[] = { "RPMS", "SRPMS" };
 
 static int read_results(AshBuild *b, size_t i, AshDiags *diags) {
         if (b->results[i].ptr)
                 return 0;
-        int r = ash_sandbox_room_read(b->room, dirs[i], b->disk, &b->results[i]);
+        _free_ char *dir = ash_path_join(b->top, dirs[i]);
+        int r = ash_sandbox_room_read(b->room, dir, b->disk, &b->results[i]);
         if (r == -EFBIG) {
                 r = ash_fail(diags, r, ASH_NOWHERE, "what the build of '%.*s' made is larger than the disk that it has: files with holes", ASH_F(b->in.component));
                 ash_hint(diags, "build.disk says how much it has: %llu MiB", (unsigned long long) (b->disk >> 20));

@@ -22,13 +22,15 @@ static uint64_t disk_of(uint64_t wanted) { return ASH_MAX(DISK_MIN, ASH_MIN(want
 /* ---- files in ---- */
 typedef struct Placer {
         const AshBuildInput *in;
+        const char *top;             /* below the room's root */
+        uint32_t uid;                /* whose all of it is */
         AshSlice resolver;           /* resolv.conf; empty: none */
         int *fds;                    /* of files of the host: the room's root may not be able to reach them */
 } Placer;
 
-static int give(int dirfd, const char *name) { return fchownat(dirfd, name, ASH_BUILD_UID, ASH_BUILD_UID, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0; }
+static int give(int dirfd, const char *name, uint32_t uid) { return fchownat(dirfd, name, uid, uid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0; }
 
-static int make_dirs(int base, const char *path) {
+static int make_dirs(int base, const char *path, uint32_t uid) {
         _free_ char *copy = ash_strdup(path);
         for (char *p = strchr(copy, '/'); p; p = strchr(p + 1, '/')) {
                 *p = 0;
@@ -36,7 +38,7 @@ static int make_dirs(int base, const char *path) {
                         if (errno != EEXIST)
                                 return -errno;
                 } else {
-                        int r = give(base, copy);
+                        int r = give(base, copy, uid);
                         if (r < 0)
                                 return r;
                 }
@@ -45,9 +47,9 @@ static int make_dirs(int base, const char *path) {
         return 0;
 }
 
-static int place_file(int base, const AshBuildFile *f, int from) {
-        _free_ char *path = ash_asprintf("builddir/build/%s/%s", f->spec ? "SPECS" : "SOURCES", f->name);
-        int r = make_dirs(base, path);
+static int place_file(int base, const Placer *p, const AshBuildFile *f, int from) {
+        _free_ char *path = ash_asprintf("%s/%s/%s", p->top, f->spec ? "SPECS" : "SOURCES", f->name);
+        int r = make_dirs(base, path, p->uid);
         if (r >= 0 && S_ISLNK(f->mode)) {
                 _free_ char *target = ash_slice_dup(f->data);
                 r = symlinkat(target, base, path) < 0 ? -errno : 0;
@@ -60,7 +62,7 @@ static int place_file(int base, const AshBuildFile *f, int from) {
                 if (r >= 0)
                         (void) futimens(fd, old);
         }
-        return r < 0 ? r : give(base, path);
+        return r < 0 ? r : give(base, path, p->uid);
 }
 
 /* How names are found, for a build that has the network: the host's way. */
@@ -75,12 +77,16 @@ static int place_resolver(int base, AshSlice text) {
 
 static int place_all(AshSandboxCall *c, void *data) {
         Placer *p = data;
-        static const char *const dirs[] = { "builddir/", "builddir/build/", "builddir/build/SPECS/", "builddir/build/SOURCES/", "builddir/build/BUILD/", "builddir/build/BUILDROOT/", "builddir/build/RPMS/", "builddir/build/SRPMS/" };
+        static const char *const dirs[] = { "", "SPECS/", "SOURCES/", "BUILD/", "BUILDROOT/", "RPMS/", "SRPMS/" };
         int r = place_resolver(c->base, p->resolver);
-        for (size_t i = 0; r >= 0 && i < ASH_N(dirs); i++)
-                r = make_dirs(c->base, dirs[i]);
+        for (size_t i = 0; r >= 0 && i < ASH_N(dirs); i++) {
+                _free_ char *dir = ash_asprintf("%s/%s", p->top, dirs[i]);
+                r = make_dirs(c->base, dir, p->uid);
+        }
+        if (r >= 0)
+                r = make_dirs(c->base, ASH_BUILD_SCRIPTS "/", p->uid);
         for (size_t i = 0; r >= 0 && i < p->in->n_files; i++) {
-                r = place_file(c->base, &p->in->files[i], p->fds[i]);
+                r = place_file(c->base, p, &p->in->files[i], p->fds[i]);
                 if (r < 0)
                         snprintf(c->problem, sizeof c->problem, "%.200s: %s", p->in->files[i].name, ash_strerror(r));
         }
@@ -93,7 +99,7 @@ static int place_files(AshBuild *b, AshDiags *diags) {
         _bytes_ AshBytes resolver = {};
         if (b->in.network)
                 (void) ash_file_read(AT_FDCWD, "/etc/resolv.conf", 1 << 20, &resolver);
-        Placer p = { &b->in, ash_bytes_slice(&resolver), fds };
+        Placer p = { &b->in, b->top + 1, ash_build_vary_uid(b), ash_bytes_slice(&resolver), fds };
         int r = 0;
         for (size_t i = 0; i < b->in.n_files; i++)
                 fds[i] = -1;
@@ -119,7 +125,7 @@ static int place_files(AshBuild *b, AshDiags *diags) {
 
 int ash_build_new(const AshBuildInput *in, AshBuild **ret, AshDiags *diags) {
         _cleanup_(ash_build_free_p) AshBuild *b = ash_calloc(1, sizeof *b);
-        *b = (AshBuild){ .in = *in, .arena = ash_arena_new(), .log_fd = -1, .disk = disk_of(in->disk), .end = ash_now_ns() + (uint64_t) in->timeout_ms * 1000000u };
+        *b = (AshBuild){ .in = *in, .top = ash_build_vary_top(in->vary), .arena = ash_arena_new(), .log_fd = -1, .disk = disk_of(in->disk), .end = ash_now_ns() + (uint64_t) in->timeout_ms * 1000000u };
         set_memory(b);
         if (in->n_files > FILES_MAX)
                 return ash_fail(diags, -ASH_ERR_LIMIT, ASH_NOWHERE, "'%.*s' has more than %d sources", ASH_F(in->component), FILES_MAX);
@@ -188,7 +194,7 @@ int ash_build_keep(AshBuild *b, const char *dir, AshDiags *diags) {
                 r = ash_file_write_atomic(AT_FDCWD, mark, ASH_S("made by ashlar component build --keep\n"), 0644, false);
         _close_ int root = r < 0 ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (r >= 0)
-                r = root < 0 ? -errno : ash_sandbox_room_read(b->room, ASH_BUILD_TOP, b->disk, &all);
+                r = root < 0 ? -errno : ash_sandbox_room_read(b->room, b->top, b->disk, &all);
         AshSlice rest = ash_bytes_slice(&all);
         while (r >= 0) {
                 int k = ash_sandbox_change_next(&rest, &c);

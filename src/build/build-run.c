@@ -38,6 +38,8 @@ static void see_line(AshBuild *b, AshSlice line) {
         if (end <= 0 || (size_t) end >= sizeof b->phase)
                 return;
         snprintf(b->phase, sizeof b->phase, "%.*s", (int) end, line.ptr + mark.len);
+        AshSlice command = ash_slice_trim(ash_slice_from(line, mark.len + (size_t) end + 2)); /* behind "):" */
+        snprintf(b->script, sizeof b->script, "%.*s", (int) command.len, command.ptr);
         if (!strcmp(b->phase, "%doc") || !strcmp(b->phase, "%license"))
                 snprintf(b->phase, sizeof b->phase, "%%files");
         ash_progress_message(b->in.progress, b->phase);
@@ -53,6 +55,7 @@ static void see_phase(AshBuild *b, AshSlice bytes) {
                 b->line_len += n;
                 if (at < 0)
                         return;
+                b->lines++;
                 see_line(b, ash_slice(b->line, b->line_len));
                 b->line_len = 0;
                 bytes = ash_slice_from(bytes, (size_t) at + 1);
@@ -76,6 +79,7 @@ static int sink(void *data, AshSlice bytes) {
 static void say(AshBuild *b, const char *text) {
         (void) ash_write_all(b->log_fd, text, strlen(text));
         b->logged += strlen(text);
+        b->lines++;
 }
 
 AshSlice ash_build_log(const AshBuild *b) {
@@ -103,30 +107,36 @@ static int use_layers(AshBuild *b, const AshBuildRoot *root, AshDiags *diags) {
 
 static const char *const kept[] = { "/builddir", NULL };
 
-static AshSandbox sandbox_of(AshBuild *b) {
+AshSandbox ash_build_sandbox(AshBuild *b) {
         AshSandbox s = { .room = b->room, .layers = b->layers.items, .fresh = true, .kept = kept, .uid = ASH_BUILD_UID, .gid = ASH_BUILD_UID, .cwd = "/builddir", .network = b->in.network,
-                         .clock_shift = b->in.clock_shift, .limits = { .memory = b->address_space, .total = b->memory, .processes = PROCESSES, .disk = b->disk, .file = UINT64_C(1) << 42 /* tests make files with large holes */, .cpus = b->in.cpus } };
+                         .limits = { .memory = b->address_space, .total = b->memory, .processes = PROCESSES, .disk = b->disk, .file = UINT64_C(1) << 42 /* tests make files with large holes */ } };
+        ash_build_vary_sandbox(b, &s);
         return s;
 }
 
 typedef ASH_ARRAY(const char *) Words;
 
-/* What follows from nothing but the source: times from the changelog, no host, one place. */
+/* What follows from nothing but the source: times from the changelog, no host, no user, one place. */
 static const char *const macros[] = {
-        "_topdir /builddir/build", "_buildhost localhost", "use_source_date_epoch_as_buildtime 1", "clamp_mtime_to_source_date_epoch 1", "build_mtime_policy clamp_to_source_date_epoch",
+        "_buildhost localhost", "_tmppath /" ASH_BUILD_SCRIPTS, "use_source_date_epoch_as_buildtime 1", "clamp_mtime_to_source_date_epoch 1", "build_mtime_policy clamp_to_source_date_epoch",
+        "_srcdefattr (-,root,root)",
 };
 
 static void command(AshBuild *b, AshBuildStep step, Words *argv) {
+        for (const char *const *w = ash_build_vary_command(b); *w; w++)
+                ash_array_push(argv, *w);
         ash_array_push(argv, "/usr/bin/rpmbuild");
         ash_array_push(argv, steps[step].option);
         ash_array_push(argv, "--nodeps"); /* they have been solved; the buildroot's database may be of another rpm */
+        ash_array_push(argv, "--define");
+        ash_array_push(argv, ash_arena_printf(b->arena, "_topdir %s", b->top));
         for (size_t i = 0; i < ASH_N(macros); i++) {
                 ash_array_push(argv, "--define");
                 ash_array_push(argv, macros[i]);
         }
         for (const char *const *o = b->in.options; o && *o; o++)
                 ash_array_push(argv, *o);
-        ash_array_push(argv, ash_arena_printf(b->arena, ASH_BUILD_TOP "/SPECS/%s", b->in.spec));
+        ash_array_push(argv, ash_arena_printf(b->arena, "%s/SPECS/%s", b->top, b->in.spec));
         ash_array_push(argv, NULL);
 }
 
@@ -134,25 +144,26 @@ static int judge(AshBuild *b, AshBuildStep step, const AshSandboxResult *out, As
 
 int ash_build_run(AshBuild *b, const AshBuildRoot *root, AshBuildStep step, int64_t epoch, AshDiags *diags) {
         _cleanup_(ash_sandbox_result_done) AshSandboxResult out = {};
-        const char *date = ash_arena_printf(b->arena, "SOURCE_DATE_EPOCH=%lld", (long long) epoch);
-        const char *env[] = { "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", "HOME=/builddir", "LANG=C.UTF-8", "TZ=UTC0", "SHELL=/bin/bash", "USER=mockbuild", "LOGNAME=mockbuild",
-                              epoch >= 0 ? date : NULL, NULL };
         uint64_t now = ash_now_ns();
         Words argv = {};
         int r = use_layers(b, root, diags);
+        if (r >= 0)
+                r = ash_build_vary_files(b, root, diags);
         if (r < 0)
                 return r;
         ash_bytes_done(&b->results[0]);
         ash_bytes_done(&b->results[1]);
         ash_str_clear(&b->head);
         ash_str_clear(&b->tail);
+        b->epoch = epoch;
         b->phase[0] = 0;
+        b->script[0] = 0;
         b->line_len = 0;
         say(b, ash_arena_printf(b->arena, "ashlar: rpmbuild %s\n", steps[step].option));
         command(b, step, &argv);
-        AshSandbox s = sandbox_of(b);
+        AshSandbox s = ash_build_sandbox(b);
         s.argv = argv.items;
-        s.env = env;
+        s.env = ash_build_vary_env(b, epoch);
         s.one_output = true;
         s.sink = sink;
         s.sink_data = b;
@@ -163,19 +174,6 @@ int ash_build_run(AshBuild *b, const AshBuildRoot *root, AshBuildStep step, int6
         ash_array_done(&argv);
         b->most = ASH_MAX(b->most, out.taken.most);
         return r < 0 ? r : judge(b, step, &out, diags);
-}
-
-int ash_build_shell(AshBuild *b, AshDiags *diags) {
-        static const char *const argv[] = { "/bin/bash", "-i", NULL };
-        static const char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin", "HOME=/builddir", "LANG=C.UTF-8", "TZ=UTC0", "SHELL=/bin/bash", "USER=mockbuild", "TERM=xterm",
-                                           "PS1=buildroot \\w\\$ ", NULL };
-        _cleanup_(ash_sandbox_result_done) AshSandboxResult out = {};
-        AshSandbox s = sandbox_of(b);
-        s.argv = argv;
-        s.env = env;
-        s.shell = true;
-        s.cwd = ASH_BUILD_TOP;
-        return b->layers.n ? ash_sandbox_run(&s, &out, diags) : 0;
 }
 
 uint64_t ash_build_most_memory(const AshBuild *b) { return b->most; }
@@ -218,16 +216,15 @@ static const struct {
         { "Permission denied", "something was refused to it: a build is an ordinary user, and writes below " ASH_BUILD_TOP ", /tmp and /var/tmp", NULL },
 };
 
-static void note_tail(AshBuild *b, AshDiags *diags, unsigned lines) {
-        AshSlice text = ash_slice_trim_right(ash_str_slice(&b->tail));
-        const char *from = text.ptr + text.len;
-        for (unsigned n = 0; from > text.ptr; from--)
-                if (from[-1] == '\n' && ++n == lines)
-                        break;
-        AshSlice rest = ash_slice(from, (size_t) (text.ptr + text.len - from)), line;
-        while (ash_slice_next_line(&rest, &line))
-                if (ash_slice_trim(line).len)
-                        ash_note(diags, ASH_NOWHERE, "%.*s", (int) ASH_MIN(line.len, (size_t) 400), line.ptr);
+/* Returns at which line of the log they begin; 0: there are none. */
+static size_t note_excerpt(AshBuild *b, AshDiags *diags) {
+        AshSlice tail = ash_str_slice(&b->tail), lines[ASH_BUILD_EXCERPT];
+        size_t n = ash_build_excerpt(tail, lines, ASH_N(lines)), behind = 0;
+        for (size_t i = 0; i < n; i++)
+                ash_note(diags, ASH_NOWHERE, "%.*s", (int) ASH_MIN(lines[i].len, (size_t) 400), lines[i].ptr);
+        for (const char *p = n ? lines[0].ptr : tail.ptr + tail.len; p < tail.ptr + tail.len; p++)
+                behind += *p == '\n';
+        return n ? b->lines + 1 - ASH_MIN(behind, b->lines) : 0;
 }
 
 /* A program that %files has in /usr/bin is not there. */
@@ -243,7 +240,7 @@ void ash_build_explain(AshBuild *b, AshDiags *diags) {
         AshSlice tail = ash_str_slice(&b->tail);
         uint64_t bytes, names;
         const char *hint = NULL;
-        note_tail(b, diags, 12);
+        size_t line = note_excerpt(b, diags);
         bool full = ash_sandbox_room_free_space(b->room, &bytes, &names) >= 0 && (bytes < SMALL_LEFT || !names);
         if (full) {
                 if (bytes < SMALL_LEFT)
@@ -262,7 +259,10 @@ void ash_build_explain(AshBuild *b, AshDiags *diags) {
         }
         if (!hint && lacks_program(tail))
                 hint = "was it installed in /usr/sbin? Specs that count on one directory for both get it by build.defines = { _sbindir = \"%{_bindir}\" } of the component";
-        ash_note(diags, ASH_NOWHERE, "the whole log: %s", b->in.log_path);
+        if (line)
+                ash_note(diags, ASH_NOWHERE, "the whole log: %s (these are lines from %zu on)", b->in.log_path, line);
+        else
+                ash_note(diags, ASH_NOWHERE, "the whole log: %s", b->in.log_path);
         if (hint)
                 ash_hint(diags, "%s", hint);
 }

@@ -6,7 +6,7 @@
 #include "model-package.h"
 #include "sandbox.h"
 
-#define ASH_BUILD_ENGINE 2           /* counts up when the same inputs give other packages: part of every key */
+#define ASH_BUILD_ENGINE 3           /* counts up when the same inputs give other packages: part of every key */
 
 /* ---- buildroots: composed trees, kept in the store as directories that builds have below a fresh layer of their own ----
  * A root over another (its base: what all buildroots of a stage have in common) keeps only what differs. Everything in it is root's and nothing is set-id: a build needs no more, and nothing that is kept
@@ -34,6 +34,13 @@ const char *const *ash_build_root_layers(const AshBuildRoot *r); /* upper ones f
 
 /* ---- a build: a room with the files, in which rpmbuild runs as often as it takes ---- */
 #define ASH_BUILD_TOP "/builddir/build"
+/* What is otherwise in a build that is compared with another: no package may follow from it. As sets of 1u << value. */
+typedef enum AshBuildVary { ASH_VARY_TIME, ASH_VARY_PROCESSORS, ASH_VARY_PATH, ASH_VARY_HOST, ASH_VARY_USER, ASH_VARY_UMASK, ASH_VARY_TIMEZONE, ASH_VARY_MAX_, ASH_VARY_INVALID_ = -EINVAL } AshBuildVary;
+#define ASH_VARY_ALL ((1u << ASH_VARY_MAX_) - 1)
+const char *ash_build_vary_name(AshBuildVary what); /* "time", "processors", "path", ... */
+AshBuildVary ash_build_vary(AshSlice name);
+/* "400 days later, with one processor, ..." */
+void ash_build_vary_tell(unsigned set, AshStr *out);
 typedef struct AshBuildFile {
         const char *name;            /* below SPECS or SOURCES */
         bool spec;
@@ -54,8 +61,7 @@ typedef struct AshBuildInput {
         const char *log_path;        /* written as it comes */
         bool network;
         const char *network_at;      /* for messages: how a component asks for it */
-        unsigned cpus;               /* 0: all */
-        int64_t clock_shift;         /* seconds */
+        unsigned vary;               /* a set of AshBuildVary */
         AshProgress *progress;
 } AshBuildInput;
 typedef struct AshBuild AshBuild;
@@ -69,7 +75,7 @@ typedef enum AshBuildStep { ASH_BUILD_SRPM, ASH_BUILD_REQUIRES, ASH_BUILD_PACKAG
 int ash_build_run(AshBuild *b, const AshBuildRoot *root, AshBuildStep step, int64_t epoch, AshDiags *diags);
 /* What rpm said of the spec in the run that failed: the line (0: none is named) and the text. */
 bool ash_build_spec_error(const AshBuild *b, uint32_t *ret_line, AshSlice *ret_text);
-/* A shell in the build directory over the root of the last run, on the caller's terminal. */
+/* A shell over the root of the last run, on the caller's terminal: in the directory of the section that ran last, with its environment. */
 int ash_build_shell(AshBuild *b, AshDiags *diags);
 /* Copies the build directory to a directory of the host, which must not exist or be one of an earlier copy. */
 int ash_build_keep(AshBuild *b, const char *dir, AshDiags *diags);
@@ -95,5 +101,8 @@ void ash_build_packages_done(AshBuildPackages *p);
 int ash_build_packages(AshBuild *b, int64_t epoch, AshBuildPackages *ret, AshDiags *diags);
 
 /* ---- two builds compared ---- */
-/* What differs between two packages, one line each ("tag BUILDTIME: 1 / 2", "file /usr/bin/x: content"). Returns how many. */
-size_t ash_build_compare(AshSlice a, AshSlice b, const char *name, AshStr *out);
+/* What differs between two packages, one line each ("tag BUILDTIME: 1 / 2", "file /usr/bin/x: content, line 3: 'a' / 'b'"). Returns how many. vary: what was otherwise in the build of the second; with PATH,
+ * what rpm itself writes of the build directory is no difference: the tag SPEC of source packages (the spec as it was expanded), and the digest of that package in the others. */
+size_t ash_build_compare(AshSlice a, AshSlice b, const char *name, unsigned vary, AshStr *out);
+/* Where two files differ: the section of an object file, the line of a text, else the byte. */
+void ash_build_compare_content(AshSlice a, AshSlice b, AshStr *out);

@@ -96,7 +96,7 @@ static void write_record(Job *j, const AshBuildPackages *packages, const char *l
         ash_json_begin(&json, "run", '{'); /* of this one build: nothing follows from it */
         ash_json_int(&json, "ended", (int64_t) time(NULL));
         ash_json_double(&json, "seconds", (double) ((ash_now_ns() - j->began) / 1000000) / 1000);
-        ash_json_uint(&json, "processors", j->o->cpus ? j->o->cpus : ash_cpu_count());
+        ash_json_uint(&json, "processors", j->o->vary >> ASH_VARY_PROCESSORS & 1 ? 1 : ash_cpu_count());
         ash_json_end(&json, '}');
         ash_json_end(&json, '}');
         ash_str_append_char(out, '\n');

@@ -123,7 +123,7 @@ static int need_build(Job *j) {
                 .component = j->component, .arch = j->arch, .files = files, .n_files = n, .spec = j->rendered->spec, .options = j->options.items,
                 .timeout_ms = (int) ASH_MIN(timeout, (int64_t) INT32_MAX / 1000) * 1000, .memory = bytes_of(j->config->build_memory, project->memory, 0),
                 .disk = bytes_of(j->config->build_disk, project->disk, DISK), .log_limit = bytes_of((AshText){}, project->log_limit, LOG), .log_path = j->log_path,
-                .network = j->config->build_network.value == ASH_YES, .cpus = j->o->cpus, .clock_shift = j->o->clock_shift, .progress = j->flow->progress,
+                .network = j->config->build_network.value == ASH_YES, .vary = j->o->vary, .progress = j->flow->progress,
         };
         return ash_build_new(&in, &j->build, j->flow->diags);
 }
@@ -166,6 +166,8 @@ static int finish(Job *j, int r) {
                 keep_build(j);
         if (r < 0 && j->config && j->config->failure_expected.value == ASH_YES)
                 ash_note(j->flow->diags, j->config->failure_expected.at, "it is expected to fail: %.*s", ASH_F(j->config->failure_reason.s));
+        if ((r == -EIO || r == -ETIMEDOUT || r == -ASH_ERR_LIMIT) && j->build && !j->o->shell && !j->o->aside)
+                ash_note(j->flow->diags, ASH_NOWHERE, "'ashlar component build %.*s --shell' opens a shell where it failed; --keep copies the build directory out", ASH_F(j->component));
         if (r < 0 && j->build && j->o->shell && j->o->before_shell)
                 j->o->before_shell(j->o->context);
         if (r < 0 && j->build && j->o->shell)

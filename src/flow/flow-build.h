@@ -1,5 +1,6 @@
 /* One component: rendered, its sources verified, what it requires solved over the snapshots that the lock pins, built in a clean root, its packages in the store (docs/building.md). */
 #pragma once
+#include "build.h"
 #include "flow-lock.h"
 #include "flow-sets.h"
 #include "model-built.h"
@@ -21,7 +22,6 @@ void ash_flow_build_sets(AshFlow *flow, AshArena *arena, AshFlowSets *ret);
 typedef struct AshFlowRootPackage {
         AshSlice nevra, sha256, upstream;
 } AshFlowRootPackage;
-typedef struct AshBuildRoot AshBuildRoot;
 typedef struct AshFlowRoot {
         AshArena *arena;
         AshFlowRootPackage *packages; /* sorted by NEVRA */
@@ -68,8 +68,7 @@ typedef struct AshFlowBuildOptions {
         bool only_requires;          /* ends when it is known what the build requires */
         /* of a build that is compared with another */
         bool aside;                  /* the result is recorded nowhere */
-        unsigned cpus;
-        int64_t clock_shift;         /* seconds */
+        unsigned vary;               /* what is otherwise in it: a set of AshBuildVary */
 } AshFlowBuildOptions;
 
 typedef struct AshFlowBuild {
@@ -89,7 +88,16 @@ void ash_flow_build_free(AshFlowBuild *b);
 ASH_DEFINE_CLEANUP(AshFlowBuild *, ash_flow_build_free)
 /* -ASH_ERR_SYNTAX: the spec cannot be parsed; -ASH_ERR_UNSOLVABLE; -ASH_ERR_VERIFY: a source is another one; -ETIMEDOUT, -ASH_ERR_LIMIT; other failures of the build are -EIO. */
 int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowBuild **ret);
-/* Builds once more, at another time and with one processor, and compares. 0: equal, byte for byte; 1: *ret_differences says what is not. */
-int ash_flow_build_verify(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowBuild **ret, AshStr *ret_differences);
+/* ---- twice: flow-build-verify.c ---- */
+typedef struct AshFlowVerify {
+        unsigned vary;               /* what is otherwise in the second build: a set of AshBuildVary */
+        size_t n_path;               /* packages in which nothing differs but what rpm writes of the build directory: ash_build_compare() */
+        /* when the packages are not the same: */
+        AshStr differences;          /* a line each */
+        char *first, *second;        /* directories: the packages that differ, and the log of each build as first.log, second.log beside them */
+} AshFlowVerify;
+void ash_flow_verify_done(AshFlowVerify *v);
+/* Builds once more, and compares. 0: equal, byte for byte; 1: v says what is not. */
+int ash_flow_build_verify(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowVerify *v, AshFlowBuild **ret);
 /* Fills in the needs of its binary packages: who in the buildroot met what they require by generated names. In the arena. */
 int ash_flow_build_needs(AshFlow *flow, const AshFlowRoot *root, AshBuiltComponent *component, AshArena *arena);

@@ -56,8 +56,11 @@ static AshJob job_of(const Run *run, uint32_t component) {
                          .ms = item->ms };
 }
 
+/* Once it was ended nobody is skipped for another: who comes after was not started. */
 static void fail(Run *run, uint32_t component, int code) {
         run->result = run->result ? run->result : code;
+        if (run->ended)
+                return;
         ash_graph_run_failed(run->walk, component, skip, run);
 }
 
@@ -165,7 +168,7 @@ static bool give_up_one(Run *run) {
         } else {
                 p.end.id = p.component;
                 if (p.end.state == ASH_JOB_ASKED)
-                        p.end.state = ASH_JOB_CANCELLED;
+                        p.end.state = ASH_JOB_NOT_STARTED;
                 take_final(run, &p.end);
         }
         return true;
@@ -198,6 +201,16 @@ static void end_early(Run *run) {
         run->result = -EINTR;
         run->ended = true;
         run->e->ops->cancel(run->e);
+}
+
+static void add_rest(Run *run, const bool *wanted) {
+        size_t n = run->plan->input.n_components;
+        _free_ bool *there = ash_calloc(n + 1, sizeof *there);
+        ash_array_foreach(&run->out->items, item)
+                there[item->component] = true;
+        for (size_t i = 0; i < n; i++)
+                if ((!wanted || wanted[i]) && !there[i])
+                        add_item(run, (AshFlowBuildsItem){ .component = (uint32_t) i, .state = ASH_JOB_NOT_STARTED });
 }
 
 static void run_done(Run *run) {
@@ -239,6 +252,8 @@ int ash_flow_builds_run(AshFlow *flow, const AshFlowPlan *plan, const bool *want
                 else if (!give_up_one(&run))
                         break;
         }
+        if (run.ended)
+                add_rest(&run, wanted);
         ash_progress_end(flow->progress);
         ret->ms = (ash_now_ns() - began) / 1000000;
         return run.result;

@@ -9,7 +9,7 @@
 #include "flow-executor.h"
 #include "json.h"
 
-static const char *const states[ASH_JOB_STATE_MAX_] = { "built", "cached", "failed", "skipped", "cancelled" };
+static const char *const states[ASH_JOB_STATE_MAX_] = { "built", "cached", "failed", "skipped", "cancelled", "not-started" };
 const char *ash_job_state_name(AshJobState state) { return states[state]; }
 
 void ash_job_end_done(AshJobEnd *end) {

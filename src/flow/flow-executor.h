@@ -8,8 +8,8 @@ typedef struct AshJob {
         uint64_t memory, ms;         /* what it will probably need; bytes */
 } AshJob;
 
-typedef enum AshJobState { ASH_JOB_BUILT, ASH_JOB_CACHED, ASH_JOB_FAILED, ASH_JOB_SKIPPED, ASH_JOB_CANCELLED, ASH_JOB_STATE_MAX_, ASH_JOB_ASKED = ASH_JOB_STATE_MAX_ } AshJobState;
-const char *ash_job_state_name(AshJobState state); /* "built", "cached", "failed", "skipped", "cancelled"; ASKED, the end of a job that only asks, is none of a component */
+typedef enum AshJobState { ASH_JOB_BUILT, ASH_JOB_CACHED, ASH_JOB_FAILED, ASH_JOB_SKIPPED, ASH_JOB_CANCELLED, ASH_JOB_NOT_STARTED, ASH_JOB_STATE_MAX_, ASH_JOB_ASKED = ASH_JOB_STATE_MAX_ } AshJobState;
+const char *ash_job_state_name(AshJobState state); /* "built", "cached", "failed", "skipped", "cancelled" (it ran), "not-started"; the last two when the user ended it; ASKED, the end of a job that only asks, is none of a component */
 
 typedef struct AshJobEnd {
         uint32_t id;                 /* as given to start() */
@@ -62,7 +62,7 @@ typedef struct AshFlowBuildsItem {
         char *reason;                /* of a failed one: the first thing that was said */
 } AshFlowBuildsItem;
 typedef struct AshFlowBuilds {
-        ASH_ARRAY(AshFlowBuildsItem) items; /* in the order in which they ended; skipped ones behind the failed one */
+        ASH_ARRAY(AshFlowBuildsItem) items; /* in the order in which they ended; skipped ones behind the failed one, those that were not started at the end: all that were wanted, once */
         size_t n[ASH_JOB_STATE_MAX_];
         uint64_t ms;                 /* of all */
 } AshFlowBuilds;

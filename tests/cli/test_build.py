@@ -1,5 +1,5 @@
 """component build: packages from source in a clean root, what a build must not do, and what is said when one fails."""
-import hashlib, json, os, pathlib, re, shutil, socket, subprocess, sys, threading, time, unittest
+import hashlib, json, os, pathlib, pty, re, select, shutil, socket, subprocess, sys, threading, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import buildkit  # noqa: E402
@@ -210,13 +210,60 @@ class Build(Case):
         self.assertIn("out/work/one", said)
         p.build("one", "--keep", status=1)  # once more over it
         shell = p.build("one", "--shell", status=1, input="find . -name made | xargs cat; id -u; pwd; cat /etc/passwd | grep -c mockbuild\nexit\n").stdout
-        self.assertEqual(shell.split(), ["kept", "1000", "/builddir/build", "1"])
+        self.assertEqual(shell.split(), ["kept", "1000", "/builddir/build/BUILD", "1"])
         both = p.ashlar("component", "build", "one", "--shell", status=1, input="echo in the shell >&2\n").stderr
         self.assertLess(both.index("failed in %build"), both.index("in the shell"))
         self.assertEqual(both.count("failed in %build"), 1)
+        self.assertIn("'ashlar component build one --shell' opens a shell where it failed; --keep copies the build directory out", said)
+        self.assertNotIn("opens a shell", both)
         shutil.rmtree(p.path / "out/work/one")
         (p.path / "out/work/one").mkdir()
         self.assertIn("not kept there", p.build("one", "--keep", status=1).stderr)
+
+    def on_terminal(self, p, *lines):
+        """What a person sees who types these lines into the shell of a build that fails."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve(ASHLAR, [ASHLAR, "-C", str(p.path), "component", "build", "one", "--shell"], p.env)
+        out, typed = b"", 0
+        try:
+            while True:
+                ready, _, _ = select.select([fd], [], [], 60)
+                self.assertTrue(ready, out.decode(errors="replace"))
+                out += os.read(fd, 65536)
+                if out.count(b"$ ") > typed and re.search(rb"buildroot \S+\$ $", out) and typed < len(lines):
+                    os.write(fd, lines[typed].encode() + b"\n")
+                    typed += 1
+        except OSError:  # it is over: the terminal is gone
+            pass
+        os.close(fd)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), out.decode(errors="replace").replace("\r", "")
+
+    def test_shell_is_where_it_failed(self):
+        """The section's directory and what rpm and the section set, and no more of it; the section once more."""
+        tag = "BuildArch: noarch\n%global optflags -O7 -g"
+        p = self.one(tags=tag, prep="%setup -q -c -T\nmkdir sub 'a b'", build="export FLAVOUR=sour\nLOCAL='two words'\ntouch began\nFLAVOUR=sweet\ncd sub\ntest -e ../mended")
+        code, said = self.on_terminal(p, "pwd", 'echo "=$RPM_BUILD_DIR=$RPM_OPT_FLAGS=$RPM_BUILD_ROOT=$RPM_PACKAGE_NAME=$FLAVOUR=$LOCAL=$-="', "ls", "again; echo ended with $?", "touch mended; again; echo ended with $?", "exit")
+        self.assertEqual(code, 1, said)
+        self.assertIn("failed in %build", said)
+        self.assertIn("This is where %build failed, with its environment. 'again' runs it once more: /builddir/scripts/rpm-tmp.", said)
+        self.assertIn("\n/builddir/build/BUILD/one-1.0\n", said)
+        found = re.search(r"\n=(.*)=(.*)=(.*)=(.*)=(.*)=(.*)=(.*)=\n", said)
+        self.assertTrue(found, said)
+        self.assertEqual(found.groups()[:6], ("/builddir/build/BUILD", "-O7 -g", found[3], "one", "sour", "two words"))
+        self.assertRegex(found[3], "^/builddir/build/BUILD")
+        self.assertIn("i", found[7])
+        self.assertNotIn("e", found[7])
+        self.assertNotIn("x", found[7])
+        self.assertRegex(said, r"(?s)\+ test -e \.\./mended\n.*ended with 1.*ended with 0")
+        # %install empties its directory when it begins: not so the shell. In %prep it is where %setup went.
+        p = self.one(tags=tag, prep="%setup -q -c -T\nmkdir sub", install="echo kept > %{buildroot}/usr/share/one; false")
+        code, said = self.on_terminal(p, "cat $RPM_BUILD_ROOT/usr/share/one", "pwd", "exit")
+        self.assertIn("where %install failed", said)
+        self.assertIn("\nkept\n", said)
+        self.assertIn("\n/builddir/build/BUILD/one-1.0\n", said)
+        p = self.one(tags=tag, prep="%setup -q -c -T\nmkdir sub\ncd sub\nfalse")
+        self.assertIn("\n/builddir/build/BUILD/one-1.0/sub\n", self.on_terminal(p, "pwd", "exit")[1])
 
     def test_dynamic_requires(self):
         spec = buildkit.SPEC.format(name="one", tags="BuildArch: noarch", prep="true\n%generate_buildrequires\necho extra-devel\ntest ! -e /usr/share/extra/here || echo 'pkgconfig(further) >= 1'", build="cat /usr/share/extra/here /usr/share/further/here",
@@ -306,31 +353,6 @@ class Build(Case):
         p.build("one")
         record = json.loads(p.blob(p.built("two")[0]["provenance"]).read_text())
         self.assertEqual([(b["nevra"], b["upstream"]) for b in record["buildroot"]["packages"]][0], ("one-1.0-1.noarch", "built"))
-
-
-class Reproducible(Case):
-    def test_same(self):
-        p = self.one(build="nproc > cpus; date > date", install="echo x > %{buildroot}/usr/share/one; touch -d 2030-01-01 %{buildroot}/usr/share/one")
-        said = p.ashlar("component", "rebuild", "--verify", "one")
-        self.assertIn("is reproducible", said.stderr)
-        self.assertGreater(int(subprocess.run(["date", "-d", re.search(r"DATE (.*)", p.log("one") + "\nDATE now")[1], "+%s"], capture_output=True, text=True).stdout), 0)
-        q = self.one(build="nproc > cpus; date > date", install="echo x > %{buildroot}/usr/share/one; touch -d 2030-01-01 %{buildroot}/usr/share/one")
-        own = {**q.env, "ASHLAR_STORE": str(q.path / "elsewhere")}
-        digests = [[k["sha256"] for k in json.loads(r.stdout)[0]["packages"]] for r in (p.ashlar("--json", "component", "build", "one"), q.ashlar("--json", "component", "build", "one", env=own))]
-        self.assertEqual(digests[0], digests[1])  # another path, another store
-
-    def test_different(self):
-        for what, shown in (("date +%Y", r"file /usr/share/one: content"), ("nproc", r"file /usr/share/one: content")):
-            if what == "nproc" and len(os.sched_getaffinity(0)) < 2:
-                continue
-            p = self.one(install=f"{what} > %{{buildroot}}/usr/share/one")
-            said = p.ashlar("component", "rebuild", "--verify", "one", status=5)
-            self.assertRegex(said.stdout, "one-1.0-1.noarch: " + shown)
-            self.assertIn("is not reproducible", said.stderr)
-        p = self.one(tags="BuildArch: noarch\nVendor: %(date +%Y)")
-        said = json.loads(p.ashlar("--json", "component", "rebuild", "--verify", "one", status=5).stdout)[0]
-        self.assertFalse(said["reproducible"])
-        self.assertRegex(said["differences"][0], r"one-1.0-1.noarch: tag VENDOR: \d{4} / \d{4}$")
 
 
 class Sandbox(Case):

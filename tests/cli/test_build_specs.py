@@ -222,6 +222,14 @@ class Specs(builtmachine.BuiltMachine, unittest.TestCase):
                 checked += 1
         self.assertGreater(checked, 100)
 
+    def test_reproducible(self):
+        """Built again with everything otherwise, the path too: debug information and build IDs do not follow from it."""
+        if "xxhash" not in self.names:
+            self.skipTest("one of CI's")
+        done = json.loads(self.ashlar("--json", "component", "rebuild", "--verify", "xxhash", "--specs", SPECS).stdout)[0]
+        self.assertEqual((done["reproducible"], done["differences"], "path" in done["varied"]), (True, [], True))
+        self.assertTrue(any(p["kind"] == "debug" for p in done["packages"]))
+
     def test_boots(self):
         """A machine with what was built in place of what was imported starts, and its programs use it."""
         if not shutil.which("qemu-system-x86_64"):

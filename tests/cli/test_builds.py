@@ -249,14 +249,48 @@ class Builds(unittest.TestCase):
         time.sleep(2)  # what is in ashlar.built has not ended yet
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=60)
-        self.assertNotEqual(child.returncode, 0, err)
-        self.assertEqual(self.states(json.loads(out)), {"slow": "cancelled", "fast": "built", "waits": "skipped"})
+        self.assertEqual(child.returncode, 130, err)
+        self.assertEqual(self.states(json.loads(out)), {"slow": "cancelled", "fast": "built", "waits": "not-started"})
         time.sleep(0.5)
         left = subprocess.run(["pgrep", "-f", "^sleep 1000$"], capture_output=True, text=True).stdout.split()
         mine = [pid for pid in left if str(p.path) in pathlib.Path(f"/proc/{pid}/environ").read_text(errors="replace")] if left else []
         self.assertEqual(mine, [])
         p.component("slow")
         self.assertEqual(self.states(p.built("--all")), {"slow": "built", "fast": "cached", "waits": "built"})
+
+    def test_ended_before_all_began(self):
+        """Everybody who was asked for is in the table, once; the counts add up; the same command goes on."""
+        for as_json in (True, False):
+            p = self.project()
+            p.component("slow", build="sleep 1000")
+            p.component("waits", tags=NOARCH + "BuildRequires: slow")
+            for name in ("x", "y"):
+                p.component(name)
+            p.lock()
+            names = ["slow", "waits", "x", "y"]
+            command = [ASHLAR, "-C", str(p.path), *(["--json"] if as_json else []), "component", "build", *names, "-j", "1"]
+            child = subprocess.Popen(command, env=p.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            log = p.path / "out/logs/slow.log"
+            for _ in range(600):
+                if log.exists() and "+ sleep 1000" in log.read_text():
+                    break
+                time.sleep(0.1)
+            child.send_signal(signal.SIGINT)
+            out, err = child.communicate(timeout=60)
+            self.assertEqual(child.returncode, 130, err)
+            wanted = {"slow": "cancelled", "waits": "not-started", "x": "not-started", "y": "not-started"}
+            if as_json:
+                done = json.loads(out)
+                self.assertEqual(self.states(done), wanted)
+                self.assertEqual([c["component"] for c in done["components"]], names)
+                self.assertEqual((sum(done[k] for k in ("built", "cached", "failed", "skipped", "cancelled", "not-started")), done["not-started"]), (4, 3))
+            else:
+                self.assertEqual({line.split("\t")[0]: line.split("\t")[1] for line in out.splitlines()}, wanted)
+                self.assertIn("1 cancelled, 3 not-started", err)
+                self.assertIn("the same command goes on", err)
+                self.assertIn("it was ended before all was built", err)
+            p.component("slow", build="echo of those that did not begin")
+            self.assertLessEqual(set(self.states(p.built(*names)).values()), {"built", "cached"})  # the second project is as the first
 
 
 if __name__ == "__main__":

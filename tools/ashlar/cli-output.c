@@ -269,6 +269,7 @@ int ash_cli_exit_status(int code) {
         case ASH_ERR_UNSOLVABLE: return 4;
         case ASH_ERR_VERIFY: return 5;
         case ASH_ERR_AGAIN: return 75;
+        case EINTR: return 130; /* as shells say it of a program that SIGINT ended */
         }
         return 1;
 }

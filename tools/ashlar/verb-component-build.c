@@ -12,6 +12,7 @@ typedef struct Given {
         AshFlowBuildOptions options;
         char *lock, *output;
         ASH_ARRAY(const char *) with, without, defines;
+        unsigned vary;
         struct utsname machine;
 } Given;
 
@@ -61,7 +62,25 @@ static int read_options(AshCli *cli, Given *g) {
 /* ---- what came out ---- */
 static AshSlice cell(AshArena *a, const char *text) { return ash_slice_str(ash_arena_strdup(a, text)); }
 
-static void print_json(AshCli *cli, AshJson *j, const AshFlowBuild *b, const AshStr *differences) {
+static void json_verify(AshJson *j, const AshFlowVerify *v) {
+        AshSlice rest = ash_str_slice(&v->differences), line;
+        ash_json_begin(j, "varied", '[');
+        for (int i = 0; i < ASH_VARY_MAX_; i++)
+                if (v->vary >> i & 1)
+                        ash_json_str(j, NULL, ash_build_vary_name(i));
+        ash_json_end(j, ']');
+        ash_json_bool(j, "reproducible", v->differences.len == 0);
+        ash_json_begin(j, "differences", '[');
+        while (rest.len && ash_slice_next_line(&rest, &line))
+                ash_json_text(j, NULL, line);
+        ash_json_end(j, ']');
+        if (v->first) {
+                ash_json_str(j, "first", v->first);
+                ash_json_str(j, "second", v->second);
+        }
+}
+
+static void print_json(AshJson *j, const AshFlowBuild *b, const AshFlowVerify *v) {
         const AshBuiltComponent *c = &b->built;
         ash_json_begin(j, NULL, '{');
         ash_json_text(j, "component", c->name);
@@ -84,16 +103,9 @@ static void print_json(AshCli *cli, AshJson *j, const AshFlowBuild *b, const Ash
                 ash_json_end(j, '}');
         }
         ash_json_end(j, ']');
-        if (differences) {
-                AshSlice rest = ash_str_slice(differences), line;
-                ash_json_bool(j, "reproducible", differences->len == 0);
-                ash_json_begin(j, "differences", '[');
-                while (rest.len && ash_slice_next_line(&rest, &line))
-                        ash_json_text(j, NULL, line);
-                ash_json_end(j, ']');
-        }
+        if (v)
+                json_verify(j, v);
         ash_json_end(j, '}');
-        (void) cli;
 }
 
 /* What the spec says, then what the build asks for itself. */
@@ -179,11 +191,26 @@ typedef struct Output {
         AshJson json;
 } Output;
 
+static int tell_verified(AshCli *cli, const AshFlowBuild *b, const AshFlowVerify *v, bool differs) {
+        _str_ AshStr words = {};
+        AshSlice name = b->built.name;
+        ash_build_vary_tell(v->vary, &words);
+        if (!differs) {
+                ash_info(cli->diags, ASH_NOWHERE, "'%.*s' is reproducible: built again %s, its %zu packages are the same, byte for byte%s", ASH_F(name), words.len ? words.ptr : "with nothing otherwise", b->built.n_packages,
+                         v->n_path ? ", but for the name of the build directory that rpm writes into source packages" : "");
+                return 0;
+        }
+        int r = ash_fail(cli->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "'%.*s' is not reproducible: built again %s, it gives other packages", ASH_F(name), words.len ? words.ptr : "with nothing otherwise");
+        ash_note(cli->diags, ASH_NOWHERE, "the packages that differ: %s and %s; the logs: %s.log and %s.log", v->first, v->second, v->first, v->second);
+        ash_hint(cli->diags, "'diffoscope %s %s' shows all of it; --vary %s alone tells whether it is that", v->first, v->second, v->vary ? ash_build_vary_name(__builtin_ctz(v->vary)) : "time");
+        return r;
+}
+
 static int build_one(Output *out, AshFlow *flow, AshFlowBuilder *builder, const Given *g, AshSlice name, bool verify) {
         _cleanup_(ash_flow_build_free_p) AshFlowBuild *b = NULL;
-        _str_ AshStr differences = {};
+        _cleanup_(ash_flow_verify_done) AshFlowVerify v = { .vary = g->vary };
         const char *copy = ash_cli_option(out->cli, "output");
-        int differs = verify ? ash_flow_build_verify(builder, name, &g->options, &b, &differences) : ash_flow_build(builder, name, &g->options, &b), r = differs;
+        int differs = verify ? ash_flow_build_verify(builder, name, &g->options, &v, &b) : ash_flow_build(builder, name, &g->options, &b), r = differs;
         if (r < 0)
                 return ash_cli_upstream_failed(out->cli, r);
         if (g->options.only_requires) {
@@ -196,16 +223,12 @@ static int build_one(Output *out, AshFlow *flow, AshFlowBuilder *builder, const 
         if (r >= 0 && copy)
                 r = copy_packages(out->cli, b, copy);
         if (out->cli->json)
-                print_json(out->cli, &out->json, b, verify ? &differences : NULL);
+                print_json(&out->json, b, verify ? &v : NULL);
         else if (verify && differs)
-                ash_cli_write(out->cli, ash_str_slice(&differences));
+                ash_cli_write(out->cli, ash_str_slice(&v.differences));
         else
                 print_row(out->list, b);
-        if (r >= 0 && verify && !differs)
-                ash_info(out->cli->diags, ASH_NOWHERE, "'%.*s' is reproducible: built again 400 days later and with one processor, its %zu packages are the same, byte for byte", ASH_F(name), b->built.n_packages);
-        if (r >= 0 && differs)
-                return ash_fail(out->cli->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "'%.*s' is not reproducible: built again 400 days later and with one processor, it gives other packages", ASH_F(name));
-        return r;
+        return r >= 0 && verify ? tell_verified(out->cli, b, &v, differs) : r;
 }
 
 static int run_builds(AshCli *cli, Given *g, bool verify) {
@@ -261,10 +284,38 @@ int ash_component_build(AshCli *cli) {
         return r < 0 ? r : run_builds(cli, &g, false);
 }
 
+/* "path,time": those; "-host": all but that one. */
+static int read_vary(AshCli *cli, unsigned *ret) {
+        const char *text = ash_cli_option(cli, "vary");
+        AshSlice rest = ash_slice_str(text), word;
+        *ret = ASH_VARY_ALL;
+        if (text && !ash_cli_flag(cli, "verify"))
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--vary needs --verify");
+        for (bool first = true; text && ash_slice_split(&rest, ',', &word); first = false) {
+                bool without = ash_slice_starts(word, ASH_S("-"));
+                AshBuildVary what = ash_build_vary(ash_slice_from(word, without));
+                if (what < 0 && !ash_slice_eqs(word, "none")) {
+                        _str_ AshStr all = {};
+                        for (int i = 0; i < ASH_VARY_MAX_; i++)
+                                ash_str_appendf(&all, "%s%s", i ? ", " : "", ash_build_vary_name(i));
+                        int r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--vary knows no '%.*s'", ASH_F(word));
+                        ash_hint(cli->diags, "it takes %s; with '-' in front: all but that; none", all.ptr);
+                        return r;
+                }
+                if (first && !without)
+                        *ret = 0;
+                if (what >= 0)
+                        *ret = without ? *ret & ~(1u << what) : *ret | 1u << what;
+        }
+        return 0;
+}
+
 int ash_component_rebuild(AshCli *cli) {
         Given g __attribute__((__cleanup__(given_done))) = {};
         bool verify = ash_cli_flag(cli, "verify");
         int r = read_options(cli, &g);
+        if (r >= 0)
+                r = read_vary(cli, &g.vary);
         g.options.force = !verify;
         return r < 0 ? r : run_builds(cli, &g, verify);
 }

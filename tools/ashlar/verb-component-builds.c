@@ -125,7 +125,7 @@ static void print_items(Builds *b) {
         _cleanup_(ash_cli_list_free_p) AshCliList *list = ash_cli_list_new(b->cli, columns, ASH_N(columns));
         ash_array_foreach(&b->done.items, item) {
                 _str_ AshStr took = {};
-                bool ran = item->state != ASH_JOB_SKIPPED;
+                bool ran = item->state != ASH_JOB_SKIPPED && item->state != ASH_JOB_NOT_STARTED;
                 ash_text_duration(&took, item->ms * 1000000);
                 ash_cli_list_row(list, (const AshSlice[]){ name_of(b, item->component), ash_slice_str(ash_job_state_name(item->state)), ran && item->packages ? number(b, item->packages) : ASH_NOSLICE,
                         ran ? ash_str_slice(&took) : ASH_NOSLICE, why(b, item) });
@@ -141,7 +141,7 @@ static void print_sum(Builds *b) {
                 if (b->done.n[state])
                         ash_str_appendf(&text, "%s%zu %s", any++ ? ", " : "", b->done.n[state], ash_job_state_name(state));
         ash_info(b->cli->diags, ASH_NOWHERE, "%s", text.ptr);
-        if (b->done.n[ASH_JOB_FAILED] + b->done.n[ASH_JOB_CANCELLED])
+        if (b->done.n[ASH_JOB_FAILED] + b->done.n[ASH_JOB_CANCELLED] + b->done.n[ASH_JOB_NOT_STARTED])
                 ash_hint(b->cli->diags, "the same command goes on where this one ended: what is built is not built again");
 }
 

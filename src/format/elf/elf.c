@@ -265,3 +265,49 @@ int ash_elf_read(AshSlice bytes, AshArena *arena, AshElf *ret) {
         *ret = e;
         return 0;
 }
+
+/* ---- sections: gABI, "Section Header Table". Counts past 65,279 stand in the first header. ---- */
+typedef struct Section {
+        uint64_t name, type, offset, size;
+} Section;
+
+static Section section_at(const Reader *r, uint64_t at, bool *bad) {
+        unsigned w = r->is64 ? 8 : 4;
+        return (Section){ word(r, at, 4, bad), word(r, at + 4, 4, bad), word(r, at + (r->is64 ? 24 : 16), w, bad), word(r, at + (r->is64 ? 32 : 20), w, bad) };
+}
+
+static AshSlice part_of(const Reader *r, const Section *s, bool *bad) {
+        enum { NOBITS = 8, NONE = 0 };
+        if (s->type == NOBITS || s->type == NONE)
+                return ASH_S("");
+        *bad |= s->offset > r->bytes.len || s->size > r->bytes.len - s->offset;
+        return *bad ? ASH_S("") : ash_slice(r->bytes.ptr + s->offset, (size_t) s->size);
+}
+
+int ash_elf_sections(AshSlice bytes, AshArena *arena, AshElfSection **ret, size_t *ret_n) {
+        if (!ash_elf_magic(bytes))
+                return -ENOENT;
+        Reader r = { .bytes = bytes, .arena = arena, .is64 = bytes.ptr[4] == 2, .big = bytes.ptr[5] == 2 };
+        bool bad = bytes.ptr[4] < 1 || bytes.ptr[4] > 2 || bytes.ptr[5] < 1 || bytes.ptr[5] > 2;
+        uint64_t at = word(&r, r.is64 ? 40 : 32, r.is64 ? 8 : 4, &bad), size = word(&r, r.is64 ? 58 : 46, 2, &bad), n = word(&r, r.is64 ? 60 : 48, 2, &bad), names = word(&r, r.is64 ? 62 : 50, 2, &bad);
+        if (!bad && at && !n)
+                n = section_at(&r, at, &bad).size;
+        if (!at)
+                n = 0;
+        if (bad || n > MAX_ITEMS || (n && (size < (r.is64 ? 64u : 40u) || at > bytes.len || n * size > bytes.len - at || names >= n)))
+                return -ASH_ERR_SYNTAX;
+        AshElfSection *sections = ash_arena_new_items(arena, AshElfSection, n + 1);
+        Section table = n ? section_at(&r, at + names * size, &bad) : (Section){};
+        r.strings = part_of(&r, &table, &bad);
+        for (uint64_t i = 0; i < n && !bad; i++) {
+                Section s = section_at(&r, at + i * size, &bad);
+                sections[i].bytes = part_of(&r, &s, &bad);
+                if (!string_at(&r, s.name, &sections[i].name))
+                        sections[i].name = ASH_S("");
+        }
+        if (bad)
+                return -ASH_ERR_SYNTAX;
+        *ret = sections;
+        *ret_n = (size_t) n;
+        return 0;
+}

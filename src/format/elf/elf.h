@@ -24,6 +24,13 @@ typedef struct AshElf {
 } AshElf;
 enum { ASH_ELF_REL = 1, ASH_ELF_EXEC = 2, ASH_ELF_DYN = 3 };
 
+typedef struct AshElfSection {
+        AshSlice name;           /* ".text" */
+        AshSlice bytes;          /* of the file; empty for a section without (NOBITS) */
+} AshElfSection;
+
 static inline bool ash_elf_magic(AshSlice bytes) { return bytes.len >= 20 && memcmp(bytes.ptr, "\177ELF", 4) == 0; }
 /* Strings are borrowed from bytes, arrays live in the arena. -ENOENT: not ELF; -ASH_ERR_SYNTAX: its tables point outside the file. */
 int ash_elf_read(AshSlice bytes, AshArena *arena, AshElf *ret);
+/* The section headers, in their order; a file without has none. The same codes. */
+int ash_elf_sections(AshSlice bytes, AshArena *arena, AshElfSection **ret, size_t *ret_n);
