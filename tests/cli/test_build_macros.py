@@ -175,7 +175,7 @@ class Macros(unittest.TestCase):
         shutil.copytree(TOP / "distro", cls.project, ignore=shutil.ignore_patterns("ashlar.lock", "ashlar.built", "images"))
         main = cls.project / "ashlar.toml"
         main.write_text(main.read_text().replace('"images/*.toml"', '"tests.toml"'))
-        (cls.project / "channels.toml").write_text('[channels.base]\npackages = ["base-files"]\n')
+        (cls.project / "channels.toml").write_text('[channels.base]\npackages = ["base-files"]\n[channels.debug]\nkind = "debug"\n[channels.source]\nkind = "source"\n')
         text = ""
         for name, parts in SPECS.items():
             spec = parts.get("text") or HEAD.format(name=name, **{"packages": "", "scripts": "", **parts})
