@@ -64,7 +64,7 @@ static void see_phase(AshBuild *b, AshSlice bytes) {
 
 static int sink(void *data, AshSlice bytes) {
         AshBuild *b = data;
-        uint64_t room = b->in.log_limit - b->logged;
+        uint64_t room = b->in.log_limit > b->logged ? b->in.log_limit - b->logged : 0; /* our own lines may stand behind its end */
         AshSlice part = ash_slice_sub(bytes, 0, (size_t) ASH_MIN(room, (uint64_t) bytes.len));
         (void) ash_write_all(b->log_fd, part.ptr, part.len); /* a log that cannot be written is no reason to fail */
         b->logged += part.len;

@@ -500,6 +500,9 @@ class Bad(Case):
         self.assertRegex(said, "failed in %build: it wrote more than 1 MiB of log")
         self.assertIn("build.log-limit", said)
         self.assertLessEqual((p.path / "out/logs/one.log").stat().st_size, (1 << 20) + 100)
+        config = p.path / "ashlar.toml"  # our own lines alone are more
+        config.write_text(re.sub('log-limit = "[^"]*"', 'log-limit = "10"', config.read_text()))
+        self.assertIn("MiB of log", self.fails(p))
 
     def test_memory(self):
         p = self.one('build.memory = "64M"', build="head -c 200000000 /dev/zero | tail -n 1 > /dev/null")
