@@ -302,6 +302,7 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
         add(a, "--hostname", s->host_name ? s->host_name : HOST_NAME, NULL);
         if (s->uid) {
                 add(a, "--userns", ash_arena_printf(a->arena, "%d", c->ids_fd), "--assert-userns-disabled");
+                add(a, "--block-fd", ash_arena_printf(a->arena, "%d", c->ids_fd), NULL); /* nothing can be read from it: it is closed, which --userns leaves to nobody, and the program would have it */
                 add(a, "--uid", ash_arena_printf(a->arena, "%u", s->uid), NULL);
                 add(a, "--gid", ash_arena_printf(a->arena, "%u", s->gid), NULL);
         } else

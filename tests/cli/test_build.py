@@ -406,6 +406,7 @@ class Sandbox(Case):
             sleeper.wait()
         self.refused(f"ls {KIT.store}/blobs", "No such file or directory")
         self.refused("ls /builddir/build/RPMS/*/*.rpm", "No such file or directory")
+        self.refused("ls -l /proc/self/fd | grep 'user:' && exit 0; echo no namespace is open; false", "no namespace is open")
 
 
 class Bad(Case):
