@@ -36,7 +36,16 @@ typedef struct Memory {
         uint64_t most, left;
 } Memory;
 
-/* Every group above may have a limit of its own. */
+static void apply_group(AshSlice group, Memory *m) {
+        _free_ char *dir = ash_asprintf("/sys/fs/cgroup%.*s", ASH_F(group));
+        Memory of = {};
+        if (!ash_memory_of_group(dir, &of.most, &of.left))
+                return;
+        m->most = ASH_MIN(m->most, of.most);
+        m->left = ASH_MIN(m->left, of.left);
+}
+
+/* Every group above may have a limit of its own; "/" as well, which in a container is that container's group. */
 static void apply_groups(Memory *m) {
         _bytes_ AshBytes text = {};
         AshSlice rest, line;
@@ -46,14 +55,10 @@ static void apply_groups(Memory *m) {
         while (ash_slice_next_line(&rest, &line)) {
                 if (!ash_slice_starts(line, ASH_S("0::/")))
                         continue;
-                for (AshSlice group = ash_slice_from(line, 3); group.len > 1; group = ash_path_dir(group)) {
-                        _free_ char *dir = ash_asprintf("/sys/fs/cgroup%.*s", ASH_F(group));
-                        Memory of = {};
-                        if (!ash_memory_of_group(dir, &of.most, &of.left))
-                                continue;
-                        m->most = ASH_MIN(m->most, of.most);
-                        m->left = ASH_MIN(m->left, of.left);
-                }
+                AshSlice group = ash_slice_from(line, 3);
+                apply_group(group, m);
+                for (; group.len > 1; group = ash_path_dir(group))
+                        apply_group(ash_path_dir(group), m);
         }
 }
 
