@@ -54,5 +54,7 @@ AshSlice ash_build_last_section(AshSlice log);
 /* The lines of a log that say what went wrong in its last section; borrowed from it. Returns how many. */
 size_t ash_build_excerpt(AshSlice log, AshSlice *ret, size_t max);
 #define ASH_BUILD_EXCERPT 24
+/* How many bytes may be read out of the room: what it has is in memory, and for a moment twice more, as it is read and as it is handed out. */
+uint64_t ash_build_read_max(const AshBuild *b);
 /* What a run's output says of why it failed: notes and hints behind the last diagnostic. */
 void ash_build_explain(AshBuild *b, AshDiags *diags);

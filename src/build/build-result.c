@@ -8,7 +8,10 @@ static int read_results(AshBuild *b, size_t i, AshDiags *diags) {
         if (b->results[i].ptr)
                 return 0;
         _free_ char *dir = ash_path_join(b->top, dirs[i]);
-        int r = ash_sandbox_room_read(b->room, dir, b->disk, &b->results[i]);
+        uint64_t max = ash_build_read_max(b);
+        int r = ash_sandbox_room_read(b->room, dir, max, &b->results[i]);
+        if (r == -EFBIG && max < b->disk)
+                return ash_fail(diags, r, ASH_NOWHERE, "what the build of '%.*s' made is more than this machine can read now: it has memory left for %llu MiB", ASH_F(b->in.component), (unsigned long long) (max >> 20));
         if (r == -EFBIG) {
                 r = ash_fail(diags, r, ASH_NOWHERE, "what the build of '%.*s' made is larger than the disk that it has: files with holes", ASH_F(b->in.component));
                 ash_hint(diags, "build.disk says how much it has: %llu MiB", (unsigned long long) (b->disk >> 20));

@@ -17,6 +17,8 @@ static void set_memory(AshBuild *b) {
         b->address_space = b->in.memory ? b->in.memory : ASH_MAX(b->memory, ADDRESS_SPACE_USUAL);
 }
 
+uint64_t ash_build_read_max(const AshBuild *b) { return ASH_MIN(b->disk, ash_memory_available() / 2); }
+
 static uint64_t disk_of(uint64_t wanted) { return ASH_MAX(DISK_MIN, ASH_MIN(wanted, ash_memory_available() / 4 * 3)); }
 
 /* ---- files in ---- */
@@ -194,7 +196,7 @@ int ash_build_keep(AshBuild *b, const char *dir, AshDiags *diags) {
                 r = ash_file_write_atomic(AT_FDCWD, mark, ASH_S("made by ashlar component build --keep\n"), 0644, false);
         _close_ int root = r < 0 ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (r >= 0)
-                r = root < 0 ? -errno : ash_sandbox_room_read(b->room, b->top, b->disk, &all);
+                r = root < 0 ? -errno : ash_sandbox_room_read(b->room, b->top, ash_build_read_max(b), &all);
         AshSlice rest = ash_bytes_slice(&all);
         while (r >= 0) {
                 int k = ash_sandbox_change_next(&rest, &c);
