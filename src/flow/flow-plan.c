@@ -693,7 +693,14 @@ static void open_built(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
         struct AshFlowPlanFacts *f = p->facts;
         if (ash_flow_built_open(path, arch, &f->built, NULL) < 0)
                 return;
-        if (f->built->items.n && ash_flow_built_load(f->built, flow->store, NULL) < 0) {
+        if (!f->built->items.n || ash_flow_built_load(f->built, flow->store, NULL) >= 0)
+                return;
+        ash_flow_built_free(f->built); /* once more, without the components of which something is lost */
+        f->built = NULL;
+        if (ash_flow_built_open(path, arch, &f->built, NULL) < 0)
+                return;
+        ash_flow_built_for_build(f->built, flow->store, ASH_S(""), NULL);
+        if (ash_flow_built_load(f->built, flow->store, NULL) < 0) {
                 ash_flow_built_free(f->built);
                 f->built = NULL;
         }
