@@ -1,6 +1,7 @@
 /* Private to flow-build*.c: one component on its way to packages. */
 #pragma once
 #include "build.h"
+#include "flow-blame.h"
 #include "flow-build.h"
 
 typedef ASH_ARRAY(AshRequest) Requests;
@@ -39,6 +40,7 @@ int ash_flow_job_run(Job *j, AshFlowRoot *root, AshBuildStep step);
 
 /* flow-build-spec.c: the line that asks for a package (nowhere when a macro made it); and what rpmbuild says of a spec that it cannot parse, with the overlay that caused it: -ASH_ERR_SYNTAX. */
 AshSpan ash_flow_job_required_at(const Job *j, AshSlice dep);
+AshFlowPlaces *ash_flow_job_places(const Job *j); /* where its lines come from; NULL: that cannot be told */
 int ash_flow_job_spec_failed(Job *j, const AshFlowRoot *root);
 
 /* flow-build-requires.c */
@@ -49,6 +51,7 @@ void ash_flow_job_tell_requires(Job *j); /* into the result, for plans */
 
 /* flow-build-record.c */
 void ash_flow_job_make_key(Job *j);
+void ash_flow_job_tell_key(Job *j); /* and what the record would be, into the result */
 bool ash_flow_job_recall(Job *j); /* the result of an earlier build with that key */
 int ash_flow_job_store_results(Job *j, const AshBuildPackages *packages);
 /* Known at once: when nothing that the last build followed from has changed, nothing is opened and nothing solved: ashlar.built says what it gave. */

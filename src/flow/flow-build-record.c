@@ -68,6 +68,7 @@ static void write_record(Job *j, const AshBuildPackages *packages, const char *l
         if (j->rendered->fingerprint->commit.len)
                 ash_json_text(&json, "commit", j->rendered->fingerprint->commit);
         ash_json_str(&json, "engine", ASHLAR_VERSION);
+        ash_json_int(&json, "build-engine", ASH_BUILD_ENGINE);
         ash_json_int(&json, "source-date-epoch", j->epoch);
         ash_json_bool(&json, "network", j->config->build_network.value == ASH_YES);
         if (j->config->build_network.value == ASH_YES)
@@ -77,6 +78,9 @@ static void write_record(Job *j, const AshBuildPackages *packages, const char *l
                 if (*w)
                         ash_json_str(&json, NULL, *w);
         ash_json_end(&json, ']');
+        _str_ AshStr fingerprint = {};
+        ash_fingerprint_format(j->rendered->fingerprint, &fingerprint);
+        ash_json_text(&json, "fingerprint-record", ash_str_slice(&fingerprint));
         write_sources(&json, j);
         write_root(&json, j);
         ash_json_begin(&json, "packages", '[');
@@ -100,6 +104,14 @@ static void write_record(Job *j, const AshBuildPackages *packages, const char *l
         ash_json_end(&json, '}');
         ash_json_end(&json, '}');
         ash_str_append_char(out, '\n');
+}
+
+void ash_flow_job_tell_key(Job *j) {
+        AshBuildPackages none = {};
+        _str_ AshStr text = {};
+        write_record(j, &none, "", &text);
+        j->result->record = ash_arena_slice(j->result->arena, ash_str_slice(&text));
+        j->result->built.key = ash_arena_slice(j->result->arena, ash_slice_str(j->key));
 }
 
 static AshSlice keep(Job *j, const char *text) { return ash_arena_slice(j->result->arena, ash_slice_str(text)); }

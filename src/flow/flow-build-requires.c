@@ -57,9 +57,28 @@ static int read_requires(Job *j, const AshId *key) {
         return 0;
 }
 
+/* What is wrong is said at the lines that people wrote: looked up only then. */
+static int solve_at_places(Job *j, bool only_packages, AshFlowRoot **ret) {
+        _cleanup_(ash_flow_places_free_p) AshFlowPlaces *places = ash_flow_job_places(j);
+        _free_ AshRequest *requests = ash_calloc(j->requires.n + 1, sizeof *requests);
+        for (size_t i = 0; i < j->requires.n; i++) {
+                requests[i] = j->requires.items[i];
+                requests[i].at = ash_flow_places_find(places, requests[i].at, NULL);
+        }
+        return ash_flow_builder_root(j->b, j->config->build_stage, requests, j->requires.n, only_packages, ret);
+}
+
 static int solve_root(Job *j, bool only_packages) {
         AshFlowRoot *root = NULL;
+        AshDiags *diags = j->flow->diags;
+        _cleanup_(ash_diags_free_p) AshDiags *first = ash_diags_new();
+        j->flow->diags = first;
         int r = ash_flow_builder_root(j->b, j->config->build_stage, j->requires.items, j->requires.n, only_packages, &root);
+        j->flow->diags = diags;
+        if (r == -ASH_ERR_UNSOLVABLE)
+                r = solve_at_places(j, only_packages, &root);
+        else
+                ash_diags_merge(diags, first);
         if (r < 0) {
                 ash_note(j->flow->diags, j->rendered->component->name.at, "needed to build '%.*s' in the stage '%.*s'", ASH_F(j->component), ASH_F(j->config->build_stage.s.len ? j->config->build_stage.s : ASH_S("default")));
                 return r;

@@ -1,16 +1,7 @@
 /* Places in the spec of a build, and what is said of one that rpm cannot parse. */
 #include <ctype.h>
-#include "flow-blame.h"
 #include "flow-build-private.h"
 #include "specinfo.h"
-
-static AshSpan line_span(const Job *j, uint32_t number) {
-        AshSlice rest = j->spec->text, line;
-        for (uint32_t n = 1; ash_slice_next_line(&rest, &line); n++)
-                if (n == number)
-                        return (AshSpan){ j->spec, (uint32_t) (line.ptr - j->spec->text.ptr), (uint32_t) ASH_MIN(line.len, (size_t) 1000) };
-        return ASH_NOWHERE;
-}
 
 static bool is_word_char(char c) { return isalnum((unsigned char) c) || strchr("._+-:/()", c); }
 
@@ -52,8 +43,22 @@ static bool parses(void *context, AshSlice spec) {
         return p->root && ash_specinfo_rpmspec(p->root, &in, &out, NULL) >= 0;
 }
 
-static void blame(Job *j, const AshFlowRoot *root, uint32_t line) {
+/* As the job rendered it: with the release that it has now. */
+static AshRenderOptions render_options(const Job *j) {
+        AshRenderOptions options = j->o->render;
+        options.built = j->built;
+        return options;
+}
+
+AshFlowPlaces *ash_flow_job_places(const Job *j) {
+        AshRenderOptions options = render_options(j);
+        return ash_flow_places_new(j->flow, j->rendered, &options, j->spec);
+}
+
+static void tell_spec_error(Job *j, const AshFlowRoot *root, uint32_t line, AshSlice said) {
         Parser p = { .j = j };
+        AshRenderOptions options = render_options(j);
+        const char *text = ash_arena_printf(j->arena, "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(j->component), ASH_F(said));
         ash_array_foreach(&j->options, o)
                 if (*o && strcmp(*o, "--nocheck") != 0) /* rpmspec has no such option */
                         ash_array_push(&p.options, *o);
@@ -61,7 +66,7 @@ static void blame(Job *j, const AshFlowRoot *root, uint32_t line) {
         ash_array_foreach(&j->rendered->files, f)
                 ash_array_push(&p.files, ((AshSpecFileOf){ f->name, f->mode, f->data }));
         (void) ash_specinfo_root_new(ash_build_root_layers(root->root), &p.root, NULL);
-        ash_flow_blame(j->flow, j->rendered, &j->o->render, line, parses, &p, j->flow->diags);
+        ash_flow_spec_error(j->flow, j->rendered, &options, j->spec, line, text, parses, &p, j->flow->diags);
         ash_specinfo_root_free(p.root);
         ash_array_done(&p.options);
         ash_array_done(&p.files);
@@ -91,12 +96,7 @@ int ash_flow_job_spec_failed(Job *j, const AshFlowRoot *root) {
                 return -ASH_ERR_SYNTAX;
         if (missing_source(text).ptr)
                 return source_missing(j, missing_source(text));
-        AshSpan at = line ? line_span(j, line) : ASH_NOWHERE;
-        if (at.source)
-                ash_fail(j->flow->diags, -ASH_ERR_SYNTAX, at, "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(j->component), ASH_F(text));
-        else
-                ash_fail_file(j->flow->diags, -ASH_ERR_SYNTAX, j->spec->name, "rpm cannot parse the spec of '%.*s': %.*s", ASH_F(j->component), ASH_F(text));
-        blame(j, root, line);
+        tell_spec_error(j, root, line, text);
         ash_note(j->flow->diags, ASH_NOWHERE, "the whole log: %s", j->log_path);
         return -ASH_ERR_SYNTAX;
 }

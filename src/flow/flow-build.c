@@ -242,6 +242,11 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
                 return end_with_requires(&j, r, ret);
         if (r >= 0)
                 ash_flow_job_make_key(&j);
+        if (r >= 0 && o->only_key) {
+                ash_flow_job_tell_key(&j);
+                *ret = ASH_TAKE(j.result);
+                return 0;
+        }
         if (r >= 0 && !ash_flow_job_recall(&j))
                 r = build(&j);
         r = finish(&j, r);

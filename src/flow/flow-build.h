@@ -66,6 +66,7 @@ typedef struct AshFlowBuildOptions {
         void *context;
         bool keep;                   /* copies the build directory out */
         bool only_requires;          /* ends when it is known what the build requires */
+        bool only_key;               /* ends when the key is known: nothing is built, and what is known is not looked for */
         /* of a build that is compared with another */
         bool aside;                  /* the result is recorded nowhere */
         unsigned vary;               /* what is otherwise in it: a set of AshBuildVary */
@@ -82,12 +83,28 @@ typedef struct AshFlowBuild {
         const char *kept;            /* where the build directory was copied to; or NULL */
         AshSlice *requires;          /* "name op version", "!..." for what must not be there: first what the spec says, then what it asked for (built.asked) */
         size_t n_requires;
+        AshSlice record;             /* only_key: what the provenance record would say, JSON; ptr NULL: nothing has changed since the last build */
         bool unmet;                  /* only_requires: nobody provides all of that now, as a diagnostic says. There may be more to ask for then */
 } AshFlowBuild;
 void ash_flow_build_free(AshFlowBuild *b);
 ASH_DEFINE_CLEANUP(AshFlowBuild *, ash_flow_build_free)
 /* -ASH_ERR_SYNTAX: the spec cannot be parsed; -ASH_ERR_UNSOLVABLE; -ASH_ERR_VERIFY: a source is another one; -ETIMEDOUT, -ASH_ERR_LIMIT; other failures of the build are -EIO. */
 int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowBuild **ret);
+/* ---- why it would be built again: flow-build-why.c ---- */
+typedef struct AshFlowBuildWhy {
+        AshArena *arena;
+        AshBuilt *built;
+        const AshBuiltComponent *component; /* its last build; NULL: it was never built, and nothing else is told */
+        bool same;                   /* it would have the same key now: it is known */
+        bool checked;                /* %check was not left out */
+        bool whole;                  /* its record is in the store still */
+        AshSlice key;                /* that it would have now */
+        ASH_ARRAY(char *) reasons;   /* one sentence each: what differs */
+} AshFlowBuildWhy;
+void ash_flow_build_why_free(AshFlowBuildWhy *w);
+ASH_DEFINE_CLEANUP(AshFlowBuildWhy *, ash_flow_build_why_free)
+int ash_flow_build_why(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowBuildWhy **ret);
+
 /* ---- twice: flow-build-verify.c ---- */
 typedef struct AshFlowVerify {
         unsigned vary;               /* what is otherwise in the second build: a set of AshBuildVary */

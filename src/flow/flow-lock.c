@@ -333,6 +333,30 @@ static void note_pinned(const Locker *l, const AshFlowSet *set) {
                 ash_note(l->flow->diags, ASH_NOWHERE, "the lock pins %s: 'ashlar lock --update' asks the newest states", states.ptr);
 }
 
+/* Packages that were built here, and come from elsewhere because its upstreams do not name the one that has them: that may be meant, but should not be by oversight. */
+static void note_built_elsewhere(const Locker *l, const AshFlowSet *set, const AshPkgSet *chosen) {
+        enum { SOME = 6 };
+        const AshUpstream *built = components_upstream(l);
+        _str_ AshStr names = {};
+        size_t n = 0;
+        if (!built || !l->built || takes_built(l, set) || !strcmp(set->kind, "build"))
+                return;
+        for (size_t i = 0; i < chosen->n; i++)
+                for (size_t k = 0; k < l->built->items.n; k++) {
+                        if (!ash_slice_eq(l->built->packages[k].name, chosen->items[i].package->name))
+                                continue;
+                        if (n++ < SOME)
+                                ash_str_appendf(&names, "%s%.*s", names.len ? ", " : "", ASH_F(chosen->items[i].package->name));
+                        break;
+                }
+        if (n > SOME)
+                ash_str_appendf(&names, " and %zu more", n - SOME);
+        if (!n)
+                return;
+        ash_info(l->flow->diags, set->at, "%s '%.*s' takes %s from elsewhere, though built here: its upstreams do not name '%.*s'", set->kind, ASH_F(set->name), names.ptr, ASH_F(built->repo.name.s));
+        ash_hint(l->flow->diags, "upstreams = [\"%.*s\", ...] of the %s takes what was built here", ASH_F(built->repo.name.s), set->kind);
+}
+
 static int solve_set(Locker *l, AshFlowSet *set, Sources *sources, const Group *group, AshPkgSet **ret) {
         int r = ash_flow_choice_solve(group->choice, set->requests.items, set->requests.n, &(AshSolveOptions){ .weak = set->weak }, ret);
         if (r < 0) {
@@ -341,6 +365,7 @@ static int solve_set(Locker *l, AshFlowSet *set, Sources *sources, const Group *
                 return r;
         }
         record_set(l, set, *ret);
+        note_built_elsewhere(l, set, *ret);
         for (size_t i = 0; i < (*ret)->n; i++)
                 want(l, sources, &(*ret)->items[i]);
         return 0;

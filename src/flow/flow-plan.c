@@ -192,12 +192,16 @@ static bool parses(void *context, AshSlice spec) {
         return parse(p->reader, &p->in, &out, NULL) >= 0;
 }
 
-/* Of the error that was said last: whose overlay it is. */
-static void blame(struct AshFlowPlanFacts *f, const Fact *fact, const AshRendered *rendered, const AshSpecInfoInput *in) {
-        const AshDiag *d = ash_diags_n(fact->diags) ? ash_diags_at(fact->diags, ash_diags_n(fact->diags) - 1) : NULL;
+/* What was said of the rendered spec, at the line that somebody wrote, and whose overlay it is. */
+static void say_where(struct AshFlowPlanFacts *f, Fact *fact, const AshRendered *rendered, const AshSpecInfoInput *in) {
+        _cleanup_(ash_diags_free_p) AshDiags *said = fact->diags;
+        const AshDiag *d = ash_diags_n(said) ? ash_diags_at(said, ash_diags_n(said) - 1) : NULL;
         Parser p = { reader_of(f, fact->component), *in };
-        if (d)
-                ash_flow_blame(f->flow, rendered, &f->options->render, d->place.line, parses, &p, fact->diags);
+        fact->diags = ash_diags_new();
+        if (!d)
+                return;
+        _cleanup_(ash_source_free_p) AshSource *spec = ash_source_new(in->label, ash_rendered_find(rendered, rendered->spec)->data);
+        ash_flow_spec_error(f->flow, rendered, &f->options->render, spec, d->place.line, d->text, parses, &p, fact->diags);
 }
 
 static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoInput *in) {
@@ -291,7 +295,7 @@ static int read_rendered(struct AshFlowPlanFacts *f, Fact *fact, const AshRender
         snprintf(fact->fingerprint, sizeof fact->fingerprint, "%s", rendered->fingerprint->text);
         int r = read_spec(f, fact, &in);
         if (r == -ASH_ERR_SYNTAX)
-                blame(f, fact, rendered, &in);
+                say_where(f, fact, rendered, &in);
         return r;
 }
 

@@ -411,15 +411,31 @@ class Sandbox(Case):
 
 class Bad(Case):
     def test_spec(self):
+        """At the line of the person's own file, which is not that of the rendered one."""
+        for tags, text in (("Nonsense: yes", "Unknown tag: Nonsense"), ("BuildRequires: %{", ""), ("%if 1", "")):
+            p = self.one('overlays = [{ type = "spec-add-tag", tag = "URL", value = "https://example.org" }]', tags=f"BuildArch: noarch\n{tags}")
+            spec = p.path / "specs/one/one.spec"
+            said = p.build("one", status=1).stderr
+            line = [i for i, l in enumerate(spec.read_text().splitlines(), 1) if l == tags][0]
+            self.assertRegex(said, rf"(?m)^{re.escape(str(spec))}(:{line}:1)?: error: rpm cannot parse the spec of 'one': .*{text}")
+            if text:
+                self.assertIn(f"one.spec:{line}:1:", said)
+            self.assertNotIn("changed the line", said)
         p = self.one(tags="BuildArch: noarch\nNonsense: yes")
-        said = p.build("one", status=1).stderr
-        line = [i for i, text in enumerate((p.path / "specs/one/one.spec").read_text().splitlines(), 1) if text.startswith("Nonsense")][0]
+        p.ashlar("component", "render", "one")
+        rendered = p.path / "specs-of-others/one"
+        rendered.mkdir(parents=True)
+        shutil.copy2(p.path / "specs/one/one.spec", rendered)
+        # Upstream's: there is nothing but the rendered one, and how to see it.
+        text = (p.path / "ashlar.toml").read_text().replace('spec = { type = "local", path = "specs/one/one.spec" }', 'spec = { type = "upstream" }')
+        (p.path / "ashlar.toml").write_text(text)
+        said = p.build("one", "--specs", rendered.parent, status=1).stderr
         found = re.search(r"(\S+/one/one\.spec):(\d+):1: error: rpm cannot parse the spec of 'one': .*Unknown tag: Nonsense", said)
         self.assertTrue(found, said)
-        p.ashlar("component", "render", "one")
-        rendered = (p.path / found[1] if not found[1].startswith("/") else pathlib.Path(found[1])).read_text().splitlines()
-        self.assertEqual(rendered[int(found[2]) - 1], "Nonsense: yes", line)
-        self.assertNotIn("this overlay", said)
+        self.assertNotIn(str(rendered), found[1])
+        self.assertIn("'ashlar component render one' writes the rendered spec", said)
+        p.ashlar("component", "render", "one", "--specs", rendered.parent)
+        self.assertEqual(pathlib.Path(found[1]).read_text().splitlines()[int(found[2]) - 1], "Nonsense: yes")
 
     def test_spec_by_overlay(self):
         p = self.one('overlays = [{ type = "spec-add-tag", tag = "URL", value = "https://example.org" },\n{ type = "spec-search-replace", regex = "^Summary:.*$", replacement = "Summary %{", description = "breaks it" }]')
@@ -427,15 +443,21 @@ class Bad(Case):
         self.assertIn("rpm cannot parse the spec of 'one'", said)
         p = self.one('overlays = [\n{ type = "spec-add-tag", tag = "Colour", value = "blue", description = "adds what is no tag" }]')
         said = p.build("one", status=1).stderr
-        self.assertRegex(said, r"one\.spec:\d+:1: error: rpm cannot parse the spec of 'one': .*Unknown tag: Colour")
-        self.assertRegex(said, r"ashlar\.toml:\d+:\d+: .*this overlay changed the line: spec-add-tag: adds what is no tag")
+        line = 1 + next(i for i, text in enumerate((p.path / "ashlar.toml").read_text().splitlines()) if "adds what is no tag" in text)
+        self.assertRegex(said, rf"(?m)^\S+/ashlar\.toml:{line}:\d+: error: rpm cannot parse the spec of 'one': .*Unknown tag: Colour")
+        self.assertRegex(said, r"one\.spec:\d+:1: note: the line as it is rendered")
+        self.assertRegex(said, rf"ashlar\.toml:{line}:\d+: .*this overlay changed the line: spec-add-tag: adds what is no tag")
 
     def test_requires(self):
         p = self.one(tags="BuildArch: noarch\nBuildRequires: extra-devl >= 2")
         said = self.fails(p, status=4)
+        line = 1 + (p.path / "specs/one/one.spec").read_text().splitlines().index("BuildRequires: extra-devl >= 2")
+        self.assertIn(f"{p.path}/specs/one/one.spec:{line}:16: error: ", said)
         self.assertRegex(said, r"one\.spec:\d+:16: error: .*extra-devl")
         self.assertIn("did you mean 'extra-devel'", said)
         self.assertIn("needed to build 'one'", said)
+        p = self.one('overlays = [{ type = "spec-add-tag", tag = "BuildRequires", value = "nobody-has-it", description = "asks for it" }]')
+        self.assertRegex(self.fails(p, status=4), r"ashlar\.toml:\d+:\d+: error: .*nobody-has-it")
         p = self.one(tags="BuildArch: noarch\nBuildRequires: pkgconfig(further)\nBuildConflicts: further-devel < 3")
         self.assertIn("further", self.fails(p, status=4))
         p.component("one", tags="BuildArch: noarch\nBuildRequires: pkgconfig(further)\nBuildConflicts: further-devel > 3")
@@ -531,6 +553,71 @@ class Bad(Case):
         self.assertRegex(said, "larger than the disk|out of disk|grew past")
         p = self.one(tags="", install="mkdir -p /builddir/build/RPMS; echo x > /builddir/build/RPMS/evil.rpm; echo x > %{buildroot}/usr/share/one", files="/usr/share/one")
         self.assertIn("evil.rpm", self.fails(p, status=None))
+
+
+class Why(Case):
+    def why(self, p, *args, **kw):
+        return p.ashlar("component", "why", "one", *args, **kw)
+
+    def test_why(self):
+        """What differs since the last build; and where that left its log, provenance and packages."""
+        p = self.project(more="[build.stages.other]\npackages = ['toolbox', 'further-devel']\nupstreams = ['up']\n")
+        p.component("one", tags="BuildArch: noarch\nBuildRequires: extra-devel")
+        p.lock()
+        self.assertRegex(self.why(p, status=1).stderr, r"ashlar\.toml:\d+:\d+: error: 'one' was never built here, and never rendered")
+        p.ashlar("component", "render", "one")
+        self.assertIn("'one' was never built here", self.why(p).stderr)
+        shutil.rmtree(p.path / "specs/.fingerprints", ignore_errors=True)
+        got = p.built("one")[0]
+        log = p.log("one")
+        said = self.why(p).stdout.splitlines()
+        self.assertEqual(said[0], "one: is built: nothing that its packages follow from has changed")
+        self.assertIn(f"log {p.blob(got['log'])}, provenance {p.blob(got['provenance'])}", said[1])
+        for k in got["packages"]:
+            self.assertIn(f"one: the last build: {k['kind']} package {k['nevra']} {p.blob(k['sha256'])}", said)
+        build = json.loads(p.ashlar("--json", "component", "why", "one").stdout)[-1]
+        self.assertEqual((build["known"], build["checked"], build["built-key"], build["key"], build["reasons"]), (True, True, got["key"], got["key"], []))
+        self.assertEqual(hashlib.sha256(pathlib.Path(build["log-file"]).read_bytes()).hexdigest(), got["log"])
+
+        def reasons(**kw):
+            return [line.removeprefix("one: will be built again: ") for line in self.why(p, **kw).stdout.splitlines() if "will be built again" in line]
+        keys = ["", 'build.stage = "other"']
+        p.component("one", keys[0], tags="BuildArch: noarch\nBuildRequires: extra-devel", build="echo other")
+        self.assertTrue(any("one.spec" in r for r in reasons()), reasons())
+        p.component("one", keys[0], tags="BuildArch: noarch\nBuildRequires: extra-devel")
+        self.assertEqual(reasons(), [])
+        p.component("one", keys[1], tags="BuildArch: noarch\nBuildRequires: extra-devel")
+        self.assertIn("it was built in the stage 'default', and now is in 'other'", reasons())
+        self.assertIn("the buildroot has further-devel-1.0-1.noarch, too (from 'up')", reasons())
+        # A newer package in the buildroot, once the lock has it.
+        p.component("one", keys[0], tags="BuildArch: noarch\nBuildRequires: extra-devel")
+        newer = KIT.kit.build("extra-devel", version="1.1", install="mkdir -p %{buildroot}/usr/share/extra; echo newer > %{buildroot}/usr/share/extra/here", files="/usr/share/extra/here")
+        up = KIT.kit.dir / "up-why"
+        shutil.copytree(KIT.up, up)
+        shutil.copy2(newer, up)
+        KIT.kit.run("createrepo_c", "-q", "--no-database", up)
+        (p.path / "ashlar.toml").write_text((p.path / "ashlar.toml").read_text().replace(f"file://{KIT.up}", f"file://{up}"))
+        p.ashlar("lock", "--update")
+        self.assertEqual(reasons(), ["the buildroot's extra-devel-1.0-1.noarch is now extra-devel-1.1-1.noarch (from 'up')"])
+        self.assertEqual(p.log("one"), log)  # nothing ran in its place
+        self.assertFalse(p.built("one")[0]["cached"])
+        self.assertEqual(reasons(), [])
+
+    def test_unchecked(self):
+        """What was built without its tests is never taken for what was built with them, and it is said."""
+        p = self.one(check="echo it is checked")
+        said = p.build("one", "--no-check").stderr
+        self.assertIn("'one' was built without its tests, and is recorded all the same", said)
+        self.assertIn("one: was built without its tests (--no-check)", self.why(p).stdout)
+        self.assertIn("one: will be built again: it was built with --nocheck, and now without", self.why(p).stdout)
+        self.assertFalse(json.loads(p.ashlar("--json", "component", "why", "one").stdout)[-1]["checked"])
+        got = p.built("one")[0]
+        self.assertFalse(got["cached"])
+        self.assertIn("it is checked", p.log("one"))
+        self.assertNotIn("without its tests", self.why(p).stdout)
+        self.assertTrue(p.built("one")[0]["cached"])
+        p.build("one", "--no-check")
+        self.assertIn("was built without its tests", self.why(p).stdout)
 
 
 class Store(Case):

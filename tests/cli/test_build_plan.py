@@ -164,9 +164,9 @@ class Plan(Case):
         self.assertEqual(self.plan("impact", "gzip")["waves"], [["app"]])
         self.project(specs, build % 'base-upstreams = ["built"]\n', staged=["macros"])
         self.assertEqual([(c["components"], c["broken"]) for c in self.plan("plan", "--all")["cycles"]], [(["gzip", "lib"], False)])
-        self.assertIn('  as in: [components.gzip] build.stage = "early"\n', self.run_ashlar("build", "plan", "--all").stdout)
+        self.assertIn('  as in:\n    [components.gzip]\n    build.stage = "early"\n', self.run_ashlar("build", "plan", "--all").stdout)
         self.project(specs, (build % 'base-upstreams = ["built"]\n').replace('[build.stages.early]\npackages = []\nupstreams = ["elsewhere"]\n', ""))
-        self.assertIn('  as in: [build.stages.bootstrap] upstreams = ["elsewhere"] [components.', self.run_ashlar("build", "plan", "--all", status=None).stdout)
+        self.assertIn('  as in:\n    [build.stages.bootstrap]\n    upstreams = ["elsewhere"]\n    [components.', self.run_ashlar("build", "plan", "--all", status=None).stdout)
 
     def test_corpus(self):
         """The twelve specs are read by the plain reader, all of them."""

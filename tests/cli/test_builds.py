@@ -119,7 +119,7 @@ class Builds(unittest.TestCase):
         line, far = (1 + next(i for i, text in enumerate(config) if word in text) for word in ("no tag", "the end of"))
         plan = p.ashlar("build", "plan", "--all", status=1)
         for said in (plan.stderr, p.build("line", status=1).stderr + p.build("far", status=1).stderr + p.build("own", status=1).stderr):
-            self.assertRegex(said, rf"line\.spec:\d+:1: error: rpm cannot parse the spec of 'line': .*Colour[^$]*ashlar\.toml:{line}:\d+: .*this overlay changed the line: spec-add-tag: adds what is no tag")
+            self.assertRegex(said, rf"ashlar\.toml:{line}:\d+: error: rpm cannot parse the spec of 'line': .*Colour[^$]*line\.spec:\d+:1: .*the line as it is rendered[^$]*this overlay changed the line: spec-add-tag: adds what is no tag")
             self.assertRegex(said, rf"far\.spec.*: error: rpm cannot parse the spec of 'far': [^$]*ashlar\.toml:{far}:\d+: .*this overlay did it, without it rpm parses the spec: spec-search-replace: takes the end of a condition")
             self.assertRegex(said, r"own\.spec:\d+:1: error: rpm cannot parse the spec of 'own': [^$]*rpm cannot parse it without its overlays either")
             self.assertNotIn("harmless", said)

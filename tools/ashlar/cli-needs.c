@@ -71,9 +71,10 @@ static const Need needs[] = {
         {},
 };
 
-int ash_cli_provide(AshCli *cli) {
+int ash_cli_provide(AshCli *cli, unsigned flags) {
         for (const Need *n = needs; n->flag; n++)
-                if (cli->verb->needs & n->flag) {
+                if (flags & n->flag) {
+                        cli->provided |= n->flag;
                         int r = n->provide(cli);
                         if (r < 0)
                                 return r;
@@ -83,6 +84,6 @@ int ash_cli_provide(AshCli *cli) {
 
 void ash_cli_release(AshCli *cli) {
         for (size_t i = ASH_N(needs) - 1; i-- > 0;)
-                if (cli->verb && cli->verb->needs & needs[i].flag)
+                if (cli->provided & needs[i].flag)
                         needs[i].release(cli);
 }

@@ -95,6 +95,7 @@ struct AshCli {
         AshStr out;
         int out_error;
         struct AshLockFile *lock;
+        unsigned provided;       /* needs */
         void *needs_state;
 };
 typedef struct AshCliGiven {
@@ -141,7 +142,7 @@ void ash_text_wrap(AshStr *out, const char *text, unsigned at, unsigned indent, 
 
 /* ---- the driver's parts ---- */
 int ash_cli_parse(AshCli *cli, int argc, char **argv);
-int ash_cli_provide(AshCli *cli);                     /* what the verb needs */
+int ash_cli_provide(AshCli *cli, unsigned needs);     /* what the verb needs; a verb whose needs follow from its arguments calls it itself */
 void ash_cli_release(AshCli *cli);
 int ash_cli_exit_status(int code);
 void ash_cli_report(AshCli *cli);                     /* prints the diagnostics collected so far, and clears them */

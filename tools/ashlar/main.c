@@ -51,7 +51,7 @@ static void help(AshCli *cli) {
 }
 
 static int run_verb(AshCli *cli) {
-        int r = ash_cli_provide(cli);
+        int r = ash_cli_provide(cli, cli->verb->needs);
         if (r >= 0)
                 r = cli->verb->run(cli);
         if (r < 0 && !cli->said_error && ash_diags_count(cli->diags, ASH_ERROR) == 0)

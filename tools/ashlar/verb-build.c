@@ -117,13 +117,13 @@ static void print_remedy(View *v, uint32_t component) {
                 i++;
         if (i < in->n_bases)
                 stage = in->bases[i].stage;
-        ash_cli_print(v->cli, "  as in:");
+        ash_cli_print(v->cli, "  as in:\n");
         for (size_t k = 0; i == in->n_bases && k < upstreams->n; k++) {
                 const AshUpstream *u = ash_config_upstream(v->cli->config, upstreams->items[k].s);
                 if (u && !ash_slice_eqs(u->repo.type.s, "components"))
-                        ash_cli_printf(v->cli, "%s\"%.*s\"", n++ ? ", " : " [build.stages.bootstrap] upstreams = [", ASH_F(upstreams->items[k].s));
+                        ash_cli_printf(v->cli, "%s\"%.*s\"", n++ ? ", " : "    [build.stages.bootstrap]\n    upstreams = [", ASH_F(upstreams->items[k].s));
         }
-        ash_cli_printf(v->cli, "%s [components.%.*s] build.stage = \"%.*s\"\n", n ? "]" : "", ASH_F(name_of(v, component)), ASH_F(stage));
+        ash_cli_printf(v->cli, "%s    [components.%.*s]\n    build.stage = \"%.*s\"\n", n ? "]\n" : "", ASH_F(name_of(v, component)), ASH_F(stage));
 }
 
 static void print_cycle(View *v, const AshGraphCycle *c) {

@@ -219,6 +219,28 @@ static int exists(AshCli *cli, const AshComponent *c) {
         return -EEXIST;
 }
 
+/* Where the configuration will look for it: from the file that names it. */
+static int check_spec(AshCli *cli, const char *file) {
+        const char *spec = ash_cli_option(cli, "spec");
+        if (!spec)
+                return 0;
+        AshSlice dir = ash_path_dir(ash_slice_str(file));
+        _free_ char *from = dir.len ? ash_slice_dup(dir) : ash_strdup("."), *path = spec[0] == '/' ? ash_strdup(spec) : ash_path_join(from, spec), *inside = ash_asprintf("%s/%s.spec", path, cli->args[0]);
+        struct stat st;
+        int r = stat(path, &st) < 0 ? -errno : 0;
+        const char *wanted = r >= 0 && S_ISDIR(st.st_mode) ? inside : path;
+        if (r >= 0 && access(wanted, R_OK) == 0)
+                return 0;
+        r = ash_fail_file(cli->diags, r < 0 ? r : -errno, wanted, "there is no such spec for '%s': %s", cli->args[0], ash_strerror(r < 0 ? r : -errno));
+        ash_note(cli->diags, ASH_NOWHERE, "--spec is relative to %s, in which the component is declared", file);
+        if (spec[0] != '/' && access(spec, R_OK) == 0) {
+                _free_ char *top = realpath(from, NULL), *there = realpath(spec, NULL), *relative = top && there ? ash_path_relative(ash_slice_str(top), ash_slice_str(there)) : NULL;
+                if (relative)
+                        ash_hint(cli->diags, "from there it is --spec %s", relative);
+        }
+        return r;
+}
+
 /* The project must still load, and have the component; else the file gets its old text back. */
 static int check_loads(AshCli *cli, const char *file, AshSlice old, mode_t mode) {
         _cleanup_(ash_config_free_p) AshConfig *config = NULL;
@@ -247,7 +269,9 @@ int ash_component_add(AshCli *cli) {
         r = stat(file, &st) < 0 ? -errno : ash_file_read(AT_FDCWD, file, 256u << 20, &bytes);
         if (r < 0)
                 return ash_fail_file(cli->diags, r, file, "%s", ash_strerror(r));
-        r = add_header(file, ash_bytes_slice(&bytes), name, &edit, cli->diags);
+        r = check_spec(cli, file);
+        if (r >= 0)
+                r = add_header(file, ash_bytes_slice(&bytes), name, &edit, cli->diags);
         if (r >= 0)
                 r = set_spec(cli, edit, name);
         if (r < 0)

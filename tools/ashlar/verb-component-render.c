@@ -1,6 +1,11 @@
 /* component: render, prepare, diff, fingerprint, why. */
+#include <sys/utsname.h>
 #include <unistd.h>
+#include "built.h"
+#include "cli-flow.h"
 #include "component.h"
+#include "flow-build.h"
+#include "flow-built.h"
 #include "json.h"
 
 /* ---- render ---- */
@@ -283,27 +288,142 @@ static int why_dirs(Why *w, const char *old_dir, const char *new_dir) {
         return r;
 }
 
-/* One name: what the saved record says against what would be rendered now. */
-static int why_now(Why *w, const char *name) {
+/* ---- one name: what would be rendered now, and whether its packages would be built again ---- */
+static void blob_path(const Why *w, AshSlice hex, AshStr *out) {
+        char path[ASH_BLOB_PATH_MAX];
+        AshId id;
+        if (ash_id_parse(hex, &id) < 0)
+                return;
+        ash_store_blob_path(&id, path);
+        ash_str_appendf(out, "%s/%s", ash_store_path(w->cli->store), path);
+}
+
+static void json_path(Why *w, const char *key, AshSlice hex) {
+        _str_ AshStr path = {};
+        blob_path(w, hex, &path);
+        ash_json_text(&w->json, key, ash_str_slice(&path));
+}
+
+static void json_build(Why *w, const AshFlowBuildWhy *b) {
+        const AshBuiltComponent *c = b->component;
+        ash_json_begin(&w->json, NULL, '{');
+        ash_json_text(&w->json, "component", c->name);
+        ash_json_text(&w->json, "arch", c->arch);
+        ash_json_text(&w->json, "built-key", c->key);
+        ash_json_text(&w->json, "key", b->key);
+        ash_json_bool(&w->json, "known", b->same);
+        ash_json_bool(&w->json, "checked", b->checked);
+        json_path(w, "log-file", c->log);
+        json_path(w, "provenance-file", c->provenance);
+        ash_json_begin(&w->json, "packages", '[');
+        for (size_t i = 0; i < c->n_packages; i++) {
+                ash_json_begin(&w->json, NULL, '{');
+                ash_json_text(&w->json, "nevra", c->packages[i].nevra);
+                ash_json_str(&w->json, "kind", ash_built_kind_name(c->packages[i].kind));
+                json_path(w, "file", c->packages[i].sha256);
+                ash_json_end(&w->json, '}');
+        }
+        ash_json_end(&w->json, ']');
+        ash_json_begin(&w->json, "reasons", '[');
+        ash_array_foreach(&b->reasons, r)
+                ash_json_str(&w->json, NULL, *r);
+        ash_json_end(&w->json, ']');
+        ash_json_end(&w->json, '}');
+}
+
+static void text_build(Why *w, const AshFlowBuildWhy *b) {
+        const AshBuiltComponent *c = b->component;
+        _str_ AshStr log = {}, record = {};
+        blob_path(w, c->log, &log);
+        blob_path(w, c->provenance, &record);
+        if (b->same)
+                ash_cli_printf(w->cli, "%.*s: is built: nothing that its packages follow from has changed\n", ASH_F(c->name));
+        ash_array_foreach(&b->reasons, r)
+                ash_cli_printf(w->cli, "%.*s: will be built again: %s\n", ASH_F(c->name), *r);
+        if (!b->checked)
+                ash_cli_printf(w->cli, "%.*s: was built without its tests (--no-check)\n", ASH_F(c->name));
+        ash_cli_printf(w->cli, "%.*s: the last build: log %s, provenance %s\n", ASH_F(c->name), log.ptr, record.ptr);
+        for (size_t i = 0; i < c->n_packages; i++) {
+                _str_ AshStr path = {};
+                blob_path(w, c->packages[i].sha256, &path);
+                ash_cli_printf(w->cli, "%.*s: the last build: %s package %.*s %s\n", ASH_F(c->name), ash_built_kind_name(c->packages[i].kind), ASH_F(c->packages[i].nevra), path.ptr);
+        }
+}
+
+/* 1: it was built; 0: never. */
+static int why_build(Why *w, AshSlice name) {
+        AshCli *cli = w->cli;
+        struct utsname machine;
+        uname(&machine);
+        _cleanup_(ash_flow_builder_free_p) AshFlowBuilder *builder = NULL;
+        _cleanup_(ash_flow_build_why_free_p) AshFlowBuildWhy *why = NULL;
+        _free_ char *lock = ash_cli_lock_path(cli), *output = ash_cli_output_dir(cli);
+        AshFlow flow = ash_cli_flow(cli);
+        AshFlowBuildOptions options = { .lock_path = lock, .output_dir = output, .render = ash_cli_render_options(cli) };
+        int r = ash_flow_builder_new(&flow, lock, ash_slice_str(machine.machine), &builder);
+        if (r >= 0)
+                r = ash_flow_build_why(builder, name, &options, &why);
+        if (r < 0 || !why->component)
+                return ash_cli_upstream_failed(cli, r);
+        w->differs = true; /* something was said */
+        if (cli->json)
+                json_build(w, why);
+        else
+                text_build(w, why);
+        return 1;
+}
+
+/* What the saved record says against what would be rendered now. -ENOENT: there is none. */
+static int why_rendered(Why *w, AshSlice name) {
         AshCli *cli = w->cli;
         AshRenderOptions options = ash_cli_render_options(cli);
         options.output_dir = ash_cli_option(cli, "output");
-        _cleanup_(ash_config_free_p) AshConfig *config = NULL;
         _cleanup_(ash_rendered_free_p) AshRendered *now = NULL;
         _cleanup_(ash_fingerprint_free_p) AshFingerprint *old = NULL;
-        int r = ash_config_load(cli->dir ? cli->dir : ".", ASH_CONFIG_DEFAULT, &config, cli->diags);
-        if (r < 0)
-                return r;
-        r = ash_render(config, ash_slice_str(name), &options, &now, cli->diags);
+        int r = ash_render(cli->config, name, &options, &now, cli->diags);
         if (r < 0)
                 return ash_cli_upstream_failed(cli, r);
-        _free_ char *dir = ash_render_output_dir(config, &options), *path = ash_asprintf("%s/.fingerprints/%s.toml", dir, name);
-        r = read_record(path, &old, cli->diags);
-        if (r == -ENOENT)
-                ash_hint(cli->diags, "there is a record once the component has been rendered: ashlar component render %s", name);
+        _free_ char *dir = ash_render_output_dir(cli->config, &options), *path = ash_asprintf("%s/.fingerprints/%.*s.toml", dir, ASH_F(name));
+        r = access(path, F_OK) < 0 ? -errno : read_record(path, &old, cli->diags);
         if (r >= 0)
                 why_pair(w, old, now->fingerprint);
         return r;
+}
+
+static bool was_built(AshCli *cli, AshSlice name) {
+        _cleanup_(ash_built_free_p) AshBuilt *built = NULL;
+        _free_ char *path = ash_flow_built_path(cli->config);
+        if (ash_built_read(path, &built, cli->diags) < 0)
+                return false;
+        ash_array_foreach(&built->components, c)
+                if (ash_slice_eq(c->name, name))
+                        return true;
+        return false;
+}
+
+static int why_now(Why *w, const char *name) {
+        AshCli *cli = w->cli;
+        AshSlice component = ash_slice_str(name);
+        const AshComponent *known;
+        int r = ash_cli_provide(cli, ASH_NEEDS_CONFIG);
+        if (r >= 0)
+                r = ash_config_component(cli->config, component, &known, cli->diags);
+        if (r < 0)
+                return r;
+        bool built = was_built(cli, component);
+        int rendered = why_rendered(w, component);
+        r = rendered == -ENOENT && built ? 0 : rendered;
+        if (rendered == -ENOENT && !built) {
+                r = ash_fail(cli->diags, -ENOENT, known->name.at, "'%s' was never built here, and never rendered: there is nothing to compare it with", name);
+                ash_hint(cli->diags, "'ashlar component render %s' or 'ashlar component build %s' leaves a record", name, name);
+        }
+        if (r >= 0 && built)
+                r = ash_cli_provide(cli, ASH_NEEDS_STORE);
+        if (r >= 0 && built)
+                r = why_build(w, component);
+        else if (r >= 0)
+                ash_info(cli->diags, ASH_NOWHERE, "'%s' was never built here", name);
+        return r < 0 ? r : 0;
 }
 
 static bool is_directory(const char *path) {
