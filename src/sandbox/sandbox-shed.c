@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -66,21 +67,28 @@ int ash_sandbox_filter(void) {
                 REFUSE(ENOSYS), /* programs of another ABI have other numbers: none of theirs is let through */
                 LOAD(offsetof(struct seccomp_data, nr)),
 #ifdef X32
-                BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32, 5, 0),
+                BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32, 6, 0),
 #else
-                IS(~0u, 5, 0),
+                IS(~0u, 6, 0),
 #endif
                 /* keys: those of a user are the same in all namespaces of that user */
-                IS(SYS_add_key, 4, 0),
-                IS(SYS_request_key, 3, 0),
-                IS(SYS_keyctl, 2, 0),
-                IS(SYS_socket, 2, 0),
+                IS(SYS_add_key, 5, 0),
+                IS(SYS_request_key, 4, 0),
+                IS(SYS_keyctl, 3, 0),
+                IS(SYS_socket, 3, 0),
+                IS(SYS_ioctl, 6, 0),
                 END(SECCOMP_RET_ALLOW),
                 REFUSE(ENOSYS),
                 /* network namespaces do not part vsock (vsock(7)): the host of a virtual machine would be in reach */
                 LOAD(offsetof(struct seccomp_data, args[0])),
                 IS(AF_VSOCK, 0, 1),
                 REFUSE(EAFNOSUPPORT),
+                END(SECCOMP_RET_ALLOW),
+                /* input for a terminal: a shell in a build has a person's, and what is pushed into it is read by who is there next, outside (ioctl_tty(2); the kernel looks at 32 bits) */
+                LOAD(offsetof(struct seccomp_data, args[1])),
+                IS(TIOCSTI, 1, 0),
+                IS(TIOCLINUX, 0, 1),
+                REFUSE(EPERM),
                 END(SECCOMP_RET_ALLOW),
         };
         struct sock_fprog filter = { ASH_N(program), program };

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -221,7 +222,8 @@ static int shed_inside(void *data _unused_) {
         (void) ash_file_read(AT_FDCWD, "/proc/self/oom_score_adj", 0, &oom);
         long key = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0), key_error = errno;
         int fd = socket(AF_VSOCK, SOCK_STREAM, 0), socket_error = errno;
-        return key < 0 && key_error == ENOSYS && fd < 0 && socket_error == EAFNOSUPPORT && files.rlim_cur <= 1024 && signal(SIGPIPE, SIG_DFL) == SIG_DFL && ash_slice_starts(ash_bytes_slice(&oom), ASH_S("700")) ? 7 : 1;
+        int pushed = ioctl(-1, TIOCSTI, "x"), push_error = errno; /* refused before anybody looks for the terminal */
+        return pushed < 0 && push_error == EPERM && key < 0 && key_error == ENOSYS && fd < 0 && socket_error == EAFNOSUPPORT && files.rlim_cur <= 1024 && signal(SIGPIPE, SIG_DFL) == SIG_DFL && ash_slice_starts(ash_bytes_slice(&oom), ASH_S("700")) ? 7 : 1;
 }
 
 static void sheds(void **state _unused_) {
