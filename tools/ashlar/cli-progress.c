@@ -221,8 +221,22 @@ static void advance(AshProgress *base, uint64_t delta) {
         tick(p);
 }
 
-static void message(AshProgress *base, const char *text) {
+/* It may come from a program that nobody trusts, and goes to a terminal: no controls, in UTF-8 neither. */
+static char *without_controls(const char *text) {
+        char *copy = ash_strdup(text);
+        for (char *c = copy; *c; c++) {
+                bool c1 = *c == '\xc2' && (unsigned char) c[1] >= 0x80 && (unsigned char) c[1] < 0xa0;
+                if ((unsigned char) *c < ' ' || *c == 0x7f || c1)
+                        *c = '?';
+                if (c1)
+                        c[1] = '?';
+        }
+        return copy;
+}
+
+static void message(AshProgress *base, const char *given) {
         Progress *p = (Progress *) base;
+        _free_ char *text = without_controls(given);
         pthread_mutex_lock(&p->mutex);
         if (p->live) {
                 free(p->message);
