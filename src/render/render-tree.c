@@ -340,7 +340,10 @@ int ash_render_prepare(AshConfig *config, AshSlice name, const char *dir, const 
         bool there = access(dir, F_OK) == 0;
         if (there && !may_replace(dir, r->spec))
                 return ash_fail(diags, -ENOTEMPTY, ASH_NOWHERE, "%s is there and does not hold %s: it is not replaced", dir, r->spec);
-        _free_ char *plain = ash_path_normalize(ash_slice_str(dir)), *staging = ash_asprintf("%s.new-%d", plain, (int) getpid());
+        _free_ char *plain = ash_path_normalize(ash_slice_str(dir)), *staging = ash_asprintf("%s.new-%d", plain, (int) getpid()), *above = ash_slice_dup(ash_path_dir(ash_slice_str(plain)));
+        e = *above ? ash_mkdir_all(AT_FDCWD, above, 0755) : 0;
+        if (e < 0)
+                return ash_fail_file(diags, e, above, "cannot make the directory that %s is to be in: %s", dir, ash_strerror(e));
         e = prepare_into(r, staging, diags);
         if (e >= 0) {
                 e = there ? ash_dir_replace(AT_FDCWD, staging, plain) : rename(staging, plain) < 0 ? -errno : 0;

@@ -111,6 +111,18 @@ class Built(unittest.TestCase):
         self.ashlar("lock")
         self.assertEqual(self.set("image"), ["app-1.0-1.noarch", "lz-1.0-1.x86_64"])
 
+    def test_elsewhere_by_oversight(self):
+        """Who does not name the upstream takes the imported package: that is said, of these alone, and is no error."""
+        self.built((self.lz("ours"), "binary"))
+        text = (self.project / "ashlar.toml").read_text()
+        at = text.index("[images.small]")
+        (self.project / "ashlar.toml").write_text(text[:at] + text[at:].replace('upstreams = ["built", "up"]\n', ""))
+        said = self.ashlar("lock").stderr
+        self.assertRegex(said, r"ashlar\.toml:\d+:\d+: info: image 'small' takes lz from elsewhere, though built here: its upstreams do not name 'built'")
+        self.assertNotIn("'base'", said)
+        self.configure()
+        self.assertNotIn("from elsewhere", self.ashlar("lock").stderr)
+
     def test_priority_is_the_projects_to_say(self):
         self.configure("priority = 100")
         self.built((self.lz("ours"), "binary"))

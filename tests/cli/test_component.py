@@ -88,6 +88,14 @@ class Component(Case):
         self.assertIn("ashlar.toml:", self.run_ashlar("-C", "p", "component", "add", "bash", status=1).stderr)
         self.run_ashlar("-C", "p", "component", "add", "../x", status=2)
         self.run_ashlar("-C", "p", "component", "add", "x", "--spec", "x.spec", "--commit", "1234567", status=2)
+        # a spec that is not there: where it would be, and how it is named from there
+        self.write("p/specs/x/x.spec", "Name: x\n")
+        for spec, there in (("nosuch", "p/nosuch"), ("p/specs/x/x.spec", "p/p/specs/x/x.spec"), ("specs", "p/specs/x.spec")):
+            said = self.run_ashlar("-C", "p", "component", "add", "x", "--spec", spec, status=1).stderr
+            self.assertIn(f"{there}: error: there is no such spec for 'x'", said)
+            self.assertIn("--spec is relative to p/ashlar.toml", said)
+            self.assertEqual("from there it is --spec specs/x/x.spec" in said, spec == "p/specs/x/x.spec")
+        self.assertEqual((self.dir / "p/ashlar.toml").read_text(), PROJECT)
         # a distro that does not exist: the file is as before
         p = self.run_ashlar("-C", "p", "component", "add", "x", "--distro", "nowhere", status=None)
         self.assertNotEqual(p.returncode, 0)

@@ -37,6 +37,12 @@ class Prepare(Case):
         self.write("up/hello/hello.spec", SPEC)
         self.write("up/hello/sources", "".join(f"SHA512 ({name}) = {sha512(data)}\n" for name, data in self.server.files.items()))
 
+    def test_directory_below_others(self):
+        self.prepare("", "-o", "not/there/yet")
+        self.assertTrue((self.dir / "not/there/yet/hello.spec").exists())
+        self.write("file", "x")
+        self.assertIn("file/below: error: cannot make the directory that file/below/it is to be in", self.prepare("", "-o", "file/below/it", status=1).stderr)
+
     def prepare(self, more, *args, **kw):
         self.write("p/ashlar.toml", TOP % self.server.server_address[1] + more)
         return self.run_ashlar("-C", "p", "component", "prepare", "hello", "--specs", "up", "-o", "ready", *args, **kw)
