@@ -562,7 +562,8 @@ class Why(Case):
     def test_why(self):
         """What differs since the last build; and where that left its log, provenance and packages."""
         p = self.project(more="[build.stages.other]\npackages = ['toolbox', 'further-devel']\nupstreams = ['up']\n")
-        p.component("one", tags="BuildArch: noarch\nBuildRequires: extra-devel")
+        parts = dict(tags="BuildArch: noarch\nBuildRequires: extra-devel", build="echo built by nobody before")
+        p.component("one", **parts)
         p.lock()
         self.assertRegex(self.why(p, status=1).stderr, r"ashlar\.toml:\d+:\d+: error: 'one' was never built here, and never rendered")
         p.ashlar("component", "render", "one")
@@ -582,15 +583,15 @@ class Why(Case):
         def reasons(**kw):
             return [line.removeprefix("one: will be built again: ") for line in self.why(p, **kw).stdout.splitlines() if "will be built again" in line]
         keys = ["", 'build.stage = "other"']
-        p.component("one", keys[0], tags="BuildArch: noarch\nBuildRequires: extra-devel", build="echo other")
+        p.component("one", keys[0], **{**parts, "build": "echo other"})
         self.assertTrue(any("one.spec" in r for r in reasons()), reasons())
-        p.component("one", keys[0], tags="BuildArch: noarch\nBuildRequires: extra-devel")
+        p.component("one", keys[0], **parts)
         self.assertEqual(reasons(), [])
-        p.component("one", keys[1], tags="BuildArch: noarch\nBuildRequires: extra-devel")
+        p.component("one", keys[1], **parts)
         self.assertIn("it was built in the stage 'default', and now is in 'other'", reasons())
         self.assertIn("the buildroot has further-devel-1.0-1.noarch, too (from 'up')", reasons())
         # A newer package in the buildroot, once the lock has it.
-        p.component("one", keys[0], tags="BuildArch: noarch\nBuildRequires: extra-devel")
+        p.component("one", keys[0], **parts)
         newer = KIT.kit.build("extra-devel", version="1.1", install="mkdir -p %{buildroot}/usr/share/extra; echo newer > %{buildroot}/usr/share/extra/here", files="/usr/share/extra/here")
         up = KIT.kit.dir / "up-why"
         shutil.copytree(KIT.up, up)
@@ -605,7 +606,7 @@ class Why(Case):
 
     def test_unchecked(self):
         """What was built without its tests is never taken for what was built with them, and it is said."""
-        p = self.one(check="echo it is checked")
+        p = self.one(build="echo built by nobody before", check="echo it is checked")
         said = p.build("one", "--no-check").stderr
         self.assertIn("'one' was built without its tests, and is recorded all the same", said)
         self.assertIn("one: was built without its tests (--no-check)", self.why(p).stdout)
