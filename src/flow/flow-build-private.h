@@ -26,6 +26,7 @@ typedef struct Job {
         int64_t epoch;               /* SOURCE_DATE_EPOCH */
         char key[65];
         AshBuilt *built;             /* ashlar.built */
+        AshFlowBuiltState built_state;
         AshId known;                 /* digest of all that it follows from, before anything is solved */
         bool has_known;
         char *log_path;
@@ -34,8 +35,9 @@ typedef struct Job {
         AshFlowBuild *result;
 } Job;
 
-/* flow-build.c: a root that something is to run in; and a step of rpmbuild in one. */
+/* flow-build.c: a root that something is to run in; options of rpmbuild; and a step of rpmbuild in one. */
 int ash_flow_job_need_root(Job *j, AshFlowRoot **root, const AshRequest *more, size_t n);
+void ash_flow_job_collect_options(Job *j);
 int ash_flow_job_run(Job *j, AshFlowRoot *root, AshBuildStep step);
 
 /* flow-build-spec.c: the line that asks for a package (nowhere when a macro made it); and what rpmbuild says of a spec that it cannot parse, with the overlay that caused it: -ASH_ERR_SYNTAX. */

@@ -16,6 +16,7 @@ static void job_done(Job *j) {
         ash_array_done(&j->options);
         ash_array_done(&j->requires);
         ash_flow_build_free(j->result);
+        ash_flow_built_state_done(&j->built_state);
         ash_built_free(j->built);
         free(j->log_path);
         ash_lock_free(j->turn);
@@ -42,7 +43,7 @@ static void add_options(Job *j, const char *option, const char *const *values) {
         }
 }
 
-static void collect_options(Job *j) {
+void ash_flow_job_collect_options(Job *j) {
         _str_ AshStr text = {};
         add_options(j, "--with", j->o->with);
         add_options(j, "--without", j->o->without);
@@ -65,6 +66,7 @@ static int render(Job *j) {
         if (r < 0)
                 return r;
         options.built = j->built;
+        ash_flow_built_state_make(&j->built_state, j->built, j->arch);
         ash_progress_begin(j->flow->progress, "rendering and fetching sources", 0, ASH_UNIT_ITEMS);
         r = ash_render(j->flow->config, j->component, &options, &j->rendered, j->flow->diags);
         ash_progress_end(j->flow->progress);
@@ -228,7 +230,7 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
         j.log_path = log_path_of(&j);
         int r = render(&j);
         if (r >= 0)
-                collect_options(&j);
+                ash_flow_job_collect_options(&j);
         if (r >= 0 && ash_flow_job_recall_known(&j)) {
                 j.result->ns = ash_now_ns() - j.began;
                 *ret = ASH_TAKE(j.result);

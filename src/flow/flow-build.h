@@ -1,6 +1,7 @@
 /* One component: rendered, its sources verified, what it requires solved over the snapshots that the lock pins, built in a clean root, its packages in the store (docs/building.md). */
 #pragma once
 #include "build.h"
+#include "flow-built.h"
 #include "flow-lock.h"
 #include "flow-sets.h"
 #include "model-built.h"
@@ -44,9 +45,9 @@ AshSlice ash_flow_builder_arch(const AshFlowBuilder *b);
 /* A stage's packages, and what else is required ("name >= version"; at: where it is asked for, may be nowhere). -ASH_ERR_UNSOLVABLE: who asks for what nobody provides, and what is near.
  * only_packages: nothing is composed or written. */
 int ash_flow_builder_root(AshFlowBuilder *b, AshText stage, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret);
-/* Digest of everything that a stage's buildroots follow from beside what a component requires: packages, states that the lock pins, what was built here of other components, the engine. Nothing is opened for it.
+/* Digest of everything that a component's buildroot follows from beside what it requires: packages of the stage, states that the lock pins, what was built here of other components, the engine. Nothing is opened for it.
  * -ENOTSUP: an upstream's state cannot be told so. */
-int ash_flow_builder_state(AshFlowBuilder *b, AshText stage, const AshBuilt *built, AshId *ret);
+int ash_flow_builder_state(AshFlowBuilder *b, AshText stage, AshSlice component, const AshFlowBuiltState *built, AshId *ret);
 /* What every buildroot of a stage has from other upstreams than what was built here (NEVRAs and digests), whether or not everything that the stage names can be had. NULL: what was built here goes first there as well. */
 int ash_flow_builder_imported(AshFlowBuilder *b, AshText stage, AshFlowRoot **ret);
 /* Everything that a stage could take from upstreams other than what was built here (ret may be NULL), and what of their states the answer depends on. */
@@ -90,6 +91,11 @@ void ash_flow_build_free(AshFlowBuild *b);
 ASH_DEFINE_CLEANUP(AshFlowBuild *, ash_flow_build_free)
 /* -ASH_ERR_SYNTAX: the spec cannot be parsed; -ASH_ERR_UNSOLVABLE; -ASH_ERR_VERIFY: a source is another one; -ETIMEDOUT, -ASH_ERR_LIMIT; other failures of the build are -EIO. */
 int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowBuild **ret);
+/* Is it known that nothing has changed which the component would be built from, rendered as it is now (its fingerprint and by how much its release was raised)? Then ashlar.built's entry, else NULL. Nothing is opened
+ * or solved for it; NULL means only that it takes a build to know. */
+const AshBuiltComponent *ash_flow_build_known(AshFlowBuilder *b, const AshComponent *component, const char *fingerprint, uint64_t bumps, const AshFlowBuildOptions *options, const AshFlowBuiltState *built);
+/* Notes for that what a build gave: the key of ashlar.built's entry, and how many packages its root had. */
+void ash_flow_build_remember(AshFlowBuilder *b, const AshComponent *component, const char *fingerprint, uint64_t bumps, const AshFlowBuildOptions *options, const AshFlowBuiltState *built, const char *key, size_t n_root);
 /* ---- why it would be built again: flow-build-why.c ---- */
 typedef struct AshFlowBuildWhy {
         AshArena *arena;

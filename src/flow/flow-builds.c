@@ -1,4 +1,5 @@
 /* Many components: each is handed to the executor as soon as what it needs is there. */
+#include "flow-build.h"
 #include "flow-executor.h"
 
 #define MEMORY_USUAL (UINT64_C(1) << 30) /* of a build that was never measured and says nothing itself */
@@ -16,6 +17,8 @@ typedef struct Run {
         AshExecutor *e;
         AshGraphRun *walk;
         AshFlowBuilds *out;
+        const bool *known;
+        bool *stale;                 /* of each: something was built in this run that it needs */
         bool *asks;                  /* of each component: what its build requires is not known before it was asked */
         size_t *tried;               /* of each: how many had been built when it was started */
         ASH_ARRAY(Parked) parked;
@@ -79,7 +82,16 @@ static void hand_on(Run *run, uint32_t component, AshDiags *diags) {
         }
 }
 
+/* Everything whose buildroot has a package of it. */
+static void note_change(Run *run, uint32_t component) {
+        _free_ uint32_t *waves = run->known ? ash_graph_impact(run->plan->graph, component) : NULL;
+        for (size_t i = 0; waves && i < run->plan->input.n_components; i++)
+                run->stale[i] |= waves[i] != 0;
+}
+
 static void take_final(Run *run, AshJobEnd *end) {
+        if (end->state == ASH_JOB_BUILT)
+                note_change(run, end->id);
         add_item(run, (AshFlowBuildsItem){ .component = end->id, .state = end->state, .code = end->code, .ms = end->ms, .packages = end->packages, .reason = end->state == ASH_JOB_FAILED ? first_error(end->diags) : NULL });
         hand_on(run, end->id, end->diags);
         run->n_built += end->state == ASH_JOB_BUILT || end->state == ASH_JOB_CACHED; /* what is cached may be new to ashlar.built */
@@ -183,6 +195,12 @@ static void start_some(Run *run) {
                                 return;
                         continue;
                 }
+                if (run->known && run->known[next] && !run->stale[next]) {
+                        ash_graph_run_start(run->walk, next);
+                        add_item(run, (AshFlowBuildsItem){ .component = next, .state = ASH_JOB_CACHED, .packages = run->plan->items[next].n_built });
+                        ash_graph_run_done(run->walk, next);
+                        continue;
+                }
                 AshJob job = job_of(run, next);
                 int r = run->e->ops->start(run->e, next, &job, run->flow->diags);
                 if (r == 0)
@@ -218,6 +236,7 @@ static void run_done(Run *run) {
                 ash_job_end_done(&p->end);
         ash_array_done(&run->parked);
         ash_graph_run_free(run->walk);
+        free(run->stale);
         free(run->asks);
         free(run->tried);
 }
@@ -227,6 +246,7 @@ static void prepare(Run *run, const bool *wanted) {
         const AshFlowPlan *plan = run->plan;
         size_t n = plan->input.n_components;
         run->walk = ash_graph_run_new(plan->graph, wanted);
+        run->stale = ash_calloc(n + 1, sizeof *run->stale);
         run->asks = ash_calloc(n + 1, sizeof *run->asks);
         run->tried = ash_calloc(n + 1, sizeof *run->tried);
         for (size_t i = 0; i < n; i++) {
@@ -235,8 +255,26 @@ static void prepare(Run *run, const bool *wanted) {
         }
 }
 
-int ash_flow_builds_run(AshFlow *flow, const AshFlowPlan *plan, const bool *wanted, AshExecutor *e, AshFlowBuilds *ret) {
-        Run run __attribute__((__cleanup__(run_done))) = { .flow = flow, .plan = plan, .e = e, .out = ret };
+bool *ash_flow_builds_known(AshFlow *flow, const AshFlowPlan *plan, const AshFlowBuildOptions *o) {
+        _cleanup_(ash_flow_builder_free_p) AshFlowBuilder *b = NULL;
+        _cleanup_(ash_flow_built_state_done) AshFlowBuiltState state = {};
+        size_t n = plan->input.n_components;
+        AshFlow quiet = *flow;
+        quiet.diags = NULL;
+        if (!o->render.built || ash_flow_builder_new(&quiet, o->lock_path, ash_slice_str(plan->input.arch), &b) < 0)
+                return NULL;
+        bool *known = ash_calloc(n + 1, sizeof *known);
+        ash_flow_built_state_make(&state, o->render.built, ash_slice_str(plan->input.arch));
+        for (size_t i = 0; i < n; i++) {
+                const AshFlowPlanItem *item = &plan->items[i];
+                const AshComponent *component = ash_config_find_component(flow->config, plan->input.components[i].name);
+                known[i] = component && item->state == ASH_PLAN_BUILT && ash_flow_build_known(b, component, item->fingerprint, item->bumps, o, &state);
+        }
+        return known;
+}
+
+int ash_flow_builds_run(AshFlow *flow, const AshFlowPlan *plan, const bool *wanted, const bool *known, AshExecutor *e, AshFlowBuilds *ret) {
+        Run run __attribute__((__cleanup__(run_done))) = { .flow = flow, .plan = plan, .known = known, .e = e, .out = ret };
         uint64_t began = ash_now_ns();
         *ret = (AshFlowBuilds){};
         prepare(&run, wanted);

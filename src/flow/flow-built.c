@@ -48,6 +48,56 @@ int ash_flow_built_open(const char *path, AshSlice arch, AshFlowBuilt **ret, Ash
         return 0;
 }
 
+/* ---- the state of all but one ---- */
+static AshId digest_component(const AshBuiltComponent *c) {
+        _str_ AshStr text = {};
+        for (size_t i = 0; i < c->n_packages; i++)
+                if (c->packages[i].kind == ASH_BUILT_BINARY) {
+                        ash_str_appendf(&text, "%.*s %.*s", ASH_F(c->packages[i].sha256), ASH_F(c->packages[i].nevra));
+                        for (size_t k = 0; k < c->packages[i].n_needs; k++)
+                                ash_str_appendf(&text, " %.*s", ASH_F(c->packages[i].needs[k].package));
+                        ash_str_append_char(&text, '\n');
+                }
+        return ash_id_of(ash_str_slice(&text));
+}
+
+static int16_t bucket_of(AshSlice component) { return ash_id_of(component).sha256[0]; }
+
+/* Of those in a bucket that are not called so. */
+static AshId digest_bucket(const AshFlowBuiltState *s, int bucket, AshSlice without) {
+        _str_ AshStr text = {};
+        for (size_t i = 0; i < s->built->components.n; i++)
+                if (s->bucket[i] == bucket && !ash_slice_eq(s->built->components.items[i].name, without))
+                        ash_str_append(&text, ash_slice((const char *) s->of[i].sha256, sizeof s->of[i].sha256));
+        return ash_id_of(ash_str_slice(&text));
+}
+
+void ash_flow_built_state_make(AshFlowBuiltState *s, const AshBuilt *built, AshSlice arch) {
+        *s = (AshFlowBuiltState){ .built = built, .arch = arch, .of = ash_calloc(built->components.n + 1, sizeof *s->of), .bucket = ash_calloc(built->components.n + 1, sizeof *s->bucket) };
+        for (size_t i = 0; i < built->components.n; i++) {
+                const AshBuiltComponent *c = &built->components.items[i];
+                s->bucket[i] = ash_slice_eq(c->arch, arch) ? bucket_of(c->name) : -1;
+                if (s->bucket[i] >= 0)
+                        s->of[i] = digest_component(c);
+        }
+        for (int b = 0; b < 256; b++)
+                s->buckets[b] = digest_bucket(s, b, ASH_NOSLICE);
+}
+
+void ash_flow_built_state_done(AshFlowBuiltState *s) {
+        free(s->of);
+        free(s->bucket);
+        *s = (AshFlowBuiltState){};
+}
+
+AshId ash_flow_built_state_without(const AshFlowBuiltState *s, AshSlice component) {
+        AshId all[256];
+        int bucket = bucket_of(component);
+        memcpy(all, s->buckets, sizeof all);
+        all[bucket] = digest_bucket(s, bucket, component);
+        return ash_id_of(ash_slice((const char *) all, sizeof all));
+}
+
 static bool is_whole(const AshBuiltComponent *c, AshStore *store) {
         for (size_t i = 0; i < c->n_packages; i++) {
                 AshId id;
@@ -155,18 +205,18 @@ static bool has_upstream(const AshConfig *config) {
 }
 
 /* Has the lock what was built for this architecture, as it is now? */
-static bool lock_says_so(AshFlow *flow, const char *lock, const AshBuiltComponent *component) {
+static bool lock_says_so(AshFlow *flow, const char *lock, AshSlice arch) {
         _cleanup_(ash_lock_free_all_p) AshLock *l = NULL;
         _cleanup_(ash_flow_built_free_p) AshFlowBuilt *built = NULL;
         _free_ char *path = ash_flow_built_path(flow->config);
         char hex[ASH_ID_HEX];
         bool found = false;
-        if (ash_lock_read(lock, &l, NULL) < 0 || ash_flow_built_open(path, component->arch, &built, NULL) < 0)
+        if (ash_lock_read(lock, &l, NULL) < 0 || ash_flow_built_open(path, arch, &built, NULL) < 0)
                 return false;
         ash_id_hex(&built->state, hex);
         for (size_t i = 0; i < l->n_upstreams; i++) {
                 const AshLockUpstream *u = &l->upstreams[i];
-                if (!ash_slice_eqs(u->type, "components") || !ash_slice_eq(u->arch, component->arch))
+                if (!ash_slice_eqs(u->type, "components") || !ash_slice_eq(u->arch, arch))
                         continue;
                 if (!ash_slice_eqs(u->snapshot, hex))
                         return false;
@@ -217,7 +267,12 @@ int ash_flow_built_record(AshFlow *flow, const AshBuiltComponent *component, con
         _free_ char *whole = r < 0 ? NULL : realpath(path, NULL);
         if (whole)
                 r = ash_store_root_add(flow->store, whole, flow->diags);
-        if (r >= 0 && lock && has_upstream(flow->config) && access(lock, F_OK) == 0 && (changed || !lock_says_so(flow, lock, component)))
+        if (r >= 0 && lock && has_upstream(flow->config) && access(lock, F_OK) == 0 && (changed || !lock_says_so(flow, lock, component->arch)))
                 r = lock_again(flow, lock, ret);
         return r < 0 ? r : changed;
+}
+
+int ash_flow_built_relock(AshFlow *flow, AshSlice arch, const char *lock, AshFlowLockResult *ret) {
+        *ret = (AshFlowLockResult){};
+        return has_upstream(flow->config) && access(lock, F_OK) == 0 && !lock_says_so(flow, lock, arch) ? lock_again(flow, lock, ret) : 0;
 }

@@ -23,6 +23,18 @@ typedef struct AshFlowBuilt {
 int ash_flow_built_open(const char *path, AshSlice arch, AshFlowBuilt **ret, AshDiags *diags);
 void ash_flow_built_free(AshFlowBuilt *b);
 ASH_DEFINE_CLEANUP(AshFlowBuilt *, ash_flow_built_free)
+/* Digests of everything that was built for an architecture, from which that of all but one component comes at once. Lives as long as built. */
+typedef struct AshFlowBuiltState {
+        const AshBuilt *built;
+        AshSlice arch;
+        AshId *of;                   /* of each component; those of other architectures are left out */
+        int16_t *bucket;             /* of each; -1: left out */
+        AshId buckets[256];          /* of those in each, in their order */
+} AshFlowBuiltState;
+void ash_flow_built_state_make(AshFlowBuiltState *s, const AshBuilt *built, AshSlice arch);
+void ash_flow_built_state_done(AshFlowBuiltState *s);
+AshId ash_flow_built_state_without(const AshFlowBuiltState *s, AshSlice component);
+
 /* For a buildroot: without what the component itself gave (it is built from what others have, so that it does not change with each build), and without components of which the store has lost
  * something: a warning names them. Before load. */
 void ash_flow_built_for_build(AshFlowBuilt *b, AshStore *store, AshSlice component, AshDiags *diags);
@@ -49,3 +61,5 @@ int ash_flow_built_lock(AshFlow *flow, AshSlice upstream, AshArena *arena, AshLo
 /* Takes a build into ashlar.built, and makes the project's lock (its path; NULL: leave it) say what is built now, where there is a lock and the project has an upstream of type "components": nothing
  * else in it moves. ret (ended by ash_flow_lock_result_done()): what changed in the lock. 1: ashlar.built is another one now, 0: it said so already. */
 int ash_flow_built_record(AshFlow *flow, const AshBuiltComponent *component, const char *lock, AshFlowLockResult *ret);
+/* The lock alone, where it does not say what is built for this architecture now: after a run of builds that left it alone. */
+int ash_flow_built_relock(AshFlow *flow, AshSlice arch, const char *lock, AshFlowLockResult *ret);

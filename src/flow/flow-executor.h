@@ -1,5 +1,6 @@
 /* Where builds run. Nothing outside of an executor knows where that is: a job is data, and what comes back is data. */
 #pragma once
+#include "flow-build.h"
 #include "flow-plan.h"
 
 typedef struct AshJob {
@@ -67,5 +68,9 @@ typedef struct AshFlowBuilds {
         uint64_t ms;                 /* of all */
 } AshFlowBuilds;
 void ash_flow_builds_done(AshFlowBuilds *b);
-/* Builds what is wanted (flags by component), each as soon as everything that it needs is built. One that fails stops only those that need it. Returns the code of the first failure, -EINTR when it was ended, or 0. */
-int ash_flow_builds_run(AshFlow *flow, const AshFlowPlan *plan, const bool *wanted, AshExecutor *e, AshFlowBuilds *ret);
+/* Flags by component: of those nothing has changed that they are built from, so nobody has to ask (ash_flow_build_known()). Builds with options of their own for where packages or logs go are not to be left out so.
+ * NULL: nothing is known without a lock. To be freed. */
+bool *ash_flow_builds_known(AshFlow *flow, const AshFlowPlan *plan, const AshFlowBuildOptions *options);
+/* Builds what is wanted (flags by component; NULL: all), each as soon as everything that it needs is built. One that fails stops only those that need it. Returns the code of the first failure, -EINTR when it was ended, or 0.
+ * known (may be NULL): these are cached without asking the executor, unless something is built in this run that the plan says they need. */
+int ash_flow_builds_run(AshFlow *flow, const AshFlowPlan *plan, const bool *wanted, const bool *known, AshExecutor *e, AshFlowBuilds *ret);

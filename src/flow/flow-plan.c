@@ -22,6 +22,7 @@ typedef struct Fact {
         const AshComponent *component;
         AshId digest;
         char fingerprint[ASH_FINGERPRINT_MAX];
+        uint64_t bumps;
         AshSlice text;               /* in the cache, or in "own" */
         AshStr own;
         AshDiags *diags;             /* what was said of it */
@@ -293,6 +294,7 @@ static int read_rendered(struct AshFlowPlanFacts *f, Fact *fact, const AshRender
         in.files = files;
         in.label = label;
         snprintf(fact->fingerprint, sizeof fact->fingerprint, "%s", rendered->fingerprint->text);
+        fact->bumps = rendered->bumps;
         int r = read_spec(f, fact, &in);
         if (r == -ASH_ERR_SYNTAX)
                 say_where(f, fact, rendered, &in);
@@ -414,7 +416,9 @@ static void estimate(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
                 const AshComponentConfig *c = p->facts->items[i].component->merged;
                 if (!p->items[i].measured && c)
                         (void) ash_slice_to_bytes(c->build_memory.s, &p->items[i].memory);
-                if (!p->items[i].measured)
+                if (p->items[i].state == ASH_PLAN_UNKNOWN) /* nothing is built of it */
+                        p->items[i].ms = 0;
+                else if (!p->items[i].measured)
                         p->items[i].ms = c && c->expensive.value == ASH_YES ? ASH_MAX(usual, (uint64_t) EXPENSIVE_MS) : usual;
                 ((AshGraphComponent *) p->input.components)[i].ms = p->items[i].ms;
         }
@@ -752,6 +756,7 @@ static void take_built(AshFlowPlan *p, size_t i, AshSlice arch) {
         }
         c->packages = packages;
         c->n_packages = n;
+        p->items[i].n_built = known->n_packages;
         p->n_from_builds++;
 }
 
@@ -791,6 +796,9 @@ static void make_components(AshFlow *flow, AshFlowPlan *p, AshSlice arch) {
                 take_built(p, i, arch);
                 if (f->items[i].result < 0)
                         p->items[i].state = ASH_PLAN_UNKNOWN;
+                else
+                        p->items[i].fingerprint = f->items[i].fingerprint;
+                p->items[i].bumps = f->items[i].bumps;
                 p->n_failed += f->items[i].result < 0;
                 p->n_read += f->items[i].result >= 0 && f->items[i].fresh;
                 p->n_cached += f->items[i].result >= 0 && !f->items[i].fresh;

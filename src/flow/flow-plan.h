@@ -18,6 +18,9 @@ typedef struct AshFlowPlanItem {
         AshFlowPlanState state;      /* beside what was built last. What the buildroot had then does not count here */
         bool measured;               /* its time and memory are those of its last build here */
         uint64_t ms, memory;         /* of a build; memory: bytes that it needs at its peak, 0: not known */
+        size_t n_built;              /* packages that its last build gave, debug and source ones, too */
+        const char *fingerprint;     /* of the component as it is now, and by how much its release is raised; NULL: its spec cannot be read */
+        uint64_t bumps;
         bool dynamic;                /* its build asks for more than its spec says (%generate_buildrequires) ... */
         bool asked_known;            /* ... and for what is known from its last build here: that counts among its needs */
 } AshFlowPlanItem;

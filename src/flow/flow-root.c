@@ -2,6 +2,7 @@
 #include "build.h"
 #include "flow-asked.h"
 #include "flow-build.h"
+#include "flow-built.h"
 #include "flow-choice.h"
 #include "handlers.h"
 #include "scriptlets.h"
@@ -27,12 +28,21 @@ typedef struct Stage {
         bool borrowed;               /* it is one of those: the sources are another stage's, and need not have all of its packages */
 } Stage;
 
+/* What a stage's buildroots follow from, but for what was built here: it is the same for all components. */
+typedef struct Told {
+        AshSlice stage;
+        int result;
+        AshId id;
+        bool has_built;
+} Told;
+
 struct AshFlowBuilder {
         AshFlow flow;
         AshArena *arena;
         AshSlice arch;
         AshLock *lock;
         ASH_ARRAY(Stage *) stages;   /* opened ones */
+        ASH_ARRAY(Told) told;
 };
 
 static void stage_free(Stage *s) {
@@ -57,6 +67,7 @@ void ash_flow_builder_free(AshFlowBuilder *b) {
         ash_array_foreach(&b->stages, s)
                 stage_free(*s);
         ash_array_done(&b->stages);
+        ash_array_done(&b->told);
         ash_lock_free_all(b->lock);
         ash_arena_free(b->arena);
         free(b);
@@ -534,26 +545,12 @@ static void tell_pinned(AshFlowBuilder *b, const AshUpstream *part, AshStr *out)
         }
 }
 
-static void tell_built(AshFlowBuilder *b, const AshBuilt *built, AshStr *out) {
-        ash_array_foreach(&built->components, c) {
-                if (!ash_slice_eq(c->arch, b->arch) || ash_slice_eq(c->name, b->flow.building))
-                        continue;
-                for (size_t i = 0; i < c->n_packages; i++)
-                        if (c->packages[i].kind == ASH_BUILT_BINARY) {
-                                ash_str_appendf(out, "%.*s %.*s", ASH_F(c->packages[i].sha256), ASH_F(c->packages[i].nevra));
-                                for (size_t k = 0; k < c->packages[i].n_needs; k++)
-                                        ash_str_appendf(out, " %.*s", ASH_F(c->packages[i].needs[k].package));
-                                ash_str_append_char(out, '\n');
-                        }
-        }
-}
-
-static int tell_part(AshFlowBuilder *b, const AshUpstream *part, const AshBuilt *built, AshStr *out) {
+static int tell_part(AshFlowBuilder *b, const AshUpstream *part, Told *told, AshStr *out) {
         char importer[65];
         AshSlice type = part->repo.type.s;
         ash_str_appendf(out, "upstream %.*s %.*s %lld\n", ASH_F(part->repo.name.s), ASH_F(type), part->repo.priority.set ? (long long) part->repo.priority.value : -1LL);
         if (ash_slice_eqs(type, "components")) {
-                tell_built(b, built, out);
+                told->has_built = true;
                 return 0;
         }
         if (!ash_slice_eqs(type, "apt") && !ash_slice_eqs(type, "rpm-md"))
@@ -564,7 +561,7 @@ static int tell_part(AshFlowBuilder *b, const AshUpstream *part, const AshBuilt 
         return r;
 }
 
-int ash_flow_builder_state(AshFlowBuilder *b, AshText stage, const AshBuilt *built, AshId *ret) {
+static int tell_stage(AshFlowBuilder *b, AshText stage, Told *told) {
         AshFlowBase base;
         _str_ AshStr text = {};
         size_t n;
@@ -581,10 +578,30 @@ int ash_flow_builder_state(AshFlowBuilder *b, AshText stage, const AshBuilt *bui
         tell_texts(&text, &base.repos);
         tell_texts(&text, &base.base_upstreams);
         for (size_t i = 0; r >= 0 && i < n; i++)
-                r = tell_part(b, parts[i], built, &text);
-        if (r >= 0)
-                *ret = ash_id_of(ash_str_slice(&text));
+                r = tell_part(b, parts[i], told, &text);
+        told->id = ash_id_of(ash_str_slice(&text));
         return r;
+}
+
+static const Told *told_of(AshFlowBuilder *b, AshText stage) {
+        ash_array_foreach(&b->told, t)
+                if (ash_slice_eq(t->stage, stage.s))
+                        return t;
+        Told told = { .stage = ash_arena_slice(b->arena, stage.s) };
+        told.result = tell_stage(b, stage, &told);
+        ash_array_push(&b->told, told);
+        return ash_array_last(&b->told);
+}
+
+int ash_flow_builder_state(AshFlowBuilder *b, AshText stage, AshSlice component, const AshFlowBuiltState *built, AshId *ret) {
+        const Told *told = told_of(b, stage);
+        AshId both[2] = { told->id };
+        if (told->result < 0)
+                return told->result;
+        if (told->has_built)
+                both[1] = ash_flow_built_state_without(built, component);
+        *ret = ash_id_of(ash_slice((const char *) both, sizeof both));
+        return 0;
 }
 
 int ash_flow_builder_imported(AshFlowBuilder *b, AshText stage_name, AshFlowRoot **ret) {

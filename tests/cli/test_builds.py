@@ -60,6 +60,12 @@ class Builds(unittest.TestCase):
         again = p.built("--all", "-j", "2")
         self.assertEqual(self.states(again), {"lib": "cached", "app": "cached", "broken": "built", "after": "built", "last": "built", "odd": "built"})
         self.assertEqual(set(self.states(p.built("--all")).values()), {"cached"})
+        # Now nothing has changed since anybody looked: nobody is asked, nothing is begun.
+        known = p.built("--all")
+        self.assertEqual({(c["state"], c["seconds"]) for c in known["components"]}, {("cached", 0)})
+        self.assertEqual({c["component"]: c["packages"] for c in known["components"]}, {c["component"]: c["packages"] for c in again["components"]})
+        self.assertEqual(set(self.states(p.built("--all", "--define", "x 1")).values()), {"built"})  # what is known is known of these options
+        self.assertEqual(set(self.states(p.built("--all")).values()), {"cached"})
         # Times are measured now, and the built packages' headers are what the plan goes by.
         plan = json.loads(p.ashlar("--json", "build", "plan", "--all").stdout)
         self.assertTrue(all(c["measured"] and c["state"] == "built" for c in plan["components"]), plan["components"])
@@ -126,6 +132,7 @@ class Builds(unittest.TestCase):
         self.assertIn("3 components are left out, as the specs cannot be read: far line own", plan.stdout)
         found = json.loads(p.ashlar("--json", "build", "plan", "--all", status=1).stdout)
         self.assertEqual((sorted(found["left-out"]), {c["name"]: c["state"] for c in found["components"]}["good"]), (["far", "line", "own"], "new"))
+        self.assertEqual((found["critical-path"], found["seconds"]), ({"seconds": 60, "components": ["good"]}, 60))  # those that are left out take no time
 
     def test_upstream_out_of_reach(self):
         """Said once, and who is left out; the rest is planned."""

@@ -21,12 +21,14 @@ static void made_done(Made *m) {
         ash_arena_free(m->arena);
 }
 
-/* "a", "b: a", "c: a b", sorted by name. */
+/* "a", "b: a", "c?: a b", sorted by name; "?": its build asks for more. */
 static void make(Made *m, const char *const *lines, size_t n) {
         *m = (Made){ .arena = ash_arena_new(), .base = { .stage = ASH_S("default"), .built = true } };
         for (size_t i = 0; i < n; i++) {
                 AshSlice rest = ash_slice_str(lines[i]), name, word;
                 ash_slice_split(&rest, ':', &name);
+                m->items[i].dynamic = ash_slice_ends(name, ASH_S("?"));
+                name.len -= m->items[i].dynamic;
                 AshGraphComponent *c = &m->components[i];
                 AshPackage *p = ash_arena_new_item(m->arena, AshPackage);
                 *p = (AshPackage){ .name = name, .version = ASH_S("1"), .release = ASH_S("1"), .arch = ASH_S("noarch") };
@@ -41,44 +43,74 @@ static void make(Made *m, const char *const *lines, size_t n) {
         m->plan.graph = ash_graph_new(&m->plan.input);
 }
 
-/* ---- an executor that notes ---- */
+/* ---- an executor that only notes: as far from children of this process as a cluster's scheduler is ---- */
 typedef struct Fake {
         AshExecutor base;
         const Made *made;
-        const char *failing;         /* names with a blank around each */
+        const char *failing, *cached; /* names with a blank around each */
+        const char *const *answers;  /* "a b c": a's build asks for b and c; ended by NULL */
+        bool last_first;             /* the one that was started last ends first */
+        unsigned interrupt;          /* after so many ends the user wants to end; 0: never */
         unsigned room;
-        uint32_t running[16];
-        unsigned n;
-        AshStr log;                  /* "+a" started, "-a" ended */
+        struct { uint32_t id; bool ask; } running[16];
+        unsigned n, n_ended;
+        bool cancelled;
+        AshStr log;                  /* "+a" started, "?a" asked, "-a" ended */
 } Fake;
+
+static bool is_among(const char *names, AshSlice name) {
+        _free_ char *word = ash_asprintf(" %.*s ", ASH_F(name));
+        return names && strstr(names, word);
+}
 
 static int fake_start(AshExecutor *e, uint32_t id, const AshJob *job, AshDiags *diags) {
         Fake *f = (Fake *) e;
         (void) diags;
         if (f->n == f->room)
                 return 0;
-        f->running[f->n++] = id;
-        ash_str_appendf(&f->log, "+%.*s", ASH_F(job->component));
+        assert_false(f->cancelled);
+        f->running[f->n].id = id;
+        f->running[f->n++].ask = job->ask;
+        ash_str_appendf(&f->log, "%c%.*s", job->ask ? '?' : '+', ASH_F(job->component));
         return 1;
+}
+
+static void answer(const Fake *f, AshSlice name, AshJobEnd *ret) {
+        ret->state = ASH_JOB_ASKED;
+        ret->arena = ash_arena_new();
+        ret->requires = ash_arena_new_items(ret->arena, AshSlice, 16);
+        for (const char *const *a = f->answers; a && *a; a++) {
+                AshSlice rest = ash_slice_str(*a), word;
+                if (ash_slice_next_word(&rest, &word) && ash_slice_eq(word, name))
+                        while (ash_slice_next_word(&rest, &word))
+                                ret->requires[ret->n_requires++] = word;
+        }
 }
 
 static int fake_wait_any(AshExecutor *e, AshJobEnd *ret) {
         Fake *f = (Fake *) e;
         if (!f->n)
                 return 0;
-        uint32_t id = f->running[0];
-        memmove(f->running, f->running + 1, --f->n * sizeof *f->running);
+        if (f->interrupt && f->n_ended == f->interrupt && !f->cancelled)
+                return -EINTR;
+        unsigned at = f->last_first ? f->n - 1 : 0;
+        uint32_t id = f->running[at].id;
+        bool ask = f->running[at].ask;
+        memmove(f->running + at, f->running + at + 1, (--f->n - at) * sizeof *f->running);
         AshSlice name = f->made->components[id].name;
-        _free_ char *word = ash_asprintf(" %.*s ", ASH_F(name));
-        bool fails = strstr(f->failing, word);
-        *ret = (AshJobEnd){ .id = id, .state = fails ? ASH_JOB_FAILED : ASH_JOB_BUILT, .code = fails ? -EIO : 0, .diags = ash_diags_new() };
-        if (fails)
+        bool fails = is_among(f->failing, name);
+        *ret = (AshJobEnd){ .id = id, .state = f->cancelled ? ASH_JOB_CANCELLED : fails ? ASH_JOB_FAILED : is_among(f->cached, name) ? ASH_JOB_CACHED : ASH_JOB_BUILT,
+                            .code = f->cancelled ? -EINTR : fails ? -EIO : 0, .diags = ash_diags_new() };
+        f->n_ended++;
+        if (ret->state == ASH_JOB_FAILED)
                 ash_fail(ret->diags, -EIO, ASH_NOWHERE, "it broke");
+        if (ask && !f->cancelled)
+                answer(f, name, ret);
         ash_str_appendf(&f->log, "-%.*s", ASH_F(name));
         return 1;
 }
 
-static void fake_cancel(AshExecutor *e) { (void) e; }
+static void fake_cancel(AshExecutor *e) { ((Fake *) e)->cancelled = true; }
 static void fake_free(AshExecutor *e) { (void) e; }
 static const AshExecutorOps fake_ops = { fake_start, fake_wait_any, fake_cancel, fake_free };
 
@@ -89,7 +121,7 @@ static void run_fake(const char *const *lines, size_t n, unsigned room, const ch
         _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
         AshFlow flow = { .diags = diags };
         AshFlowBuilds done;
-        assert_int_equal(ash_flow_builds_run(&flow, &m.plan, wanted, &f.base, &done), result);
+        assert_int_equal(ash_flow_builds_run(&flow, &m.plan, wanted, NULL, &f.base, &done), result);
         assert_string_equal(f.log.ptr, log);
         _str_ AshStr text = {};
         ash_array_foreach(&done.items, item)
@@ -131,6 +163,61 @@ static void cycle(void **state) {
         run_fake(lines, 4, 1, "", NULL, "+x-x+a-a+y-y+z-z", 0, "");
 }
 
+/* Which names ended how, "a:built b:skipped ", with an executor of any manner. */
+static void run_cluster(const char *const *lines, size_t n, Fake f, const bool *known, const char *log, const char *states, int result) {
+        Made m __attribute__((__cleanup__(made_done)));
+        make(&m, lines, n);
+        f.base.ops = &fake_ops;
+        f.made = &m;
+        _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
+        AshFlow flow = { .diags = diags };
+        AshFlowBuilds done;
+        assert_int_equal(ash_flow_builds_run(&flow, &m.plan, NULL, known, &f.base, &done), result);
+        assert_string_equal(f.log.ptr ? f.log.ptr : "", log);
+        _str_ AshStr text = {};
+        for (uint32_t i = 0; i < n; i++)
+                ash_array_foreach(&done.items, item)
+                        if (item->component == i)
+                                ash_str_appendf(&text, "%.*s:%s ", ASH_F(m.components[i].name), ash_job_state_name(item->state));
+        assert_string_equal(text.ptr, states);
+        assert_int_equal(f.n, 0);
+        ash_flow_builds_done(&done);
+        ash_str_done(&f.log);
+}
+
+/* In whatever order it ends what it was given. */
+static void any_order(void **state) {
+        (void) state;
+        run_cluster(diamond, 5, (Fake){ .room = 16, .last_first = true }, NULL, "+a+e-e-a+b+c-c-b+d-d", "a:built b:built c:built d:built e:built ", 0);
+        run_cluster(diamond, 5, (Fake){ .room = 16, .last_first = true, .failing = " c " }, NULL, "+a+e-e-a+b+c-c-b", "a:built b:built c:failed d:skipped e:built ", -EIO);
+}
+
+/* What runs is ended, nothing is begun any more, and what waited is skipped. */
+static void cancelled(void **state) {
+        (void) state;
+        run_cluster(diamond, 5, (Fake){ .room = 16, .interrupt = 1 }, NULL, "+a+e-a+b+c-e-b-c", "a:built b:cancelled c:cancelled d:skipped e:cancelled ", -EINTR);
+        run_cluster(diamond, 5, (Fake){ .room = 1, .interrupt = 1 }, NULL, "+a-a+b-b", "a:built b:cancelled d:skipped ", -EINTR);
+}
+
+/* What a build asks for only while it runs makes order, too: a waits for c although no spec says so. */
+static void asked(void **state) {
+        static const char *const lines[] = { "a?", "b: a", "c", "d?: c" }, *const answers[] = { "a c", "d x", NULL };
+        (void) state;
+        run_cluster(lines, 4, (Fake){ .room = 1, .answers = answers }, NULL, "?a-a+c-c?a-a+a-a+b-b+d-d", "a:built b:built c:built d:built ", 0);
+        run_cluster(lines, 4, (Fake){ .room = 1, .answers = answers, .failing = " c " }, NULL, "?a-a+c-c", "a:skipped b:skipped c:failed d:skipped ", -EIO);
+}
+
+/* Where a run goes on, nobody is asked about what is known, but for what needs something that this run built anew. */
+static void known(void **state) {
+        static const bool all[16] = { true, true, true, true, true }, but_a[16] = { false, true, true, true, true }, but_c[16] = { true, true, false, true, true };
+        (void) state;
+        run_cluster(diamond, 5, (Fake){ .room = 2 }, all, "", "a:cached b:cached c:cached d:cached e:cached ", 0);
+        run_cluster(diamond, 5, (Fake){ .room = 1 }, but_a, "+a-a+b-b+c-c+d-d", "a:built b:built c:built d:built e:cached ", 0);
+        run_cluster(diamond, 5, (Fake){ .room = 1, .cached = " a " }, but_a, "+a-a", "a:cached b:cached c:cached d:cached e:cached ", 0);
+        run_cluster(diamond, 5, (Fake){ .room = 1 }, but_c, "+c-c+d-d", "a:cached b:cached c:built d:built e:cached ", 0);
+        run_cluster(diamond, 5, (Fake){ .room = 1, .failing = " c " }, but_c, "+c-c", "a:cached b:cached c:failed d:skipped e:cached ", -EIO);
+}
+
 /* ---- children ---- */
 static const char script[] =
         "case $1 in\n"
@@ -148,7 +235,7 @@ static int run_local(Made *m, unsigned jobs, uint64_t memory, AshFlowBuilds *don
         _cleanup_(ash_executor_free_p) AshExecutor *e = NULL;
         AshFlow flow = { .diags = diags };
         assert_int_equal(ash_executor_new_local(&(AshLocalExecutorOptions){ argv, jobs, memory }, &e, diags), 0);
-        return ash_flow_builds_run(&flow, &m->plan, NULL, e, done);
+        return ash_flow_builds_run(&flow, &m->plan, NULL, NULL, e, done);
 }
 
 static const AshFlowBuildsItem *item_of(const Made *m, const AshFlowBuilds *done, const char *name) {
@@ -196,11 +283,12 @@ static void children(void **state) {
         }
 }
 
-/* Jobs that need more than there is run one after the other: each notes who is there beside it. */
+/* Jobs that need more than they may have, or than the machine has free (MemAvailable), run one after the other: each notes who is there beside it. */
 static void memory(void **state) {
         static const char *const lines[] = { "alone1", "alone2", "alone3" };
+        static const struct { uint64_t each, limit; bool fits; } cases[] = { { 2 << 20, 3 << 20, false }, { 2 << 20, 64 << 20, true }, { UINT64_C(1) << 50, UINT64_MAX, false } };
         (void) state;
-        for (unsigned fits = 0; fits < 2; fits++) {
+        for (size_t c = 0; c < ASH_N(cases); c++) {
                 Made m __attribute__((__cleanup__(made_done)));
                 AshFlowBuilds done;
                 _cleanup_(ash_tempdir_free_p) AshTempDir *dir = NULL;
@@ -208,10 +296,10 @@ static void memory(void **state) {
                 setenv("ALONE", dir->path, 1);
                 make(&m, lines, ASH_N(lines));
                 for (size_t i = 0; i < 3; i++)
-                        m.items[i].memory = 2 << 20;
-                assert_int_equal(run_local(&m, 3, fits ? 64 << 20 : 3 << 20, &done, NULL), 0);
+                        m.items[i].memory = cases[c].each;
+                assert_int_equal(run_local(&m, 3, cases[c].limit, &done, NULL), 0);
                 _free_ char *seen = ash_asprintf("%s/seen", dir->path);
-                assert_int_equal(access(seen, F_OK) == 0, fits);
+                assert_int_equal(access(seen, F_OK) == 0, cases[c].fits);
                 ash_flow_builds_done(&done);
         }
 }
@@ -255,7 +343,7 @@ static void interrupted(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(order), cmocka_unit_test(failures), cmocka_unit_test(wanted), cmocka_unit_test(cycle), cmocka_unit_test(children), cmocka_unit_test(memory), cmocka_unit_test(interrupted),
+                cmocka_unit_test(order), cmocka_unit_test(failures), cmocka_unit_test(wanted), cmocka_unit_test(cycle), cmocka_unit_test(any_order), cmocka_unit_test(cancelled), cmocka_unit_test(asked), cmocka_unit_test(known), cmocka_unit_test(children), cmocka_unit_test(memory), cmocka_unit_test(interrupted),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* What the verbs about components share. */
 #pragma once
 #include "cli.h"
+#include "flow-build.h"
 #include "config.h"
 #include "render.h"
 
@@ -29,5 +30,6 @@ int ash_component_fingerprint(AshCli *cli);
 int ash_component_why(AshCli *cli);
 int ash_component_rebase(AshCli *cli);
 int ash_component_build(AshCli *cli);
-int ash_component_builds(AshCli *cli); /* several: verb-component-builds.c */
+void ash_cli_tell_lock(AshCli *cli, const AshFlowLockResult *lock); /* what changed in it */
+int ash_component_builds(AshCli *cli, AshFlowBuildOptions *options); /* several: verb-component-builds.c */
 int ash_component_rebuild(AshCli *cli);

@@ -54,6 +54,8 @@ static void put_in_order(View *v) {
         v->order = ash_calloc(v->plan->input.n_components + 1, sizeof *v->order);
         v->ms = ash_graph_simulate(g, v->wanted, v->jobs, v->order, &v->n_order);
         v->critical_ms = ash_graph_critical(g, v->wanted, v->arena, &v->critical, &v->n_critical);
+        for (; v->n_critical && v->plan->items[v->critical[0]].state == ASH_PLAN_UNKNOWN; v->critical++) /* it needs nothing and takes no time: what begins is what comes behind it */
+                v->n_critical--;
 }
 
 static AshSlice name_of(const View *v, uint32_t component) { return v->plan->input.components[component].name; }

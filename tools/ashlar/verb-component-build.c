@@ -11,6 +11,7 @@
 typedef struct Given {
         AshFlowBuildOptions options;
         char *lock, *output;
+        bool no_lock;                /* whoever started this one writes it */
         ASH_ARRAY(const char *) with, without, defines;
         unsigned vary;
         struct utsname machine;
@@ -164,14 +165,19 @@ static int copy_packages(AshCli *cli, const AshFlowBuild *b, const char *dir) {
         return r < 0 ? ash_fail_file(cli->diags, r, dir, "cannot copy the packages: %s", ash_strerror(r)) : 0;
 }
 
+void ash_cli_tell_lock(AshCli *cli, const AshFlowLockResult *lock) {
+        AshSlice rest = ash_str_slice(&lock->changes), line;
+        while (lock->n_changes && ash_slice_next_line(&rest, &line))
+                if (line.len)
+                        ash_info(cli->diags, ASH_NOWHERE, "the lock: %.*s", ASH_F(line));
+}
+
 /* ashlar.built and the lock say what there is now. */
 static int record(AshCli *cli, AshFlow *flow, const Given *g, const AshFlowBuild *b) {
         AshFlowLockResult lock = {};
-        int r = ash_flow_built_record(flow, &b->built, g->lock, &lock);
-        AshSlice rest = ash_str_slice(&lock.changes), line;
-        while (r >= 0 && lock.n_changes && ash_slice_next_line(&rest, &line))
-                if (line.len)
-                        ash_info(cli->diags, ASH_NOWHERE, "the lock: %.*s", ASH_F(line));
+        int r = ash_flow_built_record(flow, &b->built, g->no_lock ? NULL : g->lock, &lock);
+        if (r >= 0)
+                ash_cli_tell_lock(cli, &lock);
         ash_flow_lock_result_done(&lock);
         if (r >= 0 && g->options.no_check)
                 ash_info(cli->diags, ASH_NOWHERE, "'%.*s' was built without its tests, and is recorded all the same: 'repo build' publishes it so until it is built with them", ASH_F(b->built.name));
@@ -275,7 +281,8 @@ int ash_component_build(AshCli *cli) {
         if (r >= 0 && several && single)
                 return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "%s is for one component", single);
         if (r >= 0 && several)
-                return ash_component_builds(cli);
+                return ash_component_builds(cli, &g.options);
+        g.no_lock = ash_cli_flag(cli, "no-lock");
         g.options.shell = ash_cli_flag(cli, "shell");
         g.options.before_shell = show_failure;
         g.options.context = cli;

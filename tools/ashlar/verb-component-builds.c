@@ -9,8 +9,10 @@ typedef struct Builds {
         AshCli *cli;
         AshFlow flow;
         AshArena *arena;
+        struct utsname machine;
         AshFlowPlan *plan;
         bool *wanted;                /* NULL: all */
+        bool *known;
         AshFlowBuilds done;
         ASH_ARRAY(const char *) argv;
 } Builds;
@@ -19,6 +21,7 @@ static void builds_done(Builds *b) {
         ash_flow_builds_done(&b->done);
         ash_array_done(&b->argv);
         free(b->wanted);
+        free(b->known);
         ash_flow_plan_free(b->plan);
         ash_arena_free(b->arena);
 }
@@ -26,11 +29,8 @@ static void builds_done(Builds *b) {
 static AshSlice name_of(const Builds *b, uint32_t component) { return b->plan->input.components[component].name; }
 
 /* Specs that cannot be read are the business of the builds, if they are wanted. */
-static int make_plan(Builds *b) {
-        struct utsname machine;
-        uname(&machine);
-        _free_ char *lock = ash_cli_lock_path(b->cli);
-        AshFlowPlanOptions options = { .render = ash_cli_render_options(b->cli), .arch = ash_slice_str(machine.machine), .lock_path = lock };
+static int make_plan(Builds *b, AshFlowBuildOptions *build) {
+        AshFlowPlanOptions options = { .render = build->render, .arch = ash_slice_str(b->machine.machine), .lock_path = build->lock_path };
         _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
         AshFlow flow = b->flow;
         flow.diags = diags;
@@ -40,6 +40,7 @@ static int make_plan(Builds *b) {
         r = ash_flow_plan_new(&flow, &options, &b->plan);
         if (r < 0)
                 ash_diags_merge(b->cli->diags, diags);
+        build->render.built = options.render.built;
         return r;
 }
 
@@ -87,7 +88,7 @@ static void add_option(Builds *b, const char *name, const char *value) {
 static bool is_own(const AshCli *cli, const AshCliOption *option) {
         for (const AshCliOption *o = cli->verb->options; o->name; o++)
                 if (o == option)
-                        return strcmp(o->name, "all") != 0;
+                        return strcmp(o->name, "all") != 0 && strcmp(o->name, "no-lock") != 0;
         return false;
 }
 
@@ -108,6 +109,7 @@ static void make_command(Builds *b) {
                         add_option(b, g->option->name, g->value);
                 else if (is_own(cli, g->option))
                         add_word(b, ash_arena_printf(b->arena, "--%s", g->option->name));
+        add_word(b, "--no-lock"); /* it is written once, at the end */
         ash_array_push(&b->argv, NULL);
 }
 
@@ -169,10 +171,21 @@ static void json_items(Builds *b) {
         ash_cli_print(b->cli, "\n");
 }
 
-int ash_component_builds(AshCli *cli) {
+/* What was built is in the lock, whatever became of the rest. */
+static int lock_at_end(Builds *b, const char *lock) {
+        AshFlowLockResult result = {};
+        int r = ash_flow_built_relock(&b->flow, ash_slice_str(b->machine.machine), lock, &result);
+        if (r >= 0)
+                ash_cli_tell_lock(b->cli, &result);
+        ash_flow_lock_result_done(&result);
+        return r;
+}
+
+int ash_component_builds(AshCli *cli, AshFlowBuildOptions *build) {
         _cleanup_(builds_done) Builds b = { .cli = cli, .flow = ash_cli_flow(cli), .arena = ash_arena_new() };
         _cleanup_(ash_executor_free_p) AshExecutor *e = NULL;
-        int r = make_plan(&b);
+        uname(&b.machine);
+        int r = make_plan(&b, build);
         if (r >= 0)
                 r = choose(&b);
         if (r < 0)
@@ -183,7 +196,13 @@ int ash_component_builds(AshCli *cli) {
         r = ash_executor_new_local(&options, &e, cli->diags);
         if (r < 0)
                 return r;
-        r = ash_flow_builds_run(&b.flow, b.plan, b.wanted, e, &b.done);
+        if (!build->force && !ash_cli_option(cli, "output"))
+                b.known = ash_flow_builds_known(&b.flow, b.plan, build);
+        r = ash_flow_builds_run(&b.flow, b.plan, b.wanted, b.known, e, &b.done);
+        if (!ash_cli_flag(cli, "no-lock") && b.done.n[ASH_JOB_BUILT] + b.done.n[ASH_JOB_CACHED]) {
+                int locked = lock_at_end(&b, build->lock_path);
+                r = r < 0 ? r : locked;
+        }
         if (cli->json)
                 json_items(&b);
         else

@@ -295,6 +295,7 @@ const AshCliVerb ash_verbs_component[] = {
           "Several components are built in the order of 'build plan', as many at once as -j says (default: one for each processor) and memory allows. When one fails, those that need it are skipped, and the others go on.",
           .args = ASH_ARGS({ "NAME", "a component", ASH_KIND_COMPONENT, ASH_ARG_OPTIONAL | ASH_ARG_MANY }),
           .options = ASH_OPTIONS({ "all", .doc = "all components" }, ASH_BUILD_OPTIONS, { "shell", .doc = "open a shell in the build when it fails" }, { "keep", .doc = "copy the build directory to the project's work-dir" },
+                                 { "no-lock", .doc = "leave ashlar.lock as it is, whatever is built: the next build without this, or 'ashlar lock', brings it up to date" },
                                  { "requires", .doc = "build nothing: print what the build requires, what it asks for itself (%generate_buildrequires) included" }),
           .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = ash_component_build },
         { "rebuild", "build a component again, or prove that it can be",
