@@ -295,6 +295,8 @@ size_t ash_diags_count(const AshDiags *d, AshSeverity severity) {
 }
 
 void ash_diags_merge(AshDiags *into, AshDiags *from) {
+        if (!into)
+                return;
         pthread_mutex_lock(&into->mutex);
         ash_array_foreach(&from->items, d) {
                 ash_array_push(&into->items, *d);

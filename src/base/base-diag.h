@@ -70,7 +70,7 @@ size_t ash_diags_count(const AshDiags *diags, AshSeverity severity);
 size_t ash_diags_n(const AshDiags *diags);
 const AshDiag *ash_diags_at(const AshDiags *diags, size_t i);
 void ash_diags_clear(AshDiags *diags);
-void ash_diags_merge(AshDiags *into, AshDiags *from);            /* moves all of "from" behind those of "into" */
+void ash_diags_merge(AshDiags *into, AshDiags *from);            /* moves all of "from" behind those of "into"; nobody wants them: NULL */
 void ash_diags_sort(AshDiags *diags);                            /* by file, line, column; stable: for workers that finish in any order */
 
 /* file:line:column: error: text, the quoted line, the caret, notes, hint; as a compiler would print it. Control characters and bytes that are no

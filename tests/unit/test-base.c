@@ -545,6 +545,7 @@ static void test_diag_sort_and_merge(void **state) {
         ash_fail(b, -1, (AshSpan){ x, 2, 1 }, "b");
         ash_fail(b, -1, (AshSpan){ x, 4, 1 }, "c2");
         ash_fail(b, -1, ASH_NOWHERE, "a");
+        ash_diags_merge(NULL, b);
         ash_diags_merge(a, b);
         assert_int_equal(ash_diags_n(b), 0);
         ash_diags_sort(a);
