@@ -192,11 +192,11 @@ static void any_order(void **state) {
         run_cluster(diamond, 5, (Fake){ .room = 16, .last_first = true, .failing = " c " }, NULL, "+a+e-e-a+b+c-c-b", "a:built b:built c:failed d:skipped e:built ", -EIO);
 }
 
-/* What runs is ended, nothing is begun any more, and what waited is skipped. */
+/* What runs is ended, and nothing is begun any more. */
 static void cancelled(void **state) {
         (void) state;
-        run_cluster(diamond, 5, (Fake){ .room = 16, .interrupt = 1 }, NULL, "+a+e-a+b+c-e-b-c", "a:built b:cancelled c:cancelled d:skipped e:cancelled ", -EINTR);
-        run_cluster(diamond, 5, (Fake){ .room = 1, .interrupt = 1 }, NULL, "+a-a+b-b", "a:built b:cancelled d:skipped ", -EINTR);
+        run_cluster(diamond, 5, (Fake){ .room = 16, .interrupt = 1 }, NULL, "+a+e-a+b+c-e-b-c", "a:built b:cancelled c:cancelled d:not-started e:cancelled ", -EINTR);
+        run_cluster(diamond, 5, (Fake){ .room = 1, .interrupt = 1 }, NULL, "+a-a+b-b", "a:built b:cancelled c:not-started d:not-started e:not-started ", -EINTR);
 }
 
 /* What a build asks for only while it runs makes order, too: a waits for c although no spec says so. */
