@@ -116,9 +116,10 @@ AshSandbox ash_build_sandbox(AshBuild *b) {
 
 typedef ASH_ARRAY(const char *) Words;
 
+#define TMPPATH "_tmppath /" ASH_BUILD_SCRIPTS
 /* What follows from nothing but the source: times from the changelog, no host, no user, one place. */
 static const char *const macros[] = {
-        "_buildhost localhost", "_tmppath /" ASH_BUILD_SCRIPTS, "use_source_date_epoch_as_buildtime 1", "clamp_mtime_to_source_date_epoch 1", "build_mtime_policy clamp_to_source_date_epoch",
+        "_buildhost localhost", TMPPATH, "use_source_date_epoch_as_buildtime 1", "clamp_mtime_to_source_date_epoch 1", "build_mtime_policy clamp_to_source_date_epoch",
         "_srcdefattr (-,root,root)",
 };
 
