@@ -53,7 +53,7 @@ const AshBuiltComponent *ash_built_arches(const AshBuilt *b, AshSlice component,
         while (to < b->components.n && ash_slice_eq(b->components.items[to].name, component))
                 to++;
         *ret_n = to - from;
-        return b->components.items + from;
+        return *ret_n ? &b->components.items[from] : NULL;
 }
 
 static int by_nevra(const void *a, const void *b) { return ash_slice_cmp(((const AshBuiltPackage *) a)->nevra, ((const AshBuiltPackage *) b)->nevra); }
