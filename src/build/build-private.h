@@ -15,6 +15,7 @@ struct AshBuild {
         uint64_t disk;               /* bytes that its files may take */
         uint64_t memory, address_space; /* bytes of all of its processes; of each */
         uint64_t most;               /* bytes that it took at the worst time */
+        uint64_t sources;            /* bytes of all files */
         uint64_t end;                /* ash_now_ns() at which the time is over */
         /* the log */
         int log_fd;
@@ -56,5 +57,9 @@ size_t ash_build_excerpt(AshSlice log, AshSlice *ret, size_t max);
 #define ASH_BUILD_EXCERPT 24
 /* How many bytes may be read out of the room: what it has is in memory, and for a moment twice more, as it is read and as it is handed out. */
 uint64_t ash_build_read_max(const AshBuild *b);
+/* build-asked.c: the macro by which what %generate_buildrequires prints is in the log, behind this; and whether all of that, of the run that was last, are requirements: 0, or -EINVAL with a diagnostic. */
+#define ASH_BUILD_ASKED "asked: "
+extern const char ash_build_ask[];
+int ash_build_judge_asked(AshBuild *b, AshDiags *diags);
 /* What a run's output says of why it failed: notes and hints behind the last diagnostic. */
 void ash_build_explain(AshBuild *b, AshDiags *diags);

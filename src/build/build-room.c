@@ -107,10 +107,12 @@ static int place_files(AshBuild *b, AshDiags *diags) {
                 fds[i] = -1;
         for (size_t i = 0; r >= 0 && i < b->in.n_files; i++) {
                 const AshBuildFile *f = &b->in.files[i];
+                struct stat st;
                 if (!ash_path_is_confined(ash_slice_str(f->name)))
                         r = ash_fail(diags, -EINVAL, ASH_NOWHERE, "a source is called '%s'", f->name);
                 else if (f->path && (fds[i] = open(f->path, O_RDONLY | O_CLOEXEC)) < 0)
                         r = ash_fail_file(diags, -errno, f->path, "%s", ash_strerror(-errno));
+                b->sources += f->data.len + (r >= 0 && f->path && fstat(fds[i], &st) == 0 ? (uint64_t) st.st_size : 0);
         }
         if (r >= 0) {
                 r = ash_sandbox_room_call(b->room, place_all, &p, NULL, problem);

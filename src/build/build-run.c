@@ -4,6 +4,7 @@
 #include "spec.h"
 
 #define PROCESSES 2048
+#define SOURCES_PER_MS 4096          /* bytes of a source package that are compressed and written in a ms, at least */
 #define SMALL_LEFT (64 << 10)        /* a disk with less than this is full */
 
 static const struct {
@@ -135,6 +136,10 @@ static void command(AshBuild *b, AshBuildStep step, Words *argv) {
                 ash_array_push(argv, "--define");
                 ash_array_push(argv, macros[i]);
         }
+        if (step == ASH_BUILD_REQUIRES) {
+                ash_array_push(argv, "--define");
+                ash_array_push(argv, ash_build_ask);
+        }
         for (const char *const *o = b->in.options; o && *o; o++)
                 ash_array_push(argv, *o);
         ash_array_push(argv, ash_arena_printf(b->arena, "%s/SPECS/%s", b->top, b->in.spec));
@@ -169,6 +174,8 @@ int ash_build_run(AshBuild *b, const AshBuildRoot *root, AshBuildStep step, int6
         s.sink = sink;
         s.sink_data = b;
         s.limits.wall_ms = b->end > now ? (int) ASH_MIN((b->end - now) / 1000000 + 1, (uint64_t) INT32_MAX) : 1;
+        if (step == ASH_BUILD_SRPM && b->in.parse_ms)
+                s.limits.wall_ms = (int) ASH_MIN((uint64_t) s.limits.wall_ms, (uint64_t) b->in.parse_ms + b->sources / SOURCES_PER_MS);
         ash_progress_begin(b->in.progress, ash_arena_printf(b->arena, "%.*s: %s", ASH_F(b->in.component), steps[step].name), 0, ASH_UNIT_ITEMS);
         r = ash_sandbox_run(&s, &out, diags);
         ash_progress_end(b->in.progress);
@@ -293,7 +300,10 @@ static int judge_taken(AshBuild *b, AshBuildStep step, const AshSandboxTaken *t,
 static int judge(AshBuild *b, AshBuildStep step, const AshSandboxResult *out, AshDiags *diags) {
         const AshProcessResult *p = &out->process;
         AshSlice c = b->in.component;
-        int r = -EIO;
+        int r = step == ASH_BUILD_REQUIRES && !out->taken.over && !p->timed_out && !b->log_full ? ash_build_judge_asked(b, diags) : 0;
+        if (r < 0)
+                return r;
+        r = -EIO;
         for (size_t i = 0; i < ASH_N(steps[step].good); i++)
                 if (!out->taken.over && !p->timed_out && !p->stopped && !p->signal && p->status == steps[step].good[i])
                         return p->status;
@@ -302,6 +312,8 @@ static int judge(AshBuild *b, AshBuildStep step, const AshSandboxResult *out, As
                 return judge_taken(b, step, &out->taken, diags);
         if (b->log_full)
                 r = ash_fail(diags, -ASH_ERR_LIMIT, ASH_NOWHERE, "building '%.*s' failed in %s: it wrote more than %llu MiB of log, and was ended", ASH_F(c), where(b, step), (unsigned long long) (b->in.log_limit >> 20));
+        else if (p->timed_out && step == ASH_BUILD_SRPM)
+                return -ETIMEDOUT; /* as above */
         else if (p->timed_out)
                 r = ash_fail(diags, -ETIMEDOUT, ASH_NOWHERE, "building '%.*s' failed in %s: it took longer than %d s, and was ended", ASH_F(c), where(b, step), b->in.timeout_ms / 1000);
         else if (p->signal)

@@ -55,6 +55,7 @@ typedef struct AshBuildInput {
         const char *spec;            /* name of the spec among them */
         const char *const *options;  /* of rpmbuild: "--with", "x", ...; NULL-terminated */
         int timeout_ms;              /* of all runs together */
+        int parse_ms;                /* that the first may take until the spec has been parsed; what the source package's size needs comes to it; 0: no limit of its own */
         uint64_t memory;             /* bytes that all of its processes may take together, and the address space of each; 0: three quarters of the machine's */
         uint64_t disk;               /* bytes that all of its files may take, wherever they are; cut to what the machine has */
         uint64_t log_limit;          /* bytes */
@@ -71,7 +72,7 @@ ASH_DEFINE_CLEANUP(AshBuild *, ash_build_free)
 
 typedef enum AshBuildStep { ASH_BUILD_SRPM, ASH_BUILD_REQUIRES, ASH_BUILD_PACKAGES, ASH_BUILD_STEP_MAX_ } AshBuildStep;
 /* Runs rpmbuild over a root. epoch: SOURCE_DATE_EPOCH; negative: none. Returns its exit status when that is among those that a step may have (0; of REQUIRES also 11: more is required now); else a
- * diagnostic tells the reason: -ASH_ERR_SYNTAX when the spec cannot be parsed: then ash_build_spec_error() has the place. */
+ * diagnostic tells the reason: -ASH_ERR_SYNTAX when the spec cannot be parsed: then ash_build_spec_error() has the place; -ETIMEDOUT of SRPM: it was not parsed in time: the caller says both. */
 int ash_build_run(AshBuild *b, const AshBuildRoot *root, AshBuildStep step, int64_t epoch, AshDiags *diags);
 /* What rpm said of the spec in the run that failed: the line (0: none is named) and the text. */
 bool ash_build_spec_error(const AshBuild *b, uint32_t *ret_line, AshSlice *ret_text);

@@ -462,8 +462,19 @@ void ash_rule_upstream(const AshRules *r, const void *item, AshSpan at) {
 }
 
 /* ---- images ---- */
+static void root_rule(const AshRules *r, const char *what, const char *key, AshText name, AshNumber number) {
+        if (!is(name, "root") || !number.set || number.value == 0)
+                return;
+        ash_fail(r->diags, -ASH_ERR_CONFIG, number.at, "the %s root has the number 0, not %lld", what, (long long) number.value);
+        ash_hint(r->diags, "remove '%s'", key);
+}
+
 void ash_rule_image(const AshRules *r, const void *item, AshSpan at) {
         const AshImage *i = item;
+        for (size_t k = 0; k < i->users.n; k++)
+                root_rule(r, "user", "uid", i->users.items[k].name, i->users.items[k].uid);
+        for (size_t k = 0; k < i->groups.n; k++)
+                root_rule(r, "group", "gid", i->groups.items[k].name, i->groups.items[k].gid);
         if (filled(i->definition_type) && !filled(i->definition_path)) {
                 ash_fail(r->diags, -ASH_ERR_CONFIG, at, "a definition of type '%.*s' needs 'path'", ASH_F(i->definition_type.s));
                 ash_hint(r->diags, "add path = \"...\" to the definition");

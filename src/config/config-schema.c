@@ -394,7 +394,7 @@ const AshRecord ash_record_image = { "image", "A named set of outputs made from 
         TEXTS_("packages", OWN, AshImage, packages, "what to install: names, provides, paths"),
         TEXTS_("package-groups", OWN, AshImage, package_groups, "groups of packages to install", REF(PACKAGE_GROUP)),
         TEXTS_("exclude-packages", OWN, AshImage, exclude_packages, "packages that must not come in, even as a dependency (then it is an error)"),
-        TEXTS_("exclude-paths", OWN, AshImage, exclude_paths, "globs of paths to leave out"),
+        TEXTS_("exclude-paths", OWN, AshImage, exclude_paths, "globs of paths to leave out", FORM(glob)),
         FLAG_("weak-dependencies", OWN, AshImage, weak_dependencies, "install what packages recommend", .standard = "false"),
         FLAG_("essential-packages", OWN, AshImage, essential_packages, "install what an apt upstream calls Essential: its packages count on these without saying so", .standard = "false"),
         FLAG_("documentation", OWN, AshImage, documentation, "keep files marked as documentation", .standard = "false"),

@@ -1,6 +1,7 @@
 /* What a build requires: what its spec says, and what it asks for while it is built. */
 #include "build.h"
 #include "flow-build-private.h"
+#include "flow-late.h"
 
 #define CACHE_REQUIRES "build-requires"
 #define ROUNDS 10                    /* of dynamic requirements */
@@ -34,6 +35,24 @@ static bool recall_requires(Job *j, const AshId *key) {
         while (ash_slice_next_line(&rest, &line))
                 require(j, line);
         return true;
+}
+
+/* Its spec is not parsed in time, now or within the last hour. */
+static int late(Job *j, const AshId *key, bool known) {
+        _str_ AshStr text = {};
+        int limit = ash_flow_late_limit(j->flow, j->config);
+        ash_flow_late_write(&text, limit);
+        if (!known)
+                (void) ash_store_cache_put(j->flow->store, CACHE_REQUIRES, key, ash_str_slice(&text)); /* only a loss of time */
+        ash_flow_late_fail(j->flow->diags, j->spec->name, j->component, limit, known);
+        if (!known)
+                ash_note(j->flow->diags, ASH_NOWHERE, "the whole log: %s", j->log_path);
+        return -ETIMEDOUT;
+}
+
+static bool was_late(Job *j, const AshId *key) {
+        _bytes_ AshBytes bytes = {};
+        return !j->o->force && ash_store_cache_get(j->flow->store, CACHE_REQUIRES, key, &bytes) >= 0 && ash_flow_late_known(ash_bytes_slice(&bytes), ash_flow_late_limit(j->flow, j->config));
 }
 
 static int read_requires(Job *j, const AshId *key) {
@@ -98,9 +117,13 @@ int ash_flow_job_static_requires(Job *j) {
                 j->n_static = j->requires.n;
                 return solve_root(j, true);
         }
+        if (was_late(j, &key))
+                return late(j, &key, true);
         r = ash_flow_job_need_root(j, &j->base, NULL, 0);
         if (r >= 0)
                 r = ash_flow_job_run(j, j->base, ASH_BUILD_SRPM);
+        if (r == -ETIMEDOUT)
+                return late(j, &key, false);
         if (r >= 0)
                 r = read_requires(j, &key);
         j->n_static = j->requires.n;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include "flow-build-private.h"
 #include "flow-built.h"
+#include "flow-late.h"
 
 enum { TIMEOUT = 7200 };
 #define DISK (UINT64_C(20) << 30)
@@ -123,7 +124,7 @@ static int need_build(Job *j) {
         int64_t timeout = j->config->build_timeout.set ? j->config->build_timeout.value : project->timeout.set ? project->timeout.value : TIMEOUT;
         AshBuildInput in = {
                 .component = j->component, .arch = j->arch, .files = files, .n_files = n, .spec = j->rendered->spec, .options = j->options.items,
-                .timeout_ms = (int) ASH_MIN(timeout, (int64_t) INT32_MAX / 1000) * 1000, .memory = bytes_of(j->config->build_memory, project->memory, 0),
+                .parse_ms = ash_flow_late_limit(j->flow, j->config), .timeout_ms = (int) ASH_MIN(timeout, (int64_t) INT32_MAX / 1000) * 1000, .memory = bytes_of(j->config->build_memory, project->memory, 0),
                 .disk = bytes_of(j->config->build_disk, project->disk, DISK), .log_limit = bytes_of((AshText){}, project->log_limit, LOG), .log_path = j->log_path,
                 .network = j->config->build_network.value == ASH_YES, .vary = j->o->vary, .progress = j->flow->progress,
         };

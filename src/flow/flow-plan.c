@@ -6,6 +6,7 @@
 #include "flow-blame.h"
 #include "flow-build.h"
 #include "flow-built.h"
+#include "flow-late.h"
 #include "flow-package.h"
 #include "flow-plan.h"
 
@@ -143,7 +144,7 @@ static void write_cache(struct AshFlowPlanFacts *f) {
         ash_str_append_str(&out, CACHE_HEAD);
         for (size_t i = 0; i < f->n; i++) {
                 AshSlice digest = ash_slice((const char *) f->items[i].digest.sha256, sizeof(AshId));
-                if (f->items[i].result < 0)
+                if (f->items[i].result < 0 && f->items[i].result != -ETIMEDOUT) /* which is known, too */
                         continue;
                 add_to_cache(&out, digest, f->items[i].text);
                 ash_map_remove(&f->known, digest);
@@ -209,9 +210,10 @@ static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoIn
         const Reader *reader = reader_of(f, fact->component);
         digest_of(in, reader, &fact->digest);
         const AshSlice *known = ash_map_get(&f->known, ash_slice((const char *) fact->digest.sha256, sizeof(AshId)));
-        if (known) {
+        bool late = known && ash_flow_late_known(*known, in->timeout_ms);
+        if (known && (late || !ash_flow_late_is(*known))) {
                 fact->text = *known;
-                return 0;
+                return late ? ash_flow_late_fail(fact->diags, in->label, in->component, in->timeout_ms, true) : 0;
         }
         if (!f->reading) {
                 fact->missing = true;
@@ -219,6 +221,11 @@ static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoIn
         }
         fact->fresh = true;
         int r = parse(reader, in, &fact->own, fact->diags);
+        if (r == -ETIMEDOUT) {
+                ash_str_clear(&fact->own);
+                ash_flow_late_write(&fact->own, in->timeout_ms);
+                ash_flow_late_fail(fact->diags, in->label, in->component, in->timeout_ms, false);
+        }
         fact->text = ash_str_slice(&fact->own);
         return r;
 }
@@ -293,6 +300,7 @@ static int read_rendered(struct AshFlowPlanFacts *f, Fact *fact, const AshRender
                 files[k] = (AshSpecFileOf){ rendered->files.items[k].name, rendered->files.items[k].mode, rendered->files.items[k].data };
         in.files = files;
         in.label = label;
+        in.timeout_ms = ash_flow_late_limit(f->flow, fact->component->merged);
         snprintf(fact->fingerprint, sizeof fact->fingerprint, "%s", rendered->fingerprint->text);
         fact->bumps = rendered->bumps;
         int r = read_spec(f, fact, &in);

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -215,6 +216,36 @@ static int converse(AshSandboxRoom *room, const Maker *m, pid_t pid, AshDiags *d
         return r < 0 ? ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot hold its namespaces: %s", ash_strerror(r)) : 0;
 }
 
+/* ---- places of rooms: empty directories, as the rest of the machine sees them. One of this name is locked as long as its room is there: it got the name when it was ---- */
+#define HELD "ashlar-room-"
+
+/* Where nothing can be locked it keeps its name, and stays when we are killed. */
+static void hold(AshTempDir *dir) {
+        const char *base = strrchr(dir->path, '/') + 1;
+        _free_ char *held = ash_asprintf("%.*s" HELD "%s", (int) (base - dir->path), dir->path, base + strlen("ashlar-"));
+        if (flock(dir->fd, LOCK_SH | LOCK_NB) < 0 || renameat2(AT_FDCWD, dir->path, AT_FDCWD, held, RENAME_NOREPLACE) < 0)
+                return;
+        free(dir->path);
+        dir->path = ASH_TAKE(held);
+}
+
+/* Those of our user, beside ours, that nobody holds any more: who made them was killed. */
+static void sweep(const char *beside) {
+        _dirlist_ AshDirList list = {};
+        _free_ char *dir = ash_slice_dup(ash_path_dir(ash_slice_str(beside)));
+        if (ash_dir_list(AT_FDCWD, dir, &list) < 0)
+                return;
+        ash_array_foreach(&list.entries, e) {
+                struct stat st;
+                if (strncmp(e->name, HELD, strlen(HELD)) != 0)
+                        continue;
+                _free_ char *path = ash_path_join(dir, e->name);
+                _close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        (void) rmdir(path);
+        }
+}
+
 int ash_sandbox_room_new(const AshSandboxRoomOptions *o, AshSandboxRoom **ret, AshDiags *diags) {
         _cleanup_(ash_sandbox_room_free_p) AshSandboxRoom *room = ash_calloc(1, sizeof *room);
         Maker m = {};
@@ -225,6 +256,8 @@ int ash_sandbox_room_new(const AshSandboxRoomOptions *o, AshSandboxRoom **ret, A
                 r = ash_tempdir_new(NULL, &room->place);
         if (r < 0)
                 return ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot make a temporary directory: %s", ash_strerror(r));
+        sweep(room->place->path);
+        hold(room->place);
         m.place = room->place->path;
         room->base = ash_path_join(m.place, "base");
         room->run = ash_path_join(m.place, "run");

@@ -61,6 +61,7 @@ typedef struct Child {
         int script_fd;               /* -1: none */
         char *overlay;               /* mount options; NULL: the base itself is the root */
         int clock_fd;                /* the library of a fixed clock; -1: none */
+        int args_fd;                 /* bubblewrap's options */
         int status_fd;               /* where bubblewrap says how far it came; -1: none */
         int ids_fd;                  /* a number that is free in the child, for the user namespace of a user; -1: none */
 } Child;
@@ -90,6 +91,17 @@ static void set_limits(const Child *c) {
                         }
                 (void) sched_setaffinity(0, sizeof some, &some);
         }
+}
+
+/* What /proc tells of the host, and nothing that runs needs: empty. */
+static const char *const masked[] = { "cmdline", "bootconfig", "partitions", "diskstats", "swaps", "modules", "interrupts", "iomem", "ioports", "locks", "keys", "key-users", "kallsyms", "timer_list", "zoneinfo", "vmallocinfo" };
+#define EMPTY "empty"
+
+static int make_empty(const char *place) {
+        char path[4200];
+        snprintf(path, sizeof path, "%s/" EMPTY, place);
+        _close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+        return fd < 0 ? -errno : 0;
 }
 
 static int make_dirs(const char *place) {
@@ -125,6 +137,8 @@ static int make_place(const Child *c) {
         if (!c->s->kept && mount("tmpfs", c->s->room->run, "tmpfs", MS_NODEV, options) < 0)
                 return -errno;
         int r = make_dirs(c->s->room->run);
+        if (r >= 0)
+                r = make_empty(c->s->room->run);
         return r < 0 || !c->overlay ? r : mount_overlay(c);
 }
 
@@ -155,6 +169,7 @@ static int before_bwrap(void *data) {
         if (r >= 0 && c->s->one_output && !c->s->shell && dup2(2, 1) < 0)
                 r = -errno;
         fcntl(c->status_fd, F_SETFD, 0);
+        fcntl(c->args_fd, F_SETFD, 0);
         if (c->clock_fd >= 0)
                 fcntl(c->clock_fd, F_SETFD, 0);
         return r < 0 ? r : ash_sandbox_filter();
@@ -190,6 +205,13 @@ static int write_within(const char *root, const char *name, AshSlice content) {
 
 static AshSlice clock_library(void) { return ash_slice((const char *) ash_sandbox_clock, ash_sandbox_clock_size); }
 
+static int mask(const char *root, const char *name) {
+        char from[4200], to[4200];
+        snprintf(from, sizeof from, "%s/dev/null", root);
+        snprintf(to, sizeof to, "%s/proc/%s", root, name);
+        return mount(from, to, NULL, MS_BIND, NULL) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 static int make_root(const Child *c) {
         const char *root = c->s->room->base;
         char tmp[64];
@@ -201,6 +223,8 @@ static int make_root(const Child *c) {
                 r = bind_device(root, devices[i]);
         if (r >= 0)
                 r = mount_at(root, "proc", "proc", MS_NOEXEC, NULL);
+        for (size_t i = 0; r >= 0 && i < ASH_N(masked); i++)
+                r = mask(root, masked[i]);
         if (r >= 0)
                 r = mount_at(root, "tmp", "tmpfs", 0, tmp);
         if (r >= 0 && c->s->script.ptr)
@@ -295,7 +319,7 @@ static void add(Args *a, const char *x, const char *y, const char *z) {
 
 static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
         const char *place = s->room->run;
-        add(a, "bwrap", "--unshare-pid", "--unshare-ipc");
+        add(a, "--unshare-pid", "--unshare-ipc", NULL);
         add(a, "--unshare-uts", "--unshare-cgroup-try", s->network ? NULL : "--unshare-net");
         add(a, "--json-status-fd", ash_arena_printf(a->arena, "%d", c->status_fd), NULL);
         add(a, "--die-with-parent", s->shell ? NULL : "--new-session", NULL);
@@ -311,6 +335,11 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
                 add(a, "--cap-add", capabilities[i].name, NULL);
         add(a, "--bind", c->overlay ? ash_arena_printf(a->arena, "%s/root", place) : s->room->base, "/");
         add(a, "--proc", "/proc", NULL);
+        for (size_t i = 0; i < ASH_N(masked); i++) {
+                const char *path = ash_arena_printf(a->arena, "/proc/%s", masked[i]);
+                if (access(path, F_OK) == 0) /* the kernel is the same */
+                        add(a, "--ro-bind", ash_arena_printf(a->arena, "%s/" EMPTY, place), path);
+        }
         add(a, "--dev", "/dev", NULL);
         add(a, "--bind", ash_arena_printf(a->arena, "%s/shm", place), "/dev/shm");
         add(a, "--remount-ro", "/dev", NULL);
@@ -336,10 +365,6 @@ static void bwrap_args(Args *a, const AshSandbox *s, const Child *c) {
                 add(a, "--setenv", "LD_PRELOAD", ASH_SANDBOX_CLOCK);
                 add(a, "--setenv", "ASHLAR_CLOCK", ash_arena_printf(a->arena, s->clock ? "%lld" : "+%lld", (long long) (s->clock ? s->clock : s->clock_shift)));
         }
-        add(a, "--", NULL, NULL);
-        for (const char *const *w = s->argv; *w; w++)
-                add(a, *w, NULL, NULL);
-        ash_array_push(&a->items, NULL);
 }
 
 static int memory_file(const char *name, AshSlice content) {
@@ -350,6 +375,24 @@ static int memory_file(const char *name, AshSlice content) {
         if (r < 0 && fd >= 0)
                 close(fd);
         return r < 0 ? r : fd;
+}
+
+/* Its options by a descriptor: /proc/1/cmdline is for everybody in there, and they name places of the host. */
+static int command_line(Args *a, const AshSandbox *s, Child *c) {
+        _str_ AshStr text = {};
+        bwrap_args(a, s, c);
+        ash_array_foreach(&a->items, option)
+                ash_str_append(&text, ash_slice(*option, strlen(*option) + 1));
+        c->args_fd = memory_file("ashlar-options", ash_str_slice(&text));
+        if (c->args_fd < 0)
+                return c->args_fd;
+        a->items.n = 0;
+        add(a, "bwrap", "--args", ash_arena_printf(a->arena, "%d", c->args_fd));
+        add(a, "--", NULL, NULL);
+        for (const char *const *w = s->argv; *w; w++)
+                add(a, *w, NULL, NULL);
+        ash_array_push(&a->items, NULL);
+        return 0;
 }
 
 /* ---- before and after ---- */
@@ -426,7 +469,7 @@ typedef struct Tick {
 
 static void tick(void *data) {
         Tick *t = data;
-        if (!t->watch.pid && !t->s->call && (t->child->limits.total || ash_now_ns() - t->began >= WATCH_AFTER_NS))
+        if (!t->watch.pid && !t->s->call && (t->s->kept || ash_now_ns() - t->began >= WATCH_AFTER_NS))
                 ash_sandbox_watch_start(&t->watch, t->s->room, &t->child->limits, t->child->status_fd);
         if (t->s->every)
                 t->s->every(t->s->every_data);
@@ -440,13 +483,16 @@ static int start(const AshSandbox *s, Child *child, AshSandboxResult *ret) {
         child->overlay = options;
         AshProcess p = { .timeout_ms = child->limits.wall_ms, .output_limit = child->limits.output, .cwd = "/", .keep_fd = child->script_fd >= 0 ? child->script_fd : 0, .input = s->input, .sink = s->sink, .sink_data = s->sink_data, .every = tick, .every_data = &t, .terminal = s->shell && !s->call,
                          .before_exec_data = child, .before_exec = s->call ? before_call : before_bwrap, .argv = nothing };
+        int r = 0;
         if (!s->call) {
-                bwrap_args(&a, s, child);
+                r = command_line(&a, s, child);
                 p.argv = a.items.items;
                 p.env = no_env; /* it is the sandbox's process 1, and whoever is in there may read /proc/1/environ */
         }
-        int r = ash_process_run(&p, &ret->process);
+        if (r >= 0)
+                r = ash_process_run(&p, &ret->process);
         ash_sandbox_watch_stop(&t.watch, &ret->taken);
+        ash_close_p(&child->args_fd);
         ash_array_done(&a.items);
         ash_arena_free(a.arena);
         return r;
@@ -492,7 +538,7 @@ int ash_sandbox_run(const AshSandbox *s, AshSandboxResult *ret, AshDiags *diags)
         _bytes_ AshBytes before = {};
         _close_ int script = -1, status = -1, clock = -1, ids = -1;
         char problem[256];
-        Child child = { .s = s, .limits = limits_of(s), .script_fd = -1, .status_fd = -1, .clock_fd = -1, .ids_fd = -1 };
+        Child child = { .s = s, .limits = limits_of(s), .script_fd = -1, .status_fd = -1, .clock_fd = -1, .args_fd = -1, .ids_fd = -1 };
         int r = ash_sandbox_room_call(s->room, prepare, (void *) s, &before, problem);
         if (r < 0)
                 return ash_fail(diags, r, ASH_NOWHERE, "sandbox: cannot prepare the root: %s", *problem ? problem : ash_strerror(r));

@@ -5,7 +5,8 @@
 #include "specinfo-private.h"
 
 #define TOP "/tmp/build"
-enum { WALL_MS = 120000, OUTPUT_MAX = 16 << 20 };
+enum { OUTPUT_MAX = 16 << 20, PROCESSES = 256 };
+#define MEMORY (UINT64_C(2) << 30)
 
 struct AshSpecInfoRoot {
         AshSandboxRoom *room;
@@ -186,6 +187,11 @@ static void take_output(const AshSpecInfoInput *in, AshSlice text, AshStr *out, 
         }
 }
 
+static int too_much(const AshSpecInfoInput *in, AshSandboxOver over, AshDiags *diags) {
+        static const char *const what[] = { [ASH_SANDBOX_OVER_MEMORY] = "takes more than 2 GiB of memory", [ASH_SANDBOX_OVER_PROCESSES] = "starts processes without end", [ASH_SANDBOX_OVER_MACHINE] = "takes memory that this machine does not have" };
+        return ash_fail_file(diags, -ASH_ERR_LIMIT, in->label ? in->label : in->spec, "parsing the spec of '%.*s' %s: a macro of it runs a program that does that", ASH_F(in->component), what[over]);
+}
+
 int ash_specinfo_rpmspec(AshSpecInfoRoot *root, const AshSpecInfoInput *in, AshStr *out, AshDiags *diags) {
         _cleanup_(ash_sandbox_result_done) AshSandboxResult result = {};
         _cleanup_(ash_tempdir_free_p) AshTempDir *dir = NULL;
@@ -204,13 +210,15 @@ int ash_specinfo_rpmspec(AshSpecInfoRoot *root, const AshSpecInfoInput *in, AshS
         const AshSandboxBind bind = { dir->path, TOP "/SOURCES", false };
         static const char *const env[] = { "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/tmp", "LANG=C.UTF-8", "TZ=UTC0", NULL };
         AshSandbox s = { .room = root->room, .argv = argv.items, .env = env, .layers = root->layers.items, .fresh = true, .uid = 1000, .gid = 1000, .binds = &bind, .n_binds = 1,
-                         .limits = { .wall_ms = WALL_MS, .output = OUTPUT_MAX, .disk = 64 << 20, .processes = 256 } };
+                         .limits = { .wall_ms = in->timeout_ms ? in->timeout_ms : ASH_SPECINFO_MS, .output = OUTPUT_MAX, .disk = 64 << 20, .processes = PROCESSES, .total = MEMORY } };
         r = ash_sandbox_run(&s, &result, diags);
         ash_array_done(&argv);
         if (r < 0)
                 return r;
+        if (result.taken.over)
+                return too_much(in, result.taken.over, diags);
         if (result.process.timed_out)
-                return ash_fail_file(diags, -ETIMEDOUT, in->spec, "parsing it takes more than %d seconds: it runs a program that does not end", WALL_MS / 1000);
+                return -ETIMEDOUT;
         if (result.process.status != 0)
                 return refuse(in, ash_str_slice(&result.process.err), diags);
         take_output(in, ash_str_slice(&result.process.out), out, diags);

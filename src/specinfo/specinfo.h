@@ -9,6 +9,7 @@
 #include "model-package.h"
 #include "sandbox.h"
 
+#define ASH_SPECINFO_MS 60000   /* that rpmspec may take */
 #define ASH_SPECINFO_ENGINE 2   /* counts up when the same spec gives another text: part of every key */
 
 typedef struct AshSpecFileOf {
@@ -24,6 +25,7 @@ typedef struct AshSpecInfoInput {
         AshSlice component;          /* for messages */
         AshSlice arch;
         const char *const *options;  /* of rpmspec; NULL-terminated, or NULL */
+        int timeout_ms;              /* of rpmspec; 0: ASH_SPECINFO_MS */
 } AshSpecInfoInput;
 /* Digest of all of that. */
 void ash_specinfo_digest(const AshSpecInfoInput *in, uint8_t ret[static 32]);
@@ -36,7 +38,7 @@ typedef struct AshSpecInfoRoot AshSpecInfoRoot;
 int ash_specinfo_root_new(const char *const *layers, AshSpecInfoRoot **ret, AshDiags *diags);
 void ash_specinfo_root_free(AshSpecInfoRoot *root);
 ASH_DEFINE_CLEANUP(AshSpecInfoRoot *, ash_specinfo_root_free)
-/* -ASH_ERR_SYNTAX: rpm refuses the spec; the diagnostic has rpm's place. -ETIMEDOUT. */
+/* -ASH_ERR_SYNTAX: rpm refuses the spec; the diagnostic has rpm's place. -ASH_ERR_LIMIT: too much memory, too many processes. -ETIMEDOUT, without a diagnostic. */
 int ash_specinfo_rpmspec(AshSpecInfoRoot *root, const AshSpecInfoInput *in, AshStr *out, AshDiags *diags);
 
 typedef struct AshSpecInfo {

@@ -275,6 +275,54 @@ class Build(Case):
         self.assertEqual([b["nevra"] for b in json.loads(p.blob(got["provenance"]).read_text())["buildroot"]["packages"]], ["extra-devel-1.0-1.noarch", "further-devel-1.0-1.noarch", "toolbox-1.0-1.x86_64"])
         self.assertTrue(p.built("one")[0]["cached"])
 
+    def test_dynamic_requires_bad_line(self):
+        """rpm goes on without a line that is no requirement, and does not name it."""
+        for line, bad in (("- first", "- first"), ("extra-devel >=", "extra-devel >="), ("%%-devel", "%-devel"), ("/usr/bin/x = 1", "/usr/bin/x = 1")):
+            p = self.project()
+            p.component("one", prep=f"true\n%generate_buildrequires\necho extra-devel; echo 'it asks' >&2\nprintf '%%s\\n' '{line}'\necho further-devel")
+            p.lock()
+            said = self.fails(p)
+            self.assertIn(f"%generate_buildrequires of 'one' prints a line that is no requirement: '{bad}'", said)
+            self.assertIn("asked: extra-devel\n", p.log("one"))
+        p = self.project()
+        p.component("one", prep="true\n%generate_buildrequires\necho '# a remark'; echo 'extra-devel >= 1, further-devel = 1.0-1 # why'; echo '(extra-devel and (further-devel or none))'; echo '  pkgconfig(further)  >=  1'; printf extra-devel")
+        p.lock()
+        got = p.built("one")[0]
+        self.assertEqual([b["nevra"] for b in json.loads(p.blob(got["provenance"]).read_text())["buildroot"]["packages"]], ["extra-devel-1.0-1.noarch", "further-devel-1.0-1.noarch", "toolbox-1.0-1.x86_64"])
+        p = self.project()
+        p.component("one", prep="true\n%generate_buildrequires\necho extra-devel; exit 3")
+        p.lock()
+        self.assertIn("failed in %generate_buildrequires", self.fails(p))
+
+    def test_slow_spec(self):
+        """A spec that is not parsed in time: said with its limit, not tried again at once, and others go on."""
+        p = self.project(timeout=4)
+        p.component("slow", tags="BuildArch: noarch\n%(sleep 1234)")
+        p.component("loops", tags="BuildArch: noarch\n%{lua:while true do end}")
+        p.component("good")
+        p.lock()
+        for name in ("slow", "loops"):
+            said = self.fails(p, name=name)
+            self.assertRegex(said, f"specs/{name}/{name}.spec: error: parsing the spec of '{name}' takes more than 4 seconds")
+            self.assertNotIn("not tried again", said)
+            said = self.fails(p, name=name)
+            self.assertRegex(said, "takes more than 4 seconds")
+            self.assertIn("it was not tried again", said)
+        self.assertNotIn("not tried again", p.ashlar("component", "rebuild", "slow", status=1).stderr)
+        for timeout, tried in ((4, True), (4, False), (5, True)):  # the first plan reads them, the second knows; with more time they are tried again
+            p.timeout = timeout
+            p.write()
+            start = time.monotonic()
+            plan = p.ashlar("--json", "build", "plan", "--all", status=1)
+            self.assertEqual({c["name"]: c["state"] for c in json.loads(plan.stdout)["components"]}, {"slow": "unknown", "loops": "unknown", "good": "new"})
+            for name in ("slow", "loops"):
+                self.assertIn(f"parsing the spec of '{name}' takes more than {timeout} seconds", plan.stderr)
+            self.assertEqual("it was not tried again" in plan.stderr, not tried)
+            self.assertTrue(time.monotonic() - start >= timeout or not tried)
+        self.assertNotIn("sleep 1234", subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout)
+        p.build("slow", "good", status=1)
+        self.assertIn("good-1.0-1.noarch", (p.path / "ashlar.built").read_text())
+
     def test_fresh_layers(self):
         """Each build sees the root as it was composed, whatever another wrote; several at once."""
         touch = "test ! -e /var/tmp/mark; test ! -e /tmp/mark; echo x > /var/tmp/mark; echo x > /tmp/mark; sleep 1; test $(ls /builddir/build/SPECS | wc -l) = 1"
