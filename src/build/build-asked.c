@@ -2,7 +2,7 @@
 #include "build-private.h"
 
 /* Of rpm's macros: how the script is run; its name comes behind that, as $0. */
-const char ash_build_ask[] = "__spec_buildrequires_cmd /bin/sh -c '%{___build_cmd} \"$0\" >/tmp/.ashlar-asked; s=$?; while IFS= read -r l || test -n \"$l\"; do printf \"" ASH_BUILD_ASKED "%%s\\n\" \"$l\"; done </tmp/.ashlar-asked >&2; cat /tmp/.ashlar-asked; exit $s'";
+const char ash_build_ask[] = "__spec_buildrequires_cmd /bin/sh -c '%{___build_cmd} \"$0\" >/tmp/.ashlar-asked; s=$?; while IFS= read -r l || test -n \"$l\"; do printf \"" ASH_BUILD_ASKED "%%s\\\\n\" \"$l\"; done </tmp/.ashlar-asked >&2; cat /tmp/.ashlar-asked; exit $s'";
 
 static AshSlice next_token(AshSlice *rest) {
         size_t n = 0, depth = 0;
@@ -50,13 +50,12 @@ static bool is_requirement(AshSlice line) {
 
 /* The first line that is none; *ret_said: what rpm said of any. */
 static AshSlice find_bad(AshSlice log, AshSlice *ret_said) {
-        AshSlice line, bad = {}, asked = ASH_S(ASH_BUILD_ASKED), error = ASH_S("error: line ");
+        AshSlice line, bad = {}, asked = ASH_S(ASH_BUILD_ASKED), error = ASH_S("error: ");
         while (ash_slice_next_line(&log, &line)) {
                 if (!bad.ptr && ash_slice_starts(line, asked) && !is_requirement(ash_slice_from(line, asked.len)))
                         bad = ash_slice_from(line, asked.len);
-                ptrdiff_t colon = ash_slice_starts(line, error) ? ash_slice_find(ash_slice_from(line, error.len), ASH_S(": ")) : -1;
-                if (colon >= 0 && !ret_said->ptr)
-                        *ret_said = ash_slice_from(line, error.len + (size_t) colon + 2);
+                if (ash_slice_starts(line, error) && !ret_said->ptr)
+                        *ret_said = ash_slice_from(line, error.len);
         }
         return bad;
 }
