@@ -29,10 +29,10 @@ static bool is_operator(AshSlice token) {
         return false;
 }
 
-/* As rpm reads one: names, rich ones in parentheses, each with or without an operator and a version. */
+/* As rpm reads one (it knows no remarks): names, rich ones in parentheses, each with or without an operator and a version. */
 static bool is_requirement(AshSlice line) {
         AshSlice token = next_token(&line), name = {};
-        for (; token.len && token.ptr[0] != '#'; token = next_token(&line)) {
+        for (; token.len; token = next_token(&line)) {
                 if (is_operator(token)) {
                         AshSlice version = next_token(&line);
                         if (!name.len || name.ptr[0] == '/' || name.ptr[0] == '(' || !version.len || is_operator(version))
