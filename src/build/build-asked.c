@@ -1,4 +1,5 @@
-/* What %generate_buildrequires prints. rpm 4.18 says that a line is no requirement, but not which, goes on without it and has no error in its exit status (build/parseReqs.c); so each line goes into the log as well, and is judged here. */
+/* What %generate_buildrequires prints. Where a line is no requirement, rpm 4.18 says so, names it or not, takes none of the lines, and has no error in its exit status (build/parseReqs.c); so each line goes into the log as
+ * well, and is judged here. */
 #include "build-private.h"
 
 /* Of rpm's macros: how the script is run; its name comes behind that, as $0. */
@@ -61,13 +62,15 @@ static AshSlice find_bad(AshSlice log, AshSlice *ret_said) {
 }
 
 int ash_build_judge_asked(AshBuild *b, AshDiags *diags) {
-        AshSlice said = {}, bad = {}, c = b->in.component, asked = ASH_S("Executing(%generate_buildrequires)"), text = ash_str_slice(&b->head);
+        AshSlice said = {}, bad, c = b->in.component, asked = ASH_S("Executing(%generate_buildrequires)"), text = ash_str_slice(&b->head);
         ptrdiff_t at = ash_slice_find(text, asked);
         if (at < 0)
                 return 0;
         bad = find_bad(ash_slice_from(text, (size_t) at), &said);
-        if (!said.ptr)
-                bad = find_bad(ash_str_slice(&b->tail), &said);
+        if (!said.ptr) { /* behind what a long output leaves of its beginning */
+                AshSlice later = find_bad(ash_str_slice(&b->tail), &said);
+                bad = bad.ptr ? bad : later;
+        }
         if (!said.ptr || !bad.ptr) /* rpm has the last word; and what a script says of errors is not rpm's word */
                 return 0;
         int r = ash_fail(diags, -EINVAL, ASH_NOWHERE, "%%generate_buildrequires of '%.*s' prints a line that is no requirement: '%.*s'", ASH_F(c), (int) ASH_MIN(bad.len, (size_t) 200), bad.ptr);

@@ -3,7 +3,6 @@
 #include "flow-upstream.h"
 #include "render.h"
 
-/* Does rpm parse a spec of this text, beside the component's other files? */
 /* ---- places: a rendered spec has lines of its own file, of overlays and of ours, and need not be on disk ---- */
 typedef struct AshFlowPlaces AshFlowPlaces;
 /* rendered_spec: the text under the name that it has on disk. NULL: nothing can be told. */
@@ -15,6 +14,7 @@ ASH_DEFINE_CLEANUP(AshFlowPlaces *, ash_flow_places_free)
 AshSpan ash_flow_places_find(const AshFlowPlaces *p, AshSpan rendered, const AshOverlay **ret_overlay);
 
 /* ---- what rpm says of a spec ---- */
+/* Does rpm parse a spec of this text, beside the component's other files? */
 typedef bool (*AshFlowParses)(void *context, AshSlice spec);
 /* rpm cannot parse it: what it says, at the line's place (0: it names none). With the overlays that changed that line; where none did, the first overlay with which rpm does not parse the spec any more; and when it
  * never did, that the fault is upstream's. -ASH_ERR_SYNTAX. */

@@ -198,7 +198,6 @@ int ash_flow_build_why(AshFlowBuilder *b, AshSlice component, const AshFlowBuild
         w->checked = true;
         if (w->component) {
                 o.only_key = true;
-                o.log_path = "/dev/null"; /* the last build's log stays */
                 w->whole = read_record(flow, w->component->provenance, w->arena, &old) >= 0;
                 w->checked = !old || was_checked(old);
                 r = ash_flow_build(b, component, &o, &now);

@@ -83,11 +83,12 @@ static int render(Job *j) {
 /* ---- the room ---- */
 static char *log_path_of(const Job *j) {
         AshText dir = ash_config_project(j->flow->config)->info.log_dir;
+        const char *which = j->o->only_key ? ".why" : j->o->aside ? ".second" : ""; /* the last build's log stays */
         if (j->o->log_path)
                 return ash_strdup(j->o->log_path);
         if (ash_text_set(dir))
-                return ash_asprintf("%.*s/%.*s%s.log", ASH_F(dir.s), ASH_F(j->component), j->o->aside ? ".second" : "");
-        return ash_asprintf("%s/logs/%.*s%s.log", j->o->output_dir, ASH_F(j->component), j->o->aside ? ".second" : "");
+                return ash_asprintf("%.*s/%.*s%s.log", ASH_F(dir.s), ASH_F(j->component), which);
+        return ash_asprintf("%s/logs/%.*s%s.log", j->o->output_dir, ASH_F(j->component), which);
 }
 
 static int collect_files(Job *j, AshBuildFile **ret, size_t *ret_n) {
