@@ -111,12 +111,16 @@ class AptSource(Case):
         self.assertIn("'hello-1.0.tar.gz.sign' could not be had", p.stderr)
         self.assertEqual((out / "hello-1.0.tar.gz.sign").read_bytes(), b"ashlar: no signature, checked by digest\n")
         # Of what is in the archive (kernel.org), under other names, and the keys that they are checked with.
-        others = ["hello-1.0.tar.sign", "hello-1.0.tar.gz.txt", "hello-1.0.tar.gz.pgp", "hello-release-keyring.gpg"]
+        others = ["hello-1.0.tar.sign", "hello-1.0.tar.gz.txt", "hello-1.0.tar.gz.pgp", "hello-release-keyring.gpg", "somebody.asc", "coreteam-GPG-0xD55D978A8A1420E4.txt", "B1D2BD1375BECB784CF4F8C4D73CF638C53C06BE", "0x1A2B3C4D.txt"]
         p, out = self.prepare({"hello-1.0.tar.gz": tar, **{n: n.encode() for n in others}}, distro="allow-missing-signatures = true")
         for name in others:
             self.assertEqual((out / name).read_bytes(), b"ashlar: no signature, checked by digest\n", name)
+        # Beside a signature, what is neither one nor a key.
+        for name in ("hello-more.txt", "hello-extra", "12345", "1.0.tar.gz"):
+            p, _ = self.prepare({"hello-1.0.tar.gz": tar, "hello-1.0.tar.sign": b"x", name: b"y"}, distro="allow-missing-signatures = true", status=1)
+            self.assertIn(f"has '{name}'", p.stderr)
         # A signature over nothing that is listed, and what is no signature, stay errors.
-        for name in ("other.asc", "hello.txt", "hello-1.0.tar.txt", "keys.txt"):
+        for name in ("other.asc", "hello.txt", "hello-1.0.tar.txt", "keys.txt", "0x1A2B3C4D"):
             p, _ = self.prepare({"hello-1.0.tar.gz": tar, name: b"x"}, distro="allow-missing-signatures = true", status=1)
             self.assertIn(f"has '{name}'", p.stderr)
 

@@ -1,4 +1,6 @@
 /* Downloads and generated files, into the cache, checked by their digests before they get a name there. */
+#include <ctype.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include "specsource-private.h"
 
@@ -145,11 +147,39 @@ static bool signs(AshSlice signature, AshSlice file) {
         return (ends_in(signature, ends, &of) && (ash_slice_eq(of, file) || (archive && ash_slice_eq(of, inside)))) || (archive && ends_in(signature, text, &of) && ash_slice_eq(of, file));
 }
 
-/* "nettle-release-keyring.gpg": what signatures are checked with. */
-static bool is_keyring(AshSlice name) {
-        static const char *const ends[] = { ".gpg", ".asc", ".pgp", ".kbx", NULL };
-        AshSlice rest;
-        return ends_in(name, ends, &rest) && ash_slice_find(rest, ASH_S("key")) >= 0;
+/* "0xD55D978A8A1420E4", "B1D2BD13...": a key is called by its number or its fingerprint. */
+static bool is_key_number(AshSlice name) {
+        if (ash_slice_starts(name, ASH_S("0x")))
+                name = ash_slice_from(name, 2);
+        for (size_t i = 0; i < name.len; i++)
+                if (!isxdigit((unsigned char) name.ptr[i]))
+                        return false;
+        return name.len == 8 || name.len == 16 || name.len == 40;
+}
+
+static bool says(AshSlice name, const char *const *words) {
+        for (; *words; words++)
+                for (size_t i = 0, n = strlen(*words); i + n <= name.len; i++)
+                        if (!strncasecmp(name.ptr + i, *words, n))
+                                return true;
+        return false;
+}
+
+/* What signatures are checked with: "nettle-release-keyring.gpg", and beside a signature also "upstream.asc", "core-gpg-key.txt", a fingerprint. */
+static bool is_keyring(AshSlice name, bool with_signature) {
+        static const char *const ends[] = { ".gpg", ".asc", ".pgp", ".kbx", ".key", ".pub", NULL }, *const text[] = { ".txt", NULL }, *const key[] = { "key", NULL }, *const words[] = { "key", "gpg", "pgp", NULL };
+        AshSlice rest = name;
+        if (ends_in(name, ends, &rest))
+                return with_signature || says(rest, key);
+        return with_signature && ((ends_in(name, text, &rest) && says(rest, words)) || is_key_number(rest));
+}
+
+static bool has_signature(const AshSources *sources) {
+        ash_array_foreach(&sources->items, i)
+                ash_array_foreach(&sources->items, j)
+                        if (signs(i->filename, j->filename))
+                                return true;
+        return false;
 }
 
 /* What it signs is in "sources", too. */
@@ -159,7 +189,7 @@ static bool may_be_absent(const Job *j, const AshSources *sources, const AshSpec
         ash_array_foreach(&sources->items, i)
                 if (signs(j->item->filename, i->filename))
                         return true;
-        return is_keyring(j->item->filename);
+        return is_keyring(j->item->filename, has_signature(sources));
 }
 
 /* gpgverify of ashlar-rpm-config knows these words. */
