@@ -56,6 +56,8 @@ static AshSlice pkgconfig_of(AshSlice rest, AshArena *arena) { return ash_slice_
 static AshSlice pkgconfig_of_lib(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "pkgconfig(lib%.*s)", ASH_F(rest))); }
 static AshSlice cmake_of(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "cmake(%.*s)", ASH_F(rest))); }
 static AshSlice program_of(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "/usr/bin/%.*s", ASH_F(rest))); }
+static AshSlice tex_style(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "tex(%.*s.sty)", ASH_F(rest))); }
+static AshSlice tex_program(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "tex(%.*s)", ASH_F(rest))); }
 static AshSlice devel_of(AshSlice rest, AshArena *arena) { return ash_slice_str(ash_arena_printf(arena, "%.*s-devel", ASH_F(rest))); }
 
 /* In their order; the first that something has is meant. Fedora's naming guidelines make these names, and they are only asked for when no package has the name itself. */
@@ -65,6 +67,8 @@ static const struct {
 } spellings[] = {
         { "perl-", "", perl_module },
         { "python3-", "", python_distribution },
+        { "texlive-", "", tex_style },
+        { "texlive-", "", tex_program },
         { "", "-static", devel_of }, /* development files and archives of code are one package in Debian */
         { "", "-devel", pkgconfig_of },
         { "", "-devel", pkgconfig_of_lib },

@@ -1,3 +1,4 @@
+#include "apt.h"
 #include "apt-contents.h"
 #include "flow-capability.h"
 
@@ -23,10 +24,23 @@ static int scan_one(void *data, size_t i) {
         return r < 0 ? ash_fail_file(s->flow->diags, r, s->contents[i].label, "cannot read it: %s", ash_strerror(r)) : 0;
 }
 
-static int make_table(AshFlow *flow, const AshFlowContents *contents, size_t n, AshSlice lib, AshArena *arena, AshStr *out) {
+/* What imports add to packages is in no list of the archive's: "/usr/bin/awk" of gawk. */
+static void added_lines(const AshFlowUpstream *upstream, AshSlice lib, AshStr *out) {
+        const AshAptTables *tables = ash_flow_upstream_tables(upstream);
+        _str_ AshStr files = {}, lines = {};
+        if (!tables)
+                return;
+        ash_apt_tables_added(tables, &files);
+        _cleanup_(ash_reader_free_p) AshReader *reader = ash_reader_new_memory(ash_str_slice(&files));
+        if (ash_apt_contents_scan(reader, lib, &lines) >= 0) /* of memory: only a line without end would fail */
+                ash_apt_contents_sort(ash_str_slice(&lines), out);
+}
+
+static int make_table(AshFlow *flow, const AshFlowContents *contents, size_t n, AshSlice lib, AshSlice added, AshArena *arena, AshStr *out) {
         AshStoreWant *wants = ash_arena_new_items(arena, AshStoreWant, n);
         AshStr *lines = ash_arena_new_items(arena, AshStr, n);
         _str_ AshStr all = {};
+        ash_str_append(&all, added);
         for (size_t i = 0; i < n; i++)
                 wants[i] = (AshStoreWant){ .urls = contents[i].urls, .id = &contents[i].id, .size = UINT64_MAX, .label = contents[i].label };
         int r = ash_store_fetch(flow->store, wants, n, &(AshFetchOptions){ .allow_file = true }, flow->progress, flow->diags);
@@ -47,7 +61,7 @@ static int make_table(AshFlow *flow, const AshFlowContents *contents, size_t n, 
         return r;
 }
 
-static AshId table_key(const AshFlowContents *contents, size_t n, AshSlice lib) {
+static AshId table_key(const AshFlowContents *contents, size_t n, AshSlice lib, AshSlice added) {
         _str_ AshStr text = {};
         char hex[ASH_ID_HEX];
         ash_str_appendf(&text, "capabilities %d %.*s\n", ASH_APT_CONTENTS_VERSION, ASH_F(lib));
@@ -55,6 +69,7 @@ static AshId table_key(const AshFlowContents *contents, size_t n, AshSlice lib) 
                 ash_id_hex(&contents[i].id, hex);
                 ash_str_appendf(&text, "%s\n", hex);
         }
+        ash_str_append(&text, added);
         return ash_id_of(ash_str_slice(&text));
 }
 
@@ -76,12 +91,14 @@ static int open_table(AshFlow *flow, AshFlowUpstream *upstream, AshArena *arena,
         if (r < 0 || !n)
                 return r;
         AshSlice lib = ash_flow_upstream_lib(upstream);
-        AshId key = table_key(contents, n, lib);
+        _str_ AshStr added = {};
+        added_lines(upstream, lib, &added);
+        AshId key = table_key(contents, n, lib, ash_str_slice(&added));
         if (ash_store_cache_get(flow->store, "capabilities", &key, &t->kept) >= 0) {
                 t->text = ash_bytes_slice(&t->kept);
                 return 0;
         }
-        r = make_table(flow, contents, n, lib, arena, &t->made);
+        r = make_table(flow, contents, n, lib, ash_str_slice(&added), arena, &t->made);
         if (r < 0)
                 return r;
         t->text = ash_str_slice(&t->made);

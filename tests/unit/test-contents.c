@@ -36,12 +36,17 @@ static const char contents[] =
         "usr/lib/x86_64-linux-gnu/cmake/GTest/GTestConfig.cmake libdevel/libgtest-dev\n"
         "usr/share/cmake/x-y/x-y-config.cmake     libdevel/x-y\n"
         "usr/share/doc/git/README                 vcs/git\n"
+        "usr/share/texlive/texmf-dist/tex/latex/fancyhdr/fancyhdr.sty tex/texlive-latex-base\n"
+        "usr/share/texlive/texmf-dist/doc/latex/fancyhdr/README.tex tex/no\n"
+        "usr/share/texmf/tex/texinfo/texinfo.tex  text/texinfo\n"
+        "usr/bin/dvips                            tex/texlive-binaries\n"
         "usr/bin/nobody\n"
         "usr/bin/last                             a/last";
 
 static const struct { const char *what, *who; } cases[] = {
         { "/usr/bin/git", "git,git-other," }, { "/bin/git", "git,git-other," }, { "/usr/bin/gi", "" }, { "/usr/bin/sub/x", "" }, { "/usr/sbin/zic", "libc-bin," }, { "/sbin/zic", "libc-bin," },
-        { "/usr/sbin/git", "git,git-other," }, { "pkgconfig(zlib)", "zlib1g-dev," }, { "pkgconfig(zlib", "" }, { "pkgconfig(other)", "" }, { "pkgconfig(systemd)", "systemd-dev," },
+        { "/usr/sbin/git", "git,git-other," }, { "/usr/bin/zic", "libc-bin," }, { "/bin/zic", "libc-bin," }, { "/sbin/git", "git,git-other," },
+        { "tex(fancyhdr.sty)", "texlive-latex-base," }, { "tex(README.tex)", "" }, { "tex(texinfo.tex)", "texinfo," }, { "tex(dvips)", "texlive-binaries," }, { "tex(", "" }, { "/usr/bin/", "" }, { "pkgconfig(zlib)", "zlib1g-dev," }, { "pkgconfig(zlib", "" }, { "pkgconfig(other)", "" }, { "pkgconfig(systemd)", "systemd-dev," },
         { "libz.so.1()(64bit)", "zlib1g," }, { "libz.so.1.3.1()(64bit)", "" }, { "libp.so.1()(64bit)", "" }, { "perl(Test::More)", "perl-modules-5.40," }, { "perl(POSIX)", "libperl5.40," },
         { "perl(IPC::Run)", "libipc-run-perl," }, { "python3dist(foo-bar)", "python3-foobar," }, { "python3.13dist(foo-bar)", "python3-foobar," }, { "python3dist(flat)", "python3-flat," },
         { "cmake(GTest)", "libgtest-dev," }, { "cmake(gtest)", "libgtest-dev," }, { "cmake(GTes)", "" }, { "python3dist(foo-bar[x])", "python3-foobar," }, { "python3dist(foo-bar[", "" }, { "cmake(x-y)", "x-y," }, { "/usr/bin/last", "last," }, { "/usr/bin/nobody", "" }, { "", "" }, { "zzz", "" }, { "python3.", "" }, { "python3.1dist(", "" },

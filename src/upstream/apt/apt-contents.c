@@ -122,7 +122,15 @@ static bool arch_dependent(AshSlice rest, AshStr *out) {
         return cut_prefix(&rest, ASH_S("cmake/")) && cmake_config(rest, out);
 }
 
+/* Below a tree of TeX's tex/FORMAT/: "latex/fancyhdr/fancyhdr.sty" is what Fedora calls tex(fancyhdr.sty), in a package named texlive-fancyhdr. */
+static bool tex_file(AshSlice rest, AshStr *out) {
+        AshSlice base = ash_path_base(rest);
+        return (ash_slice_ends(base, ASH_S(".sty")) || ash_slice_ends(base, ASH_S(".cls")) || ash_slice_ends(base, ASH_S(".tex")) || ash_slice_ends(base, ASH_S(".ldf"))) && wrap(out, "tex", base);
+}
+
 static bool shared(AshSlice rest, AshStr *out) {
+        if (cut_prefix(&rest, ASH_S("texlive/texmf-dist/tex/")) || cut_prefix(&rest, ASH_S("texmf/tex/")))
+                return tex_file(rest, out);
         if (cut_prefix(&rest, ASH_S("pkgconfig/")))
                 return pkgconfig_file(rest, out);
         if (cut_prefix(&rest, ASH_S("perl5/")))
@@ -258,6 +266,19 @@ static void find(AshSlice table, AshSlice wanted, AshArena *arena, AshSlice **re
         ash_array_done(&found);
 }
 
+/* /bin, /sbin, /usr/bin and /usr/sbin are one directory elsewhere; tex(NAME) is a program, when it is no file. */
+static void find_otherwise(AshSlice table, AshSlice name, AshArena *arena, AshSlice **ret, size_t *ret_n) {
+        static const char *const dirs[][2] = { { "/usr/sbin/", "/usr/bin/" }, { "/sbin/", "/usr/bin/" }, { "/usr/bin/", "/usr/sbin/" }, { "/bin/", "/usr/sbin/" }, { "tex(", "/usr/bin/" } };
+        for (size_t i = 0; i < ASH_N(dirs); i++) {
+                AshSlice rest = name;
+                if (!cut_prefix(&rest, ash_slice_str(dirs[i][0])))
+                        continue;
+                cut_suffix(&rest, ASH_S(")"));
+                find(table, ash_slice_str(ash_arena_printf(arena, "%s%.*s\t", dirs[i][1], ASH_F(rest))), arena, ret, ret_n);
+                return;
+        }
+}
+
 void ash_apt_contents_find(AshSlice table, AshSlice capability, AshArena *arena, AshSlice **ret, size_t *ret_n) {
         AshSlice name = capability;
         const char *before = "";
@@ -280,8 +301,8 @@ void ash_apt_contents_find(AshSlice table, AshSlice capability, AshArena *arena,
                 name = ash_str_slice(&lower);
         }
         find(table, ash_slice_str(ash_arena_printf(arena, "%s%.*s\t", before, ASH_F(name))), arena, ret, ret_n);
-        if (!*ret_n && ash_slice_starts(name, ASH_S("/usr/sbin/"))) /* the two are one directory elsewhere */
-                find(table, ash_slice_str(ash_arena_printf(arena, "/usr/bin/%.*s\t", ASH_F(ash_slice_from(name, 10)))), arena, ret, ret_n);
+        if (!*ret_n)
+                find_otherwise(table, name, arena, ret, ret_n);
 }
 
 /* ---- development packages ---- */

@@ -3,7 +3,7 @@
 #pragma once
 #include "io.h"
 
-#define ASH_APT_CONTENTS_VERSION 3 /* part of the key of a kept table */
+#define ASH_APT_CONTENTS_VERSION 4 /* part of the key of a kept table */
 
 /* Appends lines, unsorted, of one list of files. lib: the directory of the architecture's libraries ("x86_64-linux-gnu"). Negative: the reader's error. */
 int ash_apt_contents_scan(AshReader *contents, AshSlice lib, AshStr *out);

@@ -309,6 +309,17 @@ AshAptChanges ash_apt_tables_changes(const AshAptTables *t, AshSlice package) {
         return of ? (AshAptChanges){ of->changes.items, of->changes.n, ash_slice_str(of->digest) } : (AshAptChanges){};
 }
 
+void ash_apt_tables_added(const AshAptTables *t, AshStr *out) {
+        ash_map_foreach(&t->imports, e) {
+                const ImportOf *of = e->value;
+                for (size_t i = 0; i < of->changes.n; i++) {
+                        const AshAptChange *c = &of->changes.items[i];
+                        if ((c->type == ASH_APT_ADD_FILE || c->type == ASH_APT_ADD_SYMLINK) && c->path.len > 1)
+                                ash_str_appendf(out, "%.*s\tx/%.*s\n", ASH_F(ash_slice_from(c->path, 1)), ASH_F(e->key));
+                }
+        }
+}
+
 const char *ash_apt_tables_digest(const AshAptTables *t) { return t ? t->digest : ""; }
 
 const char *ash_apt_tables_owners_digest(const AshAptTables *t) { return t ? t->owners_digest : ""; }

@@ -38,6 +38,8 @@ typedef struct AshAptChanges {
 /* What distro/ declares for an imported package. */
 AshAptChanges ash_apt_tables_changes(const AshAptTables *t, AshSlice package);
 const char *ash_apt_tables_digest(const AshAptTables *t); /* hex */
+/* What the table of imports adds to packages, as an archive's list of files has it: lines "usr/bin/awk x/gawk", in no order. */
+void ash_apt_tables_added(const AshAptTables *t, AshStr *out);
 /* Hex digest of the table of owners: what an imported package's bytes depend on beside its relations and its own changes. */
 const char *ash_apt_tables_owners_digest(const AshAptTables *t);
 /* Calls back with each further name of a package. */
