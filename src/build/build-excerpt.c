@@ -54,14 +54,18 @@ static Kind kind_of(AshSlice line) {
 
 /* Of the last section alone; rpm repeats at the end what it said. */
 AshSlice ash_build_last_section(AshSlice log) {
-        static const AshSlice begins[] = { { "\nExecuting(", 11 }, { "\nProcessing files: ", 19 } }, repeats = { "\nRPM build errors:", 18 };
-        ptrdiff_t end = ash_slice_find(log, repeats);
-        if (end >= 0)
-                log = ash_slice_sub(log, 0, (size_t) end);
-        for (size_t i = 0; i < ASH_N(begins); i++)
-                for (ptrdiff_t at; (at = ash_slice_find(log, begins[i])) >= 0;)
-                        log = ash_slice_from(log, (size_t) at + 1);
-        return log;
+        AshSlice rest;
+        ptrdiff_t at = ash_slice_find(log, ASH_S("\nRPM build errors:"));
+        if (at >= 0)
+                log = ash_slice_sub(log, 0, (size_t) at);
+        rest = log;
+        while ((at = ash_slice_find(rest, ASH_S("\nExecuting("))) >= 0) {
+                rest = ash_slice_from(rest, (size_t) at + 1);
+                if (!ash_slice_starts(rest, ASH_S("Executing(%doc)")) && !ash_slice_starts(rest, ASH_S("Executing(%license)"))) /* these are part of %files, which is all packages together */
+                        log = rest;
+        }
+        at = ash_slice_find(log, ASH_S("\nProcessing files: "));
+        return at >= 0 ? ash_slice_from(log, (size_t) at + 1) : log;
 }
 
 typedef struct Line {
@@ -104,11 +108,12 @@ size_t ash_build_excerpt(AshSlice log, AshSlice *ret, size_t max) {
                 if (kind != NOISE)
                         ash_array_push(&lines, ((Line){ .text = ash_slice_trim_right(line), .kind = kind }));
         }
-        bool faults = choose(&lines, FAULT, ERRORS, false) > 0;
+        bool files = ash_slice_starts(ash_build_last_section(log), ASH_S("Processing files: ")), faults = choose(&lines, FAULT, ERRORS, false) > 0;
         if (faults)
                 choose_quoted(&lines);
         choose(&lines, SUM, SUMS, false);
-        choose(&lines, COMMAND, 1, true);
+        if (!files || !faults) /* what copies %doc is not what failed */
+                choose(&lines, COMMAND, 1, true);
         choose(&lines, NORMAL, faults ? LAST : PLAIN, true);
         ash_array_foreach(&lines, l)
                 if (l->shown && n < max)

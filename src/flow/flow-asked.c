@@ -1,5 +1,6 @@
 #include "apt.h"
 #include "flow-asked.h"
+#include "flow-asked-rich.h"
 #include "flow-capability.h"
 #include "flow-package.h"
 
@@ -145,33 +146,79 @@ static void add_several(Asker *a, const AshRequest *request, AshSlice name, AshF
         }
 }
 
-static int ask(Asker *a, AshRequest *request, AshFlowRequests *more) {
+/* " or A or B" of what else would meet a dependency; empty: it is there, or nothing does. promise: who asks for it in a version, or NULL. */
+static int others(Asker *a, const AshRequest *request, const AshDep *dep, bool sure, AshFlowRequests *more, AshStr *any, size_t *n_names) {
+        bool capability = ash_flow_is_capability(dep->name), there = false, install = request->job == ASH_REQUEST_INSTALL;
+        int r = capability ? having(a, dep->name, sure && install && dep->flags & ASH_DEP_COMPARE ? request : NULL, any, n_names) : has(a, dep->name, &there);
+        if (r < 0 || capability)
+                return r;
+        if (there) {
+                if (sure)
+                        add_several(a, request, dep->name, more);
+                return 0;
+        }
+        if (install)
+                r = spelled(a, dep->name, any, n_names);
+        return r >= 0 && install && !any->len ? near(a, dep->name, any, n_names) : r;
+}
+
+/* A path is taken from the lists of files alone: no index has it, unless it was built here. */
+static void write_any(const Asker *a, const AshDep *dep, AshSlice text, const AshStr *any, size_t n_names, AshStr *out) {
+        if (dep->name.ptr[0] == '/' && !a->has_built)
+                ash_str_appendf(out, n_names > 1 ? "(%s)" : "%s", any->ptr + strlen(" or "));
+        else
+                ash_str_appendf(out, "(%.*s%s)", ASH_F(text), any->ptr);
+}
+
+typedef struct Rich {
+        Asker *asker;
+        const AshRequest *request;
+        AshFlowRequests *more;
+} Rich;
+
+static int rich_atom(void *data, AshSlice atom, bool sure, AshStr *out) {
+        Rich *rich = data;
+        AshRequest one = *rich->request;
         AshDep dep;
         _str_ AshStr any = {};
         size_t n_names = 0;
-        bool there = false;
-        if (request->job == ASH_REQUEST_PREFER || ash_dep_parse(request->what, &dep) < 0 || ash_slice_starts(dep.name, ASH_S("(")))
-                return 0;
-        bool capability = ash_flow_is_capability(dep.name);
-        bool versioned = request->job == ASH_REQUEST_INSTALL && dep.flags & ASH_DEP_COMPARE;
-        int r = capability ? having(a, dep.name, versioned ? request : NULL, &any, &n_names) : has(a, dep.name, &there);
+        one.what = ash_arena_slice(rich->asker->arena, atom);
+        if (ash_dep_parse(one.what, &dep) < 0)
+                return -EINVAL;
+        int r = others(rich->asker, &one, &dep, sure, rich->more, &any, &n_names);
         if (r < 0)
                 return r;
-        if (there) {
-                add_several(a, request, dep.name, more);
+        if (any.len)
+                write_any(rich->asker, &dep, one.what, &any, n_names, out);
+        else
+                ash_str_append(out, atom);
+        return 0;
+}
+
+static int ask_rich(Asker *a, AshRequest *request, AshFlowRequests *more) {
+        Rich rich = { a, request, more };
+        _str_ AshStr text = {};
+        int r = ash_rich_rewrite(request->what, rich_atom, &rich, &text);
+        if (r == -EINVAL) /* the solver says what is wrong with it */
                 return 0;
-        }
-        if (!capability && request->job == ASH_REQUEST_INSTALL)
-                r = spelled(a, dep.name, &any, &n_names);
-        if (!capability && request->job == ASH_REQUEST_INSTALL && r >= 0 && !any.len)
-                r = near(a, dep.name, &any, &n_names);
+        if (r >= 0)
+                request->what = ash_arena_slice(a->arena, ash_str_slice(&text));
+        return r;
+}
+
+static int ask(Asker *a, AshRequest *request, AshFlowRequests *more) {
+        AshDep dep;
+        _str_ AshStr any = {}, text = {};
+        size_t n_names = 0;
+        if (request->job == ASH_REQUEST_PREFER || ash_dep_parse(request->what, &dep) < 0)
+                return 0;
+        if (ash_slice_starts(dep.name, ASH_S("(")))
+                return ask_rich(a, request, more);
+        int r = others(a, request, &dep, true, more, &any, &n_names);
         if (r < 0 || !any.len)
                 return r;
-        bool alone = capability && dep.name.ptr[0] == '/' && !a->has_built; /* no index lists files */
-        if (alone)
-                request->what = ash_slice_str(ash_arena_printf(a->arena, n_names > 1 ? "(%s)" : "%s", any.ptr + strlen(" or ")));
-        else
-                request->what = ash_slice_str(ash_arena_printf(a->arena, "(%.*s%s)", ASH_F(request->what), any.ptr));
+        write_any(a, &dep, request->what, &any, n_names, &text);
+        request->what = ash_arena_slice(a->arena, ash_str_slice(&text));
         return 0;
 }
 

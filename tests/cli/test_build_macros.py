@@ -88,10 +88,59 @@ add_test(NAME runs COMMAND tast-bin)""") + here("f.cc", "#include <iostream>\nin
         build="%pyproject_wheel", install="%pyproject_install\n%pyproject_save_files tast_tox", check="%tox -- -- -v checks", files="%files -f %{pyproject_files}"),
     # Names by Fedora's guidelines that no package of Debian has; one name that is several packages here; capabilities in lower case; sources of the Python Package Index.
     "with-names": dict(
-        tags="BuildArch: noarch\nBuildRequires: systemd-devel cmake(gtest) perl-Text-Diff python3-attrs inih-static hardlink cmake-filesystem gcc pkgconf\n",
-        prep="", build="pkg-config --exists libsystemd libudev INIReader\ntest -e /usr/lib/*/cmake/GTest/GTestConfig.cmake\nperl -MText::Diff -e 1\nhardlink --version\n%{python3} -c 'import attrs'\n"
+        tags="BuildArch: noarch\nBuildRequires: systemd-devel cmake(gtest) perl-Text-Diff python3-attrs inih-static hardlink cmake-filesystem gcc pkgconf\n"
+        # What imports add (/usr/bin/awk), one directory of programs elsewhere (/usr/bin/zic), names within rich dependencies, perl's own version.
+        "BuildRequires: /usr/bin/awk /usr/bin/sphinx-build-3 pkgconfig(lua) /usr/bin/zic perl(:VERSION) >= 5.8 rubygem(rake) tex(fancyhdr.sty)\n"
+        "BuildRequires: (pkgconfig(zlib) or pkgconfig(of-nobody))\nBuildRequires: (python3dist(six) >= 1 with python3dist(six) < 3)\nBuildRequires: ((perl(Try::Tiny) and /usr/bin/git) if bash)\nBuildRequires: (of-nobody or libcap-ng-static)\n",
+        prep="", build="pkg-config --exists libsystemd libudev INIReader\ntest -e /usr/lib/*/cmake/GTest/GTestConfig.cmake\nperl -MText::Diff -e 1\nhardlink --version\n%{python3} -c 'import attrs, six'\n"
+        "sphinx-build-3 --version; perl -MTry::Tiny -e 1; pkg-config --exists lua libcap-ng; echo | awk '{}'; zic --version; git --version\n"
         "[ '%{pypi_source Tast 1.2~rc1 zip}' = https://files.pythonhosted.org/packages/source/T/Tast/Tast-1.2~rc1.zip ]\n[ '%{pypi_source}' = https://files.pythonhosted.org/packages/source/w/with-names/with-names-1.2.tar.gz ]",
         install="", check="", files="%files\n"),
+    # A spec of upstream's without its history; and rpm's newer forms.
+    "with-no-history": dict(text="""%bcond flavour 1
+%bcond other %{without flavour}
+Name: with-no-history
+Epoch: 2
+Version: 1.2
+Release: %autorelease -b 3 -e rc1
+Summary: a test
+License: MIT
+BuildSystem: autotools
+BuildOption(conf): --disable-static %{shrink:  --enable-silent-rules
+    }
+BuildRequires: autoconf, automake, gcc, make
+%if %{with other}
+BuildRequires: of-nobody
+%endif
+%sourcelist
+one.txt
+%patchlist
+a.patch
+b.patch
+%description
+A test.
+%prep
+%setup -q -c -T
+"""
+        + here("configure.ac", "AC_INIT([a],[1.0])\nAM_INIT_AUTOMAKE([foreign])\nAC_PROG_CC\nAC_CONFIG_FILES([Makefile])\nAC_OUTPUT") + here("Makefile.am", "bin_PROGRAMS = a\na_SOURCES = a.c") + here("a.c", "int main(void) { return 1; }")
+        + """%patch -P 0 -p1
+%patch -P1 -p1
+autoreconf -fi
+%build -p
+[ ! -e a ]; echo before > order
+%build -a
+[ -e a ]; echo after >> order
+%install -a
+install -D %{SOURCE0} %{buildroot}%{_datadir}/one.txt
+%check
+./a
+[ "$(echo $(cat order))" = "before after" ]
+%files
+%{_bindir}/a
+%{_datadir}/one.txt
+%changelog
+%autochangelog
+""", files={"one.txt": "one\n", **{n + ".patch": f"--- a/a.c\n+++ b/a.c\n@@ -1 +1 @@\n-int main(void) {{ return {old}; }}\n+int main(void) {{ return {new}; }}\n" for n, old, new in (("a", 1, 2), ("b", 2, 0))}}),
     # Versions that only the packages themselves say, not the archive's lists of files.
     "with-newer": dict(
         tags="BuildArch: noarch\nBuildRequires: pkgconfig(zlib) >= 99 perl(Test::More) >= 0.9\n", prep="", build="", install="", check="", files="%files\n"),
@@ -181,6 +230,8 @@ class Macros(unittest.TestCase):
             spec = parts.get("text") or HEAD.format(name=name, **{"packages": "", "scripts": "", **parts})
             (cls.project / "specs" / name).mkdir(parents=True)
             (cls.project / f"specs/{name}/{name}.spec").write_text(spec)
+            for file, content in parts.get("files", {}).items() if "text" in parts else ():
+                (cls.project / f"specs/{name}/{file}").write_text(content)
             text += f'[components.{name}]\nspec = {{ type = "local", path = "specs/{name}/{name}.spec" }}\n'
         (cls.project / "tests.toml").write_text(text)
         lock = cls.ashlar("-q", "lock")
@@ -239,6 +290,10 @@ class Macros(unittest.TestCase):
 
     def test_names(self):
         self.build("with-names")
+
+    def test_no_history(self):
+        rpm, = self.build("with-no-history")
+        self.assertEqual(self.query(rpm, "--qf", "%{release} %{changelogname} %{changelogtime:date}"), "3.rc1.ashlar1 Ashlar Linux - 2:1.2-3.rc1.ashlar1 Sat Jan  1 12:00:00 2000")
 
     def test_buildsystem(self):
         rpm, = self.build("with-buildsystem")

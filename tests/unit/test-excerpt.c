@@ -33,6 +33,9 @@ static const struct {
           "+ /usr/bin/patch -p1 -s\npatching file a.c\nHunk #2 FAILED at 10.\n1 out of 2 hunks FAILED -- saving rejects to file a.c.rej\n" },
         { "%files", "Executing(%check): x\n+ make check\nPASS: a\n+ exit 0\nProcessing files: one-1.0-1.noarch\nerror: File not found: /builddir/build/BUILDROOT/one/usr/bin/one\n\nRPM build errors:\n    File not found: /builddir/build/BUILDROOT/one/usr/bin/one\n",
           "error: File not found: /builddir/build/BUILDROOT/one/usr/bin/one\n" },
+        { "%files of several packages, with %doc", "Executing(%check): x\n+ make check\n+ exit 0\nProcessing files: a-1.0-1.noarch\nerror: File not found: /x/a\nExecuting(%doc): /bin/bash -e /y\n+ cp -pr NEWS /x\n+ exit 0\nProcessing files: b-1.0-1.noarch\nProvides: b\n"
+          "Executing(%license): /bin/bash -e /y\n+ cp -pr COPYING /x\n+ exit 0\n\nRPM build errors:\n    File not found: /x/a\n",
+          "error: File not found: /x/a\nProvides: b\n" },
         { "what is not packaged", "Processing files: one-1.0-1.noarch\nProvides: one = 1.0-1\nChecking for unpackaged file(s): /usr/lib/rpm/check-files /b\nerror: Installed (but unpackaged) file(s) found:\n   /usr/share/one\n   /usr/share/two\n\nRPM build errors:\n    x\n",
           "Provides: one = 1.0-1\nChecking for unpackaged file(s): /usr/lib/rpm/check-files /b\nerror: Installed (but unpackaged) file(s) found:\n   /usr/share/one\n   /usr/share/two\n" },
         { "nothing at all", "", "" },
