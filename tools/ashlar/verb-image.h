@@ -5,10 +5,17 @@
 #include "machine.h"
 
 char *ash_image_dir(AshCli *cli);       /* where all images are; malloc'ed */
+AshFlowImageOptions ash_image_options(AshCli *cli, const char *lock_path, const char *dir); /* of the command's arguments; borrows */
 
-/* verb-image-boot.c, verb-image-test.c */
+/* The verbs, each in the file of its name (size with explain). */
+int ash_image_plan(AshCli *cli);
 int ash_image_boot(AshCli *cli);
 int ash_image_test(AshCli *cli);
+int ash_image_dump(AshCli *cli);
+int ash_image_write(AshCli *cli);
+int ash_image_diff(AshCli *cli);
+int ash_image_explain(AshCli *cli);
+int ash_image_size(AshCli *cli);
 
 #define ASH_MACHINE_OPTIONS                                                                                                                     \
         { "arch", .value = "ARCH", .doc = "architecture (default: the image's first)" },                                                        \
@@ -37,3 +44,30 @@ int ash_image_machine_options(AshCli *cli, const AshImageDisk *disk, AshArena *a
 
 /* image plan, for an image whose definition is KIWI's. */
 int ash_image_plan_kiwi(AshCli *cli, const AshImage *image, AshSlice arch);
+
+/* An image for one architecture as a tree, and what it came from: composed, or read from a dump. */
+typedef struct AshImageTree {
+        AshLock *lock;
+        AshFlowTree *flow_tree;
+        AshTree *parsed;             /* of a dump instead */
+        AshBytes text;
+        AshSource *source;
+        const AshTree *tree;
+} AshImageTree;
+void ash_image_tree_done(AshImageTree *c);
+int ash_image_compose(AshCli *cli, const char *name, AshImageTree *ret);
+AshSlice ash_image_chosen_arch(AshCli *cli, const AshImage *image); /* --arch, else the image's first */
+bool ash_image_is_kiwi(const AshImage *image);
+
+/* What a dump refers to in the store. */
+typedef struct AshImageDump {
+        AshStore *store;
+        ASH_ARRAY(AshPack *) packs;
+        bool names_only;             /* the bytes are not needed: a comparison */
+} AshImageDump;
+void ash_image_dump_done(AshImageDump *o);
+/* opened outlives ret. */
+int ash_image_parse_dump(AshCli *cli, const char *path, AshImageDump *opened, AshImageTree *ret);
+int ash_image_or_dump(AshCli *cli, const char *arg, AshImageDump *opened, AshImageTree *ret); /* an image of the project, or a dump in a file */
+
+const AshTreeNode *ash_image_body(const AshTree *t, AshNode n); /* the node that has the content: of a hard link the first name */
