@@ -593,6 +593,11 @@ class Bad(Case):
         p.build("bad", "good", status=1)
         self.assertIn("good-1.0-1.noarch", (p.path / "ashlar.built").read_text())
 
+    def test_source_package_taken_away(self):
+        """Between its being written and the end."""
+        said = self.fails(self.one(tags="BuildArch: noarch\n%define _rpmfilename %(rm -f /builddir/build/SRPMS/*.rpm)%%{ARCH}/%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm"))
+        self.assertIn("building 'one' gave no source package", said)
+
     def test_unpackaged_and_foreign(self):
         p = self.one(tags="BuildArch: noarch", files="")
         self.assertIn("failed", self.fails(p))
