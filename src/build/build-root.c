@@ -32,6 +32,16 @@ const char *const *ash_build_root_layers(const AshBuildRoot *r) { return r->laye
 /* ---- keys ---- */
 static int by_id(const void *a, const void *b) { return memcmp(a, b, sizeof(AshId)); }
 
+/* Those that stand over others, behind all of them; ids: room for it. */
+static void add_over(const AshBuildRootInput *in, AshId *ids, AshStr *text) {
+        size_t n = 0;
+        for (size_t i = 0; in->over && i < in->n_packages; i++)
+                if (in->over[i])
+                        ids[n++] = in->packages[i];
+        qsort(ids, n, sizeof *ids, by_id);
+        ash_str_append(text, ash_slice((const char *) ids, n * sizeof *ids));
+}
+
 AshId ash_build_root_key(const AshBuildRootInput *in) {
         _str_ AshStr text = {};
         _free_ AshId *ids = ash_calloc(in->n_packages + 1, sizeof *ids);
@@ -44,6 +54,7 @@ AshId ash_build_root_key(const AshBuildRootInput *in) {
                 memcpy(ids, in->packages, in->n_packages * sizeof *ids);
         qsort(ids, in->n_packages, sizeof *ids, by_id);
         ash_str_append(&text, ash_slice((const char *) ids, in->n_packages * sizeof *ids));
+        add_over(in, ids, &text);
         return ash_id_of(ash_str_slice(&text));
 }
 
@@ -100,7 +111,7 @@ static int compose(const AshBuildRootInput *in, Composed *c, AshDiags *diags) {
         if (r == -ENOENT)
                 return ash_fail(diags, r, ASH_NOWHERE, "a package of the buildroot is not in the store any more");
         for (size_t i = 0; r >= 0 && i < c->n; i++)
-                c->packages[i] = (AshComposePackage){ .pack = c->packs[i], .nevra = ash_pack_nevra(c->packs[i]), .user = true };
+                c->packages[i] = (AshComposePackage){ .pack = c->packs[i], .nevra = ash_pack_nevra(c->packs[i]), .user = true, .over = in->over && in->over[i] };
         if (r < 0)
                 return r;
         AshComposeInput input = { .packages = c->packages, .n_packages = c->n, .image = &root_image, .identity = in->identity, .handlers = in->handlers, .scriptlets = in->scriptlets, .scriptlets_context = (void *) in->handlers,

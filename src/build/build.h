@@ -16,6 +16,7 @@ typedef struct AshBuildRootInput {
         AshSlice arch;
         const AshIdentity *identity; /* what os-release says; may be NULL */
         const AshId *packages;       /* RPMs in the store, in any order */
+        const bool *over;            /* by package: built here, and so meant where a file of another one differs; may be NULL */
         size_t n_packages;
         const AshHandler *handlers;
         int (*scriptlets)(AshHandlerContext *c, void *context);

@@ -12,6 +12,7 @@ typedef struct AshComposePackage {
         const AshPack *pack;         /* borrowed; open as long as the tree is used */
         AshSlice nevra;              /* as the pack and the lock say it */
         bool user;                   /* asked for; else a dependency (dnf's reason) */
+        bool over;                   /* where a file of it and one of a package without this mark differ, its own is meant */
         uint32_t source, origin;     /* of the tree; filled in by compose */
 } AshComposePackage;
 

@@ -258,6 +258,46 @@ static bool settles_by_color(Loader *l, AshNode n, const AshPackEntry *e, const 
         return true;
 }
 
+static const AshComposePackage *package_of(const Loader *l, AshNode n) {
+        for (size_t i = 0; i < l->in->n_packages; i++)
+                if (l->in->packages[i].origin == ash_tree_node(l->t, n)->origin)
+                        return &l->in->packages[i];
+        return NULL;
+}
+
+/* Names that were one file with this node stay one file without it. */
+static void leave_links(Loader *l, AshNode n) {
+        AshNode first = ASH_NO_NODE;
+        ash_tree_node(l->t, n)->hardlink = ASH_NO_NODE;
+        for (AshNode k = 0; k < l->t->nodes.n; k++) {
+                AshTreeNode *other = ash_tree_node(l->t, k);
+                if (other->hardlink != n)
+                        continue;
+                if (first == ASH_NO_NODE)
+                        other->content = ash_tree_node(l->t, n)->content;
+                other->hardlink = first;
+                first = first == ASH_NO_NODE ? k : first;
+        }
+}
+
+/* A library that stands in place of another package's has its paths. */
+static bool settles_by_place(Loader *l, AshNode n, const AshPackEntry *e, const AshComposePackage *p, int *ret) {
+        const AshComposePackage *other = package_of(l, n);
+        if (!other || other->over == p->over)
+                return false;
+        *ret = 0;
+        if (p->over) {
+                leave_links(l, n);
+                AshTreeNode *node = ash_tree_node(l->t, n);
+                node->n_xattrs = node->flags = 0;
+                node->content = (AshContent){};
+                node->link = ASH_NOSLICE;
+                *ret = set_attributes(l, n, e, p);
+                ash_ghosts_set_color(l->ghosts, n, e->color);
+        }
+        return true;
+}
+
 static int put_other(Loader *l, Package *pack, size_t i, const AshPackEntry *e) {
         const AshComposePackage *p = pack->p;
         AshNode dir, n;
@@ -271,7 +311,7 @@ static int put_other(Loader *l, Package *pack, size_t i, const AshPackEntry *e) 
                 n = ash_tree_child(l->t, dir, base_of(e->path));
                 pack->nodes[i] = n;
                 const char *what = difference(l->t, n, e);
-                if (what && !settles_by_color(l, n, e, p, &r))
+                if (what && !settles_by_place(l, n, e, p, &r) && !settles_by_color(l, n, e, p, &r))
                         return conflict(l, n, e, p, what);
                 return what ? r : 0;
         }

@@ -150,8 +150,13 @@ static void add_several(Asker *a, const AshRequest *request, AshSlice name, AshF
 static int others(Asker *a, const AshRequest *request, const AshDep *dep, bool sure, AshFlowRequests *more, AshStr *any, size_t *n_names) {
         bool capability = ash_flow_is_capability(dep->name), there = false, install = request->job == ASH_REQUEST_INSTALL;
         int r = capability ? having(a, dep->name, sure && install && dep->flags & ASH_DEP_COMPARE ? request : NULL, any, n_names) : has(a, dep->name, &there);
-        if (r < 0 || capability)
+        if (r < 0)
                 return r;
+        if (capability) {
+                if (sure && any->len)
+                        add_several(a, request, dep->name, more);
+                return 0;
+        }
         if (there) {
                 if (sure)
                         add_several(a, request, dep->name, more);

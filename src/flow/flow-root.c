@@ -23,6 +23,7 @@ typedef struct Stage {
         AshFlowChoice *choice;       /* kept where what was built here is among the sources: that is read once */
         AshFlowRoot *root;           /* of its packages alone; NULL until something is built in it */
         AshId *ids;
+        bool *over;
         bool has_built;              /* it takes from what was built here */
         struct Stage *first;         /* of its packages what these sources have goes before what others have; NULL: no difference is made */
         bool borrowed;               /* it is one of those: the sources are another stage's, and need not have all of its packages */
@@ -337,7 +338,7 @@ static int solve(AshFlowBuilder *b, Stage *stage, const AshFlowRequests *request
 
 /* ---- what was chosen before for the same question ---- */
 #define CACHE "buildroot-set"
-#define ASKING 5 /* counts up whenever the same question is put in other words (flow-asked.c) */
+#define ASKING 6 /* counts up whenever the same question is put in other words (flow-asked.c) */
 
 static AshId question(AshFlowBuilder *b, const Stage *stage, const AshFlowRequests *requests) {
         _str_ AshStr text = {};
@@ -424,8 +425,8 @@ static uint64_t kept_bytes(AshFlowBuilder *b) {
         return ash_slice_to_bytes(ash_config_project(b->flow.config)->build.roots.s, &n) < 0 ? KEPT : n;
 }
 
-static AshBuildRootInput input_of(AshFlowBuilder *b, const AshId *ids, size_t n) {
-        return (AshBuildRootInput){ .arch = b->arch, .identity = identity_of(b), .packages = ids, .n_packages = n, .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .store = b->flow.store,
+static AshBuildRootInput input_of(AshFlowBuilder *b, const AshId *ids, const bool *over, size_t n) {
+        return (AshBuildRootInput){ .arch = b->arch, .identity = identity_of(b), .packages = ids, .over = over, .n_packages = n, .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .store = b->flow.store,
                                     .keep = kept_bytes(b), .threads = b->flow.threads,
                                     .progress = b->flow.progress };
 }
@@ -435,6 +436,15 @@ static AshId *ids_of(const AshFlowRoot *root, AshArena *arena) {
         for (size_t i = 0; i < root->n_packages; i++)
                 (void) ash_id_parse(root->packages[i].sha256, &ids[i]);
         return ids;
+}
+
+/* A library that was built here stands where the imported one of another name does. */
+static bool *over_of(const Stage *stage, const AshFlowRoot *root, AshArena *arena) {
+        bool *over = ash_arena_new_items(arena, bool, root->n_packages + 1);
+        ash_array_foreach(&stage->sources, s)
+                for (size_t i = 0; ash_flow_upstream_built(s->upstream, NULL) > 0 && i < root->n_packages; i++)
+                        over[i] |= ash_slice_eq(root->packages[i].upstream, ash_flow_upstream_name(s->upstream));
+        return over;
 }
 
 static int choose(AshFlowBuilder *b, Stage *stage, AshFlowRequests *requests, AshFlowRoot *root) {
@@ -497,11 +507,11 @@ static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, si
         if (r < 0)
                 return r;
         AshId *ids = ids_of(root, root->arena);
-        AshBuildRootInput in = input_of(b, ids, root->n_packages), base = {};
+        AshBuildRootInput in = input_of(b, ids, over_of(stage, root, root->arena), root->n_packages), base = {};
         AshId key = ash_build_root_key(&in);
         ash_id_hex(&key, root->key);
         if (stage->root)
-                base = input_of(b, stage->ids, stage->root->n_packages);
+                base = input_of(b, stage->ids, stage->over, stage->root->n_packages);
         if (!only_packages)
                 r = ash_build_root_open(&in, stage->root ? &base : NULL, &root->root, b->flow.diags);
         if (r < 0)
@@ -515,8 +525,10 @@ int ash_flow_builder_root(AshFlowBuilder *b, AshText stage_name, const AshReques
         int r = open_stage(b, stage_name, &stage);
         if (r >= 0 && !stage->root && n_more) {
                 r = make_root(b, stage, NULL, 0, true, &stage->root);
-                if (r >= 0)
+                if (r >= 0) {
                         stage->ids = ids_of(stage->root, b->arena);
+                        stage->over = over_of(stage, stage->root, b->arena);
+                }
         }
         return r < 0 ? r : make_root(b, stage, more, n_more, only_packages, ret);
 }
@@ -569,7 +581,7 @@ static int tell_stage(AshFlowBuilder *b, AshText stage, Told *told) {
         if (r < 0)
                 return r;
         const AshUpstream **parts = parts_of(b, &base, &n);
-        AshBuildRootInput nothing = input_of(b, NULL, 0);
+        AshBuildRootInput nothing = input_of(b, NULL, NULL, 0);
         AshId engine = ash_build_root_key(&nothing);
         ash_str_appendf(&text, "roots %d %d %s %s %.*s %.*s ", ASH_BUILD_ENGINE, ASKING, ASHLAR_VERSION, ash_solv_version(), ASH_F(b->arch), ASH_F(base.stage));
         ash_str_append(&text, ash_slice((const char *) engine.sha256, sizeof engine.sha256));

@@ -402,6 +402,18 @@ class Build(Case):
         record = json.loads(p.blob(p.built("two")[0]["provenance"]).read_text())
         self.assertEqual([(b["nevra"], b["upstream"]) for b in record["buildroot"]["packages"]][0], ("one-1.0-1.noarch", "built"))
 
+    def test_built_stands_over_imported(self):
+        """A library that was built here has its paths, whatever another package that is imported has there."""
+        own = "mkdir -p %{buildroot}/usr/share/extra %{buildroot}/usr/share/further; echo own > %{buildroot}/usr/share/extra/here; ln -s ../extra/here %{buildroot}/usr/share/further/here"
+        p = self.one(tags="BuildArch: noarch", install=own, files="/usr/share/extra/here\n/usr/share/further/here")
+        p.component("two", tags="BuildArch: noarch\nBuildRequires: one extra-devel further-devel", build="[ $(cat /usr/share/extra/here) = own ]; [ $(readlink /usr/share/further/here) = ../extra/here ]; [ $(cat /usr/share/further/here) = own ]")
+        p.component("three", tags="BuildArch: noarch\nBuildRequires: one two", build="true")
+        p.build("one")
+        p.build("two")
+        p.component("two", tags="BuildArch: noarch", install="mkdir -p %{buildroot}/usr/share/extra; echo two > %{buildroot}/usr/share/extra/here", files="/usr/share/extra/here")
+        p.build("two")
+        self.assertIn("one-1.0-1.noarch and two-1.0-2.noarch conflict: both have /usr/share/extra/here", p.build("three", status=1).stderr)
+
 
 class Sandbox(Case):
     """Each tries what it must not be able to do."""
