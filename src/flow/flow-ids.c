@@ -127,18 +127,34 @@ static void record(Allocator *a, Name **order, size_t n) {
         }
 }
 
+/* Those that a set has: what is locked only because it was built here (a tree's debug and source packages, above all) is in no image, and is not unpacked for this. */
+static int wanted_ids(AshFlow *flow, const AshLock *lock, AshId *ret, size_t *ret_n) {
+        _free_ bool *wanted = ash_calloc(lock->n_packages + 1, sizeof *wanted);
+        *ret_n = 0;
+        for (size_t i = 0; i < lock->n_sets; i++)
+                for (size_t k = 0; k < lock->sets[i].n_packages; k++) {
+                        const AshLockPackage *p = ash_lock_package(lock, lock->sets[i].packages[k]);
+                        if (p)
+                                wanted[p - lock->packages] = true;
+                }
+        for (size_t i = 0; i < lock->n_packages; i++)
+                if (wanted[i] && ash_id_parse(lock->packages[i].sha256, &ret[(*ret_n)++]) < 0)
+                        return ash_fail(flow->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, "%.*s has no digest", ASH_F(lock->packages[i].nevra));
+        return 0;
+}
+
 int ash_flow_allocate_ids(AshFlow *flow, AshLock *lock) {
         _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         Allocator a = { .flow = flow, .lock = lock, .arena = arena };
         AshId *ids = ash_arena_new_items(arena, AshId, lock->n_packages);
         AshPack **packs = ash_arena_new_items(arena, AshPack *, lock->n_packages);
-        for (size_t i = 0; i < lock->n_packages; i++)
-                if (ash_id_parse(lock->packages[i].sha256, &ids[i]) < 0)
-                        return ash_fail(flow->diags, -ASH_ERR_CONFIG, ASH_NOWHERE, "%.*s has no digest", ASH_F(lock->packages[i].nevra));
-        int r = ash_store_expand_all(flow->store, ids, lock->n_packages, flow->threads, packs, flow->progress, flow->diags);
-        for (size_t i = 0; r >= 0 && i < lock->n_packages; i++)
+        size_t n_packs;
+        int r = wanted_ids(flow, lock, ids, &n_packs);
+        if (r >= 0)
+                r = ash_store_expand_all(flow->store, ids, n_packs, flow->threads, packs, flow->progress, flow->diags);
+        for (size_t i = 0; r >= 0 && i < n_packs; i++)
                 r = read_pack(&a, packs[i]);
-        for (size_t i = 0; i < lock->n_packages; i++)
+        for (size_t i = 0; i < n_packs; i++)
                 ash_pack_free(packs[i]);
         Name **order = ash_arena_new_items(arena, Name *, a.names.live);
         size_t n = 0;

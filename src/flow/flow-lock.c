@@ -10,6 +10,8 @@ void ash_flow_lock_result_done(AshFlowLockResult *r) {
         ash_str_done(&r->kept);
 }
 
+enum { STANDS_FOR = 1, STANDS_AS };
+
 typedef struct Locker {
         AshFlow *flow;
         const AshFlowLockOptions *o;
@@ -23,7 +25,7 @@ typedef struct Locker {
         AshMap by_nevra;             /* "NEVRA REPOSITORY": is wanted already */
         AshMap locked_nevras;        /* NEVRA -> 1 + index in packages */
         AshFlowBuilt *built;         /* what was built here; NULL: the project offers none of it */
-        AshMap built_names;          /* names that it can stand in place of: its own, what it provides and obsoletes */
+        AshMap built_names;          /* names that it can stand in place of: its own (STANDS_AS), what it provides and obsoletes */
         uint64_t date;
 } Locker;
 
@@ -96,11 +98,12 @@ static int know_built(Locker *l) {
                 r = ash_flow_built_load(l->built, l->flow->store, l->flow->diags);
         for (size_t i = 0; r >= 0 && i < l->built->items.n; i++) {
                 const AshPackage *p = &l->built->packages[i];
-                ash_map_put(&l->built_names, p->name, (void *) 1, NULL);
                 for (size_t k = 0; k < ASH_N(kinds); k++)
                         for (size_t d = 0; d < p->deps[kinds[k]].n; d++)
-                                ash_map_put(&l->built_names, p->deps[kinds[k]].items[d].name, (void *) 1, NULL);
+                                ash_map_put(&l->built_names, p->deps[kinds[k]].items[d].name, (void *) STANDS_FOR, NULL);
         }
+        for (size_t i = 0; r >= 0 && i < l->built->items.n; i++)
+                ash_map_put(&l->built_names, l->built->packages[i].name, (void *) STANDS_AS, NULL);
         return r;
 }
 
@@ -342,13 +345,8 @@ static void note_built_elsewhere(const Locker *l, const AshFlowSet *set, const A
         if (!built || !l->built || takes_built(l, set) || !strcmp(set->kind, "build"))
                 return;
         for (size_t i = 0; i < chosen->n; i++)
-                for (size_t k = 0; k < l->built->items.n; k++) {
-                        if (!ash_slice_eq(l->built->packages[k].name, chosen->items[i].package->name))
-                                continue;
-                        if (n++ < SOME)
-                                ash_str_appendf(&names, "%s%.*s", names.len ? ", " : "", ASH_F(chosen->items[i].package->name));
-                        break;
-                }
+                if (ash_map_get(&l->built_names, chosen->items[i].package->name) == (void *) STANDS_AS && n++ < SOME)
+                        ash_str_appendf(&names, "%s%.*s", names.len ? ", " : "", ASH_F(chosen->items[i].package->name));
         if (n > SOME)
                 ash_str_appendf(&names, " and %zu more", n - SOME);
         if (!n)
