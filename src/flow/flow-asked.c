@@ -12,12 +12,14 @@ typedef struct Asker {
         bool has_built;
         AshArena *arena;
         AshFlowPromises *promises;
+        AshFlowNames *looked_up;
         AshFlowChoice *choice;       /* over the sources, for names alone; opened when one is looked up */
 } Asker;
 
 /* ---- is there such a name? ---- */
 static int has(Asker *a, AshSlice name, bool *ret) {
         int r = 0;
+        ash_array_push(a->looked_up, name);
         if (!a->choice)
                 r = ash_flow_choice_new(a->flow, a->arch, a->sources, a->n, NULL, 0, &a->choice);
         return r < 0 ? r : ash_flow_choice_has(a->choice, name, ret);
@@ -26,11 +28,8 @@ static int has(Asker *a, AshSlice name, bool *ret) {
 static bool built_here(Asker *a, AshSlice name) {
         for (size_t i = 0; i < a->n; i++) {
                 AshIndexOwn own = {};
-                if (ash_flow_upstream_built(a->sources[i].upstream, &own) <= 0)
-                        continue;
-                for (size_t k = 0; k < own.n; k++)
-                        if (ash_package_provides(&own.packages[k], name))
-                                return true;
+                if (ash_flow_upstream_built(a->sources[i].upstream, NULL, &own) > 0 && ash_own_provides(own.own, name))
+                        return true;
         }
         return false;
 }
@@ -227,8 +226,8 @@ static int ask(Asker *a, AshRequest *request, AshFlowRequests *more) {
         return 0;
 }
 
-int ash_flow_asked(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sources, size_t n, bool has_built, AshFlowRequests *requests, AshFlowPromises *promises, AshArena *arena) {
-        Asker a = { .flow = flow, .arch = arch, .sources = sources, .n = n, .has_built = has_built, .promises = promises, .arena = arena };
+int ash_flow_asked(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sources, size_t n, bool has_built, AshFlowRequests *requests, AshFlowPromises *promises, AshFlowNames *looked_up, AshArena *arena) {
+        Asker a = { .flow = flow, .arch = arch, .sources = sources, .n = n, .has_built = has_built, .promises = promises, .looked_up = looked_up, .arena = arena };
         AshFlowRequests more = {};
         int r = 0;
         for (size_t i = 0; r >= 0 && i < requests->n; i++)

@@ -15,7 +15,10 @@ typedef struct AshFlowPromise {
 } AshFlowPromise;
 typedef ASH_ARRAY(AshFlowPromise) AshFlowPromises;
 
-/* Rewrites each request that nothing provides as it stands to what would have it, and adds what belongs to it. has_built: one of the sources is what was built here. Texts are in the arena. */
-int ash_flow_asked(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sources, size_t n, bool has_built, AshFlowRequests *requests, AshFlowPromises *promises, AshArena *arena);
+typedef ASH_ARRAY(AshSlice) AshFlowNames;
+
+/* Rewrites each request that nothing provides as it stands to what would have it, and adds what belongs to it. has_built: one of the sources is what was built here. looked_up gets every name of which it
+ * counted whether something has it. Texts are in the arena. */
+int ash_flow_asked(AshFlow *flow, AshSlice arch, const AshFlowLabelled *sources, size_t n, bool has_built, AshFlowRequests *requests, AshFlowPromises *promises, AshFlowNames *looked_up, AshArena *arena);
 /* Does what was chosen, and is in the store now, have the versions? -ASH_ERR_UNSOLVABLE: not, and it was said. */
 int ash_flow_promised(AshFlow *flow, AshSlice arch, const AshFlowPromises *promises, const AshFlowRootPackage *packages, size_t n);

@@ -56,6 +56,8 @@ void ash_flow_job_make_key(Job *j);
 void ash_flow_job_tell_key(Job *j); /* and what the record would be, into the result */
 bool ash_flow_job_recall(Job *j); /* the result of an earlier build with that key */
 int ash_flow_job_store_results(Job *j, const AshBuildPackages *packages);
-/* Known at once: when nothing that the last build followed from has changed, nothing is opened and nothing solved: ashlar.built says what it gave. */
+
+/* flow-build-known.c: known at once: when nothing that the last build followed from has changed, nothing is opened and nothing solved: ashlar.built says what it gave. */
 bool ash_flow_job_recall_known(Job *j);
 void ash_flow_job_remember_known(Job *j);
+void ash_flow_job_tell_reach(Job *j); /* into the result, for ash_flow_build_note() */

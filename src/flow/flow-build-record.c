@@ -1,4 +1,4 @@
-/* What is known of a build: its key, its provenance, and whether nothing of what it follows from has changed. */
+/* What is kept of a build: its key, and its provenance. */
 #include <stdio.h>
 #include <time.h>
 #include "build.h"
@@ -7,7 +7,6 @@
 #include "json.h"
 
 #define CACHE "component-build"      /* key -> digest of the provenance record */
-#define CACHE_KNOWN "build-known"    /* all that a build follows from, before anything is solved -> its key, and how many packages its root had */
 
 void ash_flow_job_make_key(Job *j) {
         _str_ AshStr text = {};
@@ -189,110 +188,4 @@ int ash_flow_job_store_results(Job *j, const AshBuildPackages *packages) {
                 return ash_fail(diags, -EIO, ASH_NOWHERE, "the store does not keep what '%.*s' gave", ASH_F(j->component));
         j->result->log_path = ash_arena_strdup(j->result->arena, j->log_path);
         return 0;
-}
-
-/* ---- known at once ---- */
-static bool tell_known(Job *j, const AshFlowBuiltState *built, AshId *ret) {
-        AshId state;
-        _str_ AshStr text = {};
-        if (ash_flow_builder_state(j->b, j->config->build_stage, j->component, built, &state) < 0)
-                return false;
-        ash_str_appendf(&text, "%s %s %s ", CACHE_KNOWN, j->inputs, j->options_key);
-        ash_str_append(&text, ash_slice((const char *) state.sha256, sizeof state.sha256));
-        *ret = ash_id_of(ash_str_slice(&text));
-        return true;
-}
-
-static bool is_in_store(AshFlow *flow, AshSlice hex) {
-        AshId id;
-        return ash_id_parse(hex, &id) >= 0 && ash_store_has_blob(flow->store, &id);
-}
-
-static bool is_whole(AshFlow *flow, const AshBuiltComponent *c) {
-        bool whole = c->n_packages && is_in_store(flow, c->log) && is_in_store(flow, c->provenance);
-        for (size_t i = 0; whole && i < c->n_packages; i++)
-                whole = is_in_store(flow, c->packages[i].sha256);
-        return whole;
-}
-
-/* Into the result, by way of a list of one. */
-static void take_built(Job *j, const AshBuiltComponent *c) {
-        char path[ASH_BLOB_PATH_MAX];
-        AshId id;
-        AshBuilt one = { .arena = j->result->arena };
-        ash_built_set(&one, c);
-        j->result->built = one.components.items[0];
-        ash_array_done(&one.components);
-        (void) ash_id_parse(c->log, &id);
-        ash_store_blob_path(&id, path);
-        j->result->log_path = ash_arena_printf(j->result->arena, "%s/%s", ash_store_path(j->flow->store), path);
-}
-
-static const AshBuiltComponent *find_known(Job *j, uint64_t *ret_n) {
-        _bytes_ AshBytes bytes = {};
-        AshSlice rest, key, count;
-        const AshBuiltComponent *c = ash_built_find(j->built_state.built, j->component, j->arch);
-        if (j->o->aside || j->o->only_requires)
-                return NULL;
-        j->has_known = tell_known(j, &j->built_state, &j->known);
-        if (!j->has_known || j->o->force || !c || ash_store_cache_get(j->flow->store, CACHE_KNOWN, &j->known, &bytes) < 0)
-                return NULL;
-        rest = ash_slice_trim(ash_bytes_slice(&bytes));
-        bool good = ash_slice_next_word(&rest, &key) && ash_slice_next_word(&rest, &count) && ash_slice_to_u64(count, 10, ret_n) >= 0 && ash_slice_eq(key, c->key) && is_whole(j->flow, c);
-        return good ? c : NULL;
-}
-
-bool ash_flow_job_recall_known(Job *j) {
-        uint64_t n;
-        const AshBuiltComponent *c = find_known(j, &n);
-        if (!c)
-                return false;
-        take_built(j, c);
-        j->result->root_packages = (size_t) n;
-        j->result->cached = true;
-        return true;
-}
-
-/* With what can be told without rendering. */
-static Job quick_job(AshFlowBuilder *b, const AshComponent *component, const char *fingerprint, uint64_t bumps, const AshFlowBuildOptions *o, const AshFlowBuiltState *built) {
-        Job j = { .b = b, .flow = ash_flow_builder_flow(b), .o = o, .config = component->merged, .component = component->name.s, .arch = ash_flow_builder_arch(b), .built_state = *built };
-        snprintf(j.inputs, sizeof j.inputs, "%s+%llu", fingerprint, (unsigned long long) bumps);
-        ash_flow_job_collect_options(&j);
-        return j;
-}
-
-const AshBuiltComponent *ash_flow_build_known(AshFlowBuilder *b, const AshComponent *component, const char *fingerprint, uint64_t bumps, const AshFlowBuildOptions *o, const AshFlowBuiltState *built) {
-        uint64_t n;
-        if (!component->merged || !fingerprint)
-                return NULL;
-        Job j = quick_job(b, component, fingerprint, bumps, o, built);
-        const AshBuiltComponent *c = find_known(&j, &n);
-        ash_array_done(&j.options);
-        return c;
-}
-
-static void put_known(AshStore *store, const AshId *known, const char *key, size_t n) {
-        _str_ AshStr text = {};
-        ash_str_appendf(&text, "%s %zu\n", key, n);
-        (void) ash_store_cache_put(store, CACHE_KNOWN, known, ash_str_slice(&text)); /* only a loss of time */
-}
-
-void ash_flow_build_remember(AshFlowBuilder *b, const AshComponent *component, const char *fingerprint, uint64_t bumps, const AshFlowBuildOptions *o, const AshFlowBuiltState *built, const char *key, size_t n) {
-        Job j = quick_job(b, component, fingerprint, bumps, o, built);
-        if (tell_known(&j, built, &j.known))
-                put_known(j.flow->store, &j.known, key, n);
-        ash_array_done(&j.options);
-}
-
-/* Not when another build ended meanwhile: its packages may be in the root, or not. */
-void ash_flow_job_remember_known(Job *j) {
-        _cleanup_(ash_built_free_p) AshBuilt *now = NULL;
-        _cleanup_(ash_flow_built_state_done) AshFlowBuiltState state = {};
-        _free_ char *record = ash_flow_built_path(j->flow->config);
-        AshId known;
-        if (!j->has_known || ash_built_read(record, &now, NULL) < 0)
-                return;
-        ash_flow_built_state_make(&state, now, j->arch);
-        if (tell_known(j, &state, &known) && ash_id_eq(&known, &j->known))
-                put_known(j->flow->store, &j->known, j->key, j->root->n_packages);
 }

@@ -261,6 +261,7 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
         if (r < 0)
                 return r;
         ash_flow_job_remember_known(&j);
+        ash_flow_job_tell_reach(&j);
         j.result->root_packages = j.root->n_packages;
         j.result->ns = ash_now_ns() - j.began;
         *ret = ASH_TAKE(j.result);

@@ -48,6 +48,13 @@ int ash_flow_builder_root(AshFlowBuilder *b, AshText stage, const AshRequest *mo
 /* Digest of everything that a component's buildroot follows from beside what it requires: packages of the stage, states that the lock pins, what was built here of other components, the engine. Nothing is opened for it.
  * -ENOTSUP: an upstream's state cannot be told so. */
 int ash_flow_builder_state(AshFlowBuilder *b, AshText stage, AshSlice component, const AshFlowBuiltState *built, AshId *ret);
+/* The same without what was built here; *ret_has_built: whether that stage takes from it. */
+int ash_flow_builder_stage_state(AshFlowBuilder *b, AshText stage, AshId *ret, bool *ret_has_built);
+/* What roots were solved for since ash_flow_builder_for(): requests as they were put, and names of which it counted whether something has them. In the arena. */
+AshSlice *ash_flow_builder_asked(const AshFlowBuilder *b, AshArena *arena, size_t *ret_n);
+/* Digest of what of all that was built here can matter for such texts: while it, the texts and the stage's state stay the same, so do roots solved for them. without (may be empty): as if nothing of that component had
+ * been built. -ENODATA, -ENOTSUP: that cannot be told. */
+int ash_flow_builder_reach(AshFlowBuilder *b, AshText stage, AshSlice without, const AshSlice *texts, size_t n, AshId *ret);
 /* What every buildroot of a stage has from other upstreams than what was built here (NEVRAs and digests), whether or not everything that the stage names can be had. NULL: what was built here goes first there as well. */
 int ash_flow_builder_imported(AshFlowBuilder *b, AshText stage, AshFlowRoot **ret);
 /* Everything that a stage could take from upstreams other than what was built here (ret may be NULL), and what of their states the answer depends on. */
@@ -85,17 +92,21 @@ typedef struct AshFlowBuild {
         AshSlice *requires;          /* "name op version", "!..." for what must not be there: first what the spec says, then what it asked for (built.asked) */
         size_t n_requires;
         AshSlice record;             /* only_key: what the provenance record would say, JSON; ptr NULL: nothing has changed since the last build */
+        struct AshFlowBuildReach *reach; /* private: what ash_flow_build_note() keeps; NULL: nothing */
         bool unmet;                  /* only_requires: nobody provides all of that now, as a diagnostic says. There may be more to ask for then */
 } AshFlowBuild;
 void ash_flow_build_free(AshFlowBuild *b);
 ASH_DEFINE_CLEANUP(AshFlowBuild *, ash_flow_build_free)
 /* -ASH_ERR_SYNTAX: the spec cannot be parsed; -ASH_ERR_UNSOLVABLE; -ASH_ERR_VERIFY: a source is another one; -ETIMEDOUT, -ASH_ERR_LIMIT; other failures of the build are -EIO. */
 int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowBuild **ret);
-/* Is it known that nothing has changed which the component would be built from, rendered as it is now (its fingerprint and by how much its release was raised)? Then ashlar.built's entry, else NULL. Nothing is opened
- * or solved for it; NULL means only that it takes a build to know. */
+/* Once it is in ashlar.built: keeps what a later run needs to know that nothing has changed which can matter for it, whatever else is built. Roots that are made from now on are nobody's. */
+void ash_flow_build_note(AshFlowBuilder *b, const AshFlowBuild *build);
+/* Is it known that nothing has changed which the component would be built from, rendered as it is now (its fingerprint and by how much its release was raised)? Then ashlar.built's entry, else NULL. Nothing is
+ * solved for it, and where anything at all has changed that was built here, what can matter is gone through once for all components; NULL means only that it takes a build to know. */
 const AshBuiltComponent *ash_flow_build_known(AshFlowBuilder *b, const AshComponent *component, const char *fingerprint, uint64_t bumps, const AshFlowBuildOptions *options, const AshFlowBuiltState *built);
-/* Notes for that what a build gave: the key of ashlar.built's entry, and how many packages its root had. */
-void ash_flow_build_remember(AshFlowBuilder *b, const AshComponent *component, const char *fingerprint, uint64_t bumps, const AshFlowBuildOptions *options, const AshFlowBuiltState *built, const char *key, size_t n_root);
+/* Notes for that what a build would have noted: the key of ashlar.built's entry, and how many packages its root had. texts: what its root was solved for; the builder is nobody's. */
+void ash_flow_build_remember(AshFlowBuilder *b, const AshComponent *component, const char *fingerprint, uint64_t bumps, const AshFlowBuildOptions *options, const AshFlowBuiltState *built, const char *key, size_t n_root,
+                             const AshSlice *texts, size_t n_texts);
 /* ---- why it would be built again: flow-build-why.c ---- */
 typedef struct AshFlowBuildWhy {
         AshArena *arena;

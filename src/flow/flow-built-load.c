@@ -300,3 +300,31 @@ int ash_flow_built_load(AshFlowBuilt *b, AshStore *store, AshDiags *diags) {
                 write_kept(&l, missing);
         return r;
 }
+
+/* ---- for a solver ---- */
+static bool adds_paths(AshFlowBuilt *b, const AshMap *paths) {
+        bool any = false;
+        if (paths)
+                ash_map_foreach(paths, e)
+                        if (!ash_map_find(&b->paths, e->key)) {
+                                ash_map_put(&b->paths, ash_arena_slice(b->arena, e->key), NULL, NULL);
+                                any = true;
+                        }
+        return any;
+}
+
+int ash_flow_built_own(AshFlowBuilt *b, AshStore *store, const AshMap *paths, const AshOwn **ret, AshDiags *diags) {
+        static const AshDepKind kinds[] = { ASH_DEP_REQUIRES, ASH_DEP_RECOMMENDS, ASH_DEP_SUGGESTS };
+        int r = ash_flow_built_load(b, store, diags);
+        if (r < 0)
+                return r;
+        if (adds_paths(b, paths) || !b->owns.n) {
+                for (size_t i = 0; !b->owns.n && i < b->items.n; i++)
+                        for (size_t k = 0; k < ASH_N(kinds); k++)
+                                ash_deps_paths(&b->packages[i].deps[kinds[k]], &b->paths);
+                ash_flow_built_files(b, &b->paths);
+                ash_array_push(&b->owns, ash_own_new(b->packages, b->items.n));
+        }
+        *ret = *ash_array_last(&b->owns);
+        return 0;
+}

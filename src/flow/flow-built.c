@@ -9,6 +9,10 @@ AshSlice ash_flow_built_component(AshSlice origin) { return ash_path_dir(origin)
 void ash_flow_built_free(AshFlowBuilt *b) {
         if (!b)
                 return;
+        ash_array_foreach(&b->owns, own)
+                ash_own_free(*own);
+        ash_array_done(&b->owns);
+        ash_map_done(&b->paths);
         ash_bytes_done(&b->kept);
         free(b->place);
         ash_array_done(&b->items);
@@ -61,32 +65,46 @@ static AshId digest_component(const AshBuiltComponent *c) {
         return ash_id_of(ash_str_slice(&text));
 }
 
-static int16_t bucket_of(AshSlice component) { return ash_id_of(component).sha256[0]; }
+static uint8_t bucket_of(AshSlice component) { return ash_id_of(component).sha256[0]; }
 
 /* Of those in a bucket that are not called so. */
 static AshId digest_bucket(const AshFlowBuiltState *s, int bucket, AshSlice without) {
         _str_ AshStr text = {};
-        for (size_t i = 0; i < s->built->components.n; i++)
-                if (s->bucket[i] == bucket && !ash_slice_eq(s->built->components.items[i].name, without))
+        for (uint32_t k = s->from[bucket]; k < s->from[bucket + 1]; k++) {
+                uint32_t i = s->sorted[k];
+                if (!ash_slice_eq(s->built->components.items[i].name, without))
                         ash_str_append(&text, ash_slice((const char *) s->of[i].sha256, sizeof s->of[i].sha256));
+        }
         return ash_id_of(ash_str_slice(&text));
 }
 
 void ash_flow_built_state_make(AshFlowBuiltState *s, const AshBuilt *built, AshSlice arch) {
-        *s = (AshFlowBuiltState){ .built = built, .arch = arch, .of = ash_calloc(built->components.n + 1, sizeof *s->of), .bucket = ash_calloc(built->components.n + 1, sizeof *s->bucket) };
-        for (size_t i = 0; i < built->components.n; i++) {
+        size_t n = built->components.n;
+        *s = (AshFlowBuiltState){ .built = built, .arch = arch, .of = ash_calloc(n + 1, sizeof *s->of), .sorted = ash_calloc(n + 1, sizeof *s->sorted) };
+        _free_ int16_t *bucket = ash_calloc(n + 1, sizeof *bucket);
+        uint32_t end[256] = {};
+        for (size_t i = 0; i < n; i++) {
                 const AshBuiltComponent *c = &built->components.items[i];
-                s->bucket[i] = ash_slice_eq(c->arch, arch) ? bucket_of(c->name) : -1;
-                if (s->bucket[i] >= 0)
-                        s->of[i] = digest_component(c);
+                bucket[i] = ash_slice_eq(c->arch, arch) ? bucket_of(c->name) : -1;
+                if (bucket[i] < 0)
+                        continue;
+                s->of[i] = digest_component(c);
+                end[bucket[i]]++;
         }
+        for (int b = 0; b < 256; b++) {
+                s->from[b + 1] = s->from[b] + end[b];
+                end[b] = s->from[b];
+        }
+        for (size_t i = 0; i < n; i++)
+                if (bucket[i] >= 0)
+                        s->sorted[end[bucket[i]]++] = (uint32_t) i;
         for (int b = 0; b < 256; b++)
                 s->buckets[b] = digest_bucket(s, b, ASH_NOSLICE);
 }
 
 void ash_flow_built_state_done(AshFlowBuiltState *s) {
         free(s->of);
-        free(s->bucket);
+        free(s->sorted);
         *s = (AshFlowBuiltState){};
 }
 

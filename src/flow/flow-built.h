@@ -18,6 +18,8 @@ typedef struct AshFlowBuilt {
         AshSlice *files;
         bool has_files;
         AshBytes kept;
+        AshMap paths;                /* that files were filled in for, by ash_flow_built_own() */
+        ASH_ARRAY(AshOwn *) owns;    /* the last one is that of these paths */
 } AshFlowBuilt;
 /* path: of ashlar.built; a missing one has no packages. arch empty: all. */
 int ash_flow_built_open(const char *path, AshSlice arch, AshFlowBuilt **ret, AshDiags *diags);
@@ -28,8 +30,9 @@ typedef struct AshFlowBuiltState {
         const AshBuilt *built;
         AshSlice arch;
         AshId *of;                   /* of each component; those of other architectures are left out */
-        int16_t *bucket;             /* of each; -1: left out */
-        AshId buckets[256];          /* of those in each, in their order */
+        uint32_t *sorted;            /* those that are not left out, by bucket, then in their order */
+        uint32_t from[257];          /* where in it each bucket begins */
+        AshId buckets[256];          /* of those in each */
 } AshFlowBuiltState;
 void ash_flow_built_state_make(AshFlowBuiltState *s, const AshBuilt *built, AshSlice arch);
 void ash_flow_built_state_done(AshFlowBuiltState *s);
@@ -42,6 +45,8 @@ void ash_flow_built_for_build(AshFlowBuilt *b, AshStore *store, AshSlice compone
 int ash_flow_built_load(AshFlowBuilt *b, AshStore *store, AshDiags *diags);
 /* Fills in their files: all (NULL), or only those whose paths are keys of wanted or may be required otherwise: a tree's packages have millions. */
 void ash_flow_built_files(AshFlowBuilt *b, const AshMap *wanted);
+/* The packages as what stands beside an index that speaks of some paths (NULL: of none), with those files that a solver may ask for; loads them. Lives as long as b. */
+int ash_flow_built_own(AshFlowBuilt *b, AshStore *store, const AshMap *paths, const AshOwn **ret, AshDiags *diags);
 /* The items of a component of b->built: they stand together. */
 void ash_flow_built_items(const AshFlowBuilt *b, const AshBuiltComponent *component, size_t *ret_first, size_t *ret_n);
 /* The item at that location (as the loaded packages have it); NULL: none. */

@@ -18,3 +18,5 @@ int ash_flow_choice_again(AshFlowChoice *c, const AshRequest *requests, size_t n
 int ash_flow_choice_has(AshFlowChoice *c, AshSlice name, bool *ret);
 /* As ash_solve(); the answer, and what is said when there is none, are those of the whole. */
 int ash_flow_choice_solve(AshFlowChoice *c, const AshRequest *requests, size_t n, const AshSolveOptions *options, AshPkgSet **ret);
+/* Digest of what of all that was built here can matter for what is asked for in these texts (ash_reach_digest()). without (may be empty): as if nothing of that component was. -ENODATA, -ENOTSUP: that cannot be told. */
+int ash_flow_choice_reach(AshFlowChoice *c, AshSlice without, const AshSlice *texts, size_t n, AshId *ret);

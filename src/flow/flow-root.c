@@ -1,50 +1,10 @@
 /* Buildroots: what a stage has in each, solved over the states that the lock pins. */
-#include "build.h"
-#include "flow-asked.h"
-#include "flow-build.h"
-#include "flow-built.h"
-#include "flow-choice.h"
+#include "flow-root-private.h"
 #include "handlers.h"
 #include "scriptlets.h"
 
 #define DEFAULT_STAGE ASH_S("default")
 #define KEPT (UINT64_C(20) << 30)    /* bytes of buildroots that stay in the store */
-
-typedef struct Source {
-        AshFlowUpstream *upstream;
-        char *label;
-} Source;
-
-typedef struct Stage {
-        AshFlowBase base;
-        ASH_ARRAY(Source) sources;
-        AshSlice *essential;
-        size_t n_essential;
-        AshFlowChoice *choice;       /* kept where what was built here is among the sources: that is read once */
-        AshFlowRoot *root;           /* of its packages alone; NULL until something is built in it */
-        AshId *ids;
-        bool *over;
-        bool has_built;              /* it takes from what was built here */
-        struct Stage *first;         /* of its packages what these sources have goes before what others have; NULL: no difference is made */
-        bool borrowed;               /* it is one of those: the sources are another stage's, and need not have all of its packages */
-} Stage;
-
-/* What a stage's buildroots follow from, but for what was built here: it is the same for all components. */
-typedef struct Told {
-        AshSlice stage;
-        int result;
-        AshId id;
-        bool has_built;
-} Told;
-
-struct AshFlowBuilder {
-        AshFlow flow;
-        AshArena *arena;
-        AshSlice arch;
-        AshLock *lock;
-        ASH_ARRAY(Stage *) stages;   /* opened ones */
-        ASH_ARRAY(Told) told;
-};
 
 static void stage_free(Stage *s) {
         if (!s)
@@ -69,6 +29,7 @@ void ash_flow_builder_free(AshFlowBuilder *b) {
                 stage_free(*s);
         ash_array_done(&b->stages);
         ash_array_done(&b->told);
+        ash_map_done(&b->asked);
         ash_lock_free_all(b->lock);
         ash_arena_free(b->arena);
         free(b);
@@ -87,6 +48,7 @@ AshFlow *ash_flow_builder_flow(AshFlowBuilder *b) { return &b->flow; }
 void ash_flow_builder_for(AshFlowBuilder *b, AshSlice component) {
         size_t n = 0;
         b->flow.building = ash_arena_slice(b->arena, component);
+        ash_map_clear(&b->asked);
         ash_array_foreach(&b->stages, s)
                 if ((*s)->has_built)
                         stage_free(*s);
@@ -213,7 +175,7 @@ static bool goes_first(AshFlowBuilder *b, const Stage *stage, const Source *sour
         const AshTexts *names = &stage->base.base_upstreams;
         size_t n;
         if (!names->n)
-                return !ash_flow_upstream_built(source->upstream, NULL);
+                return !ash_flow_upstream_built(source->upstream, NULL, NULL);
         AshFlowSet set = { .kind = "build", .name = stage->base.stage, .arch = b->arch, .upstreams = names, .repos = &(AshTexts){} };
         const AshUpstream **parts = ash_flow_set_parts(&b->flow, &set, NULL, b->arena, &n);
         for (size_t i = 0; i < n; i++)
@@ -228,7 +190,7 @@ static void open_first(AshFlowBuilder *b, Stage *stage) {
         ash_array_foreach(&stage->sources, source)
                 if (goes_first(b, stage, source)) {
                         ash_array_push(&first->sources, *source);
-                        first->has_built |= ash_flow_upstream_built(source->upstream, NULL);
+                        first->has_built |= ash_flow_upstream_built(source->upstream, NULL, NULL);
                 }
         if (first->sources.n && first->sources.n < stage->sources.n)
                 stage->first = first;
@@ -249,13 +211,13 @@ static int check_first(AshFlowBuilder *b, const AshFlowBase *base) {
         return 0;
 }
 
-static const AshUpstream **parts_of(AshFlowBuilder *b, const AshFlowBase *base, size_t *ret_n) {
+const AshUpstream **ash_flow_root_parts(AshFlowBuilder *b, const AshFlowBase *base, size_t *ret_n) {
         AshFlowSet set = { .kind = "build", .name = base->stage, .arch = b->arch, .upstreams = &base->upstreams, .repos = &base->repos };
         bool own = base->upstreams.n || base->repos.n;
         return ash_flow_set_parts(&b->flow, &set, own ? NULL : ash_config_upstream(b->flow.config, ASH_NOSLICE), b->arena, ret_n);
 }
 
-static int open_stage(AshFlowBuilder *b, AshText name, Stage **ret) {
+int ash_flow_root_open_stage(AshFlowBuilder *b, AshText name, Stage **ret) {
         AshFlowBase base;
         int r = ash_flow_build_base(&b->flow, name, b->arena, &base);
         if (r >= 0)
@@ -271,7 +233,7 @@ static int open_stage(AshFlowBuilder *b, AshText name, Stage **ret) {
         stage->base = base;
         ash_array_push(&b->stages, stage);
         size_t n;
-        const AshUpstream **parts = parts_of(b, &base, &n);
+        const AshUpstream **parts = ash_flow_root_parts(b, &base, &n);
         if (!n) {
                 r = ash_fail(b->flow.diags, -ASH_ERR_CONFIG, name.at, "builds have no upstream to take packages for %.*s from", ASH_F(b->arch));
                 ash_hint(b->flow.diags, "name them: [build] upstreams = [\"...\"]");
@@ -315,7 +277,7 @@ static void stage_requests(const Stage *stage, AshFlowRequests *ret) {
                 ash_array_push(ret, ((AshRequest){ .what = stage->essential[i], .job = ASH_REQUEST_INSTALL, .reason = ASH_REASON_DEPENDENCY, .optional = stage->borrowed }));
 }
 
-static const AshFlowLabelled *labelled_sources(const Stage *stage, AshArena *arena) {
+const AshFlowLabelled *ash_flow_root_labelled(const Stage *stage, AshArena *arena) {
         AshFlowLabelled *labelled = ash_arena_new_items(arena, AshFlowLabelled, stage->sources.n + 1);
         for (size_t i = 0; i < stage->sources.n; i++)
                 labelled[i] = (AshFlowLabelled){ stage->sources.items[i].upstream, stage->sources.items[i].label };
@@ -328,7 +290,7 @@ static int solve(AshFlowBuilder *b, Stage *stage, const AshFlowRequests *request
                 int r = ash_flow_choice_again(stage->choice, requests->items, requests->n);
                 return r < 0 ? r : ash_flow_choice_solve(stage->choice, requests->items, requests->n, &(AshSolveOptions){}, ret);
         }
-        int r = ash_flow_choice_new(&b->flow, b->arch, labelled_sources(stage, b->arena), stage->sources.n, requests->items, requests->n, &choice);
+        int r = ash_flow_choice_new(&b->flow, b->arch, ash_flow_root_labelled(stage, b->arena), stage->sources.n, requests->items, requests->n, &choice);
         if (r >= 0)
                 r = ash_flow_choice_solve(choice, requests->items, requests->n, &(AshSolveOptions){}, ret);
         if (stage->has_built)
@@ -338,11 +300,10 @@ static int solve(AshFlowBuilder *b, Stage *stage, const AshFlowRequests *request
 
 /* ---- what was chosen before for the same question ---- */
 #define CACHE "buildroot-set"
-#define ASKING 6 /* counts up whenever the same question is put in other words (flow-asked.c) */
 
 static AshId question(AshFlowBuilder *b, const Stage *stage, const AshFlowRequests *requests) {
         _str_ AshStr text = {};
-        ash_str_appendf(&text, "%s %d %.*s %s\n", CACHE, ASKING, ASH_F(b->arch), ash_solv_version());
+        ash_str_appendf(&text, "%s %d %.*s %s\n", CACHE, ASH_FLOW_ASKING, ASH_F(b->arch), ash_solv_version());
         ash_array_foreach(&stage->sources, s) {
                 AshId key = ash_flow_upstream_solver_key(s->upstream);
                 ash_str_appendf(&text, "%s %d ", s->label, ash_flow_upstream_priority(s->upstream));
@@ -351,6 +312,20 @@ static AshId question(AshFlowBuilder *b, const Stage *stage, const AshFlowReques
         ash_array_foreach(requests, r)
                 ash_str_appendf(&text, "%d%d%d %zu:%.*s %.*s\n", (int) r->job, r->optional, r->ahead, r->what.len, ASH_F(r->what), ASH_F(r->origin));
         return ash_id_of(ash_str_slice(&text));
+}
+
+static void note_asked(AshFlowBuilder *b, AshSlice text) {
+        if (!ash_map_find(&b->asked, text))
+                ash_map_put(&b->asked, ash_arena_slice(b->arena, text), NULL, NULL);
+}
+
+/* What is preferred is among what can be reached from the rest. */
+static void note_requests(AshFlowBuilder *b, const AshFlowRequests *requests, const AshFlowNames *looked_up) {
+        ash_array_foreach(requests, r)
+                if (r->job != ASH_REQUEST_PREFER)
+                        note_asked(b, r->what);
+        ash_array_foreach(looked_up, name)
+                note_asked(b, *name);
 }
 
 /* Only when the store still has every package. */
@@ -362,6 +337,10 @@ static bool recall(AshFlowBuilder *b, const AshId *key, AshFlowRoot *root) {
         while (good && ash_slice_next_line(&rest, &line)) {
                 AshFlowRootPackage p;
                 AshId id;
+                if (ash_slice_starts(line, ASH_S("? "))) {
+                        note_asked(b, ash_slice_from(line, 2));
+                        continue;
+                }
                 good = ash_slice_next_word(&line, &p.nevra) && ash_slice_next_word(&line, &p.sha256) && ash_slice_next_word(&line, &p.upstream) && ash_id_parse(p.sha256, &id) >= 0 &&
                        ash_store_has_blob(b->flow.store, &id);
                 if (good)
@@ -377,10 +356,15 @@ static bool recall(AshFlowBuilder *b, const AshId *key, AshFlowRoot *root) {
         return good;
 }
 
-static void remember(AshFlowBuilder *b, const AshId *key, const AshFlowRoot *root) {
+static void remember(AshFlowBuilder *b, const AshId *key, const AshFlowRoot *root, const AshFlowRequests *requests, const AshFlowNames *looked_up) {
         _str_ AshStr text = {};
         for (size_t i = 0; i < root->n_packages; i++)
                 ash_str_appendf(&text, "%.*s %.*s %.*s\n", ASH_F(root->packages[i].nevra), ASH_F(root->packages[i].sha256), ASH_F(root->packages[i].upstream));
+        ash_array_foreach(requests, r)
+                if (r->job != ASH_REQUEST_PREFER)
+                        ash_str_appendf(&text, "? %.*s\n", ASH_F(r->what));
+        ash_array_foreach(looked_up, name)
+                ash_str_appendf(&text, "? %.*s\n", ASH_F(*name));
         (void) ash_store_cache_put(b->flow.store, CACHE, key, ash_str_slice(&text)); /* only a loss of time */
 }
 
@@ -425,7 +409,7 @@ static uint64_t kept_bytes(AshFlowBuilder *b) {
         return ash_slice_to_bytes(ash_config_project(b->flow.config)->build.roots.s, &n) < 0 ? KEPT : n;
 }
 
-static AshBuildRootInput input_of(AshFlowBuilder *b, const AshId *ids, const bool *over, size_t n) {
+AshBuildRootInput ash_flow_root_input(AshFlowBuilder *b, const AshId *ids, const bool *over, size_t n) {
         return (AshBuildRootInput){ .arch = b->arch, .identity = identity_of(b), .packages = ids, .over = over, .n_packages = n, .handlers = ash_handlers, .scriptlets = ash_scriptlets_run, .store = b->flow.store,
                                     .keep = kept_bytes(b), .threads = b->flow.threads,
                                     .progress = b->flow.progress };
@@ -442,33 +426,40 @@ static AshId *ids_of(const AshFlowRoot *root, AshArena *arena) {
 static bool *over_of(const Stage *stage, const AshFlowRoot *root, AshArena *arena) {
         bool *over = ash_arena_new_items(arena, bool, root->n_packages + 1);
         ash_array_foreach(&stage->sources, s)
-                for (size_t i = 0; ash_flow_upstream_built(s->upstream, NULL) > 0 && i < root->n_packages; i++)
+                for (size_t i = 0; ash_flow_upstream_built(s->upstream, NULL, NULL) > 0 && i < root->n_packages; i++)
                         over[i] |= ash_slice_eq(root->packages[i].upstream, ash_flow_upstream_name(s->upstream));
         return over;
 }
 
-static int choose(AshFlowBuilder *b, Stage *stage, AshFlowRequests *requests, AshFlowRoot *root) {
+static int choose_anew(AshFlowBuilder *b, Stage *stage, AshFlowRequests *requests, AshFlowRoot *root, AshFlowPromises *promises, AshFlowNames *looked_up) {
         _cleanup_(ash_pkgset_free_p) AshPkgSet *set = NULL;
-        AshId key = question(b, stage, requests);
-        AshFlowPromises promises = {};
-        if (recall(b, &key, root))
-                return 0;
-        int r = ash_flow_asked(&b->flow, b->arch, labelled_sources(stage, root->arena), stage->sources.n, stage->has_built, requests, &promises, root->arena);
-        if (r >= 0)
+        int r = ash_flow_asked(&b->flow, b->arch, ash_flow_root_labelled(stage, root->arena), stage->sources.n, stage->has_built, requests, promises, looked_up, root->arena);
+        if (r >= 0) {
+                note_requests(b, requests, looked_up);
                 r = solve(b, stage, requests, &set);
+        }
         if (r >= 0) {
                 root->n_packages = set->n;
                 root->packages = ash_arena_new_items(root->arena, AshFlowRootPackage, set->n + 1);
                 r = realize(b, stage, set, root->arena, root->packages);
         }
-        if (r >= 0)
-                r = ash_flow_promised(&b->flow, b->arch, &promises, root->packages, root->n_packages);
+        return r < 0 ? r : ash_flow_promised(&b->flow, b->arch, promises, root->packages, root->n_packages);
+}
+
+static int choose(AshFlowBuilder *b, Stage *stage, AshFlowRequests *requests, AshFlowRoot *root) {
+        AshId key = question(b, stage, requests);
+        AshFlowPromises promises = {};
+        AshFlowNames looked_up = {};
+        if (recall(b, &key, root))
+                return 0;
+        int r = choose_anew(b, stage, requests, root, &promises, &looked_up);
+        if (r >= 0) {
+                qsort(root->packages, root->n_packages, sizeof *root->packages, by_nevra);
+                remember(b, &key, root, requests, &looked_up);
+        }
+        ash_array_done(&looked_up);
         ash_array_done(&promises);
-        if (r < 0)
-                return r;
-        qsort(root->packages, root->n_packages, sizeof *root->packages, by_nevra);
-        remember(b, &key, root);
-        return 0;
+        return r;
 }
 
 static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret);
@@ -507,11 +498,11 @@ static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, si
         if (r < 0)
                 return r;
         AshId *ids = ids_of(root, root->arena);
-        AshBuildRootInput in = input_of(b, ids, over_of(stage, root, root->arena), root->n_packages), base = {};
+        AshBuildRootInput in = ash_flow_root_input(b, ids, over_of(stage, root, root->arena), root->n_packages), base = {};
         AshId key = ash_build_root_key(&in);
         ash_id_hex(&key, root->key);
         if (stage->root)
-                base = input_of(b, stage->ids, stage->over, stage->root->n_packages);
+                base = ash_flow_root_input(b, stage->ids, stage->over, stage->root->n_packages);
         if (!only_packages)
                 r = ash_build_root_open(&in, stage->root ? &base : NULL, &root->root, b->flow.diags);
         if (r < 0)
@@ -522,7 +513,7 @@ static int make_root(AshFlowBuilder *b, Stage *stage, const AshRequest *more, si
 
 int ash_flow_builder_root(AshFlowBuilder *b, AshText stage_name, const AshRequest *more, size_t n_more, bool only_packages, AshFlowRoot **ret) {
         Stage *stage = NULL;
-        int r = open_stage(b, stage_name, &stage);
+        int r = ash_flow_root_open_stage(b, stage_name, &stage);
         if (r >= 0 && !stage->root && n_more) {
                 r = make_root(b, stage, NULL, 0, true, &stage->root);
                 if (r >= 0) {
@@ -533,120 +524,9 @@ int ash_flow_builder_root(AshFlowBuilder *b, AshText stage_name, const AshReques
         return r < 0 ? r : make_root(b, stage, more, n_more, only_packages, ret);
 }
 
-/* ---- all that a buildroot follows from ---- */
-static void tell_texts(AshStr *out, const AshTexts *texts) {
-        for (size_t i = 0; i < texts->n; i++)
-                ash_str_appendf(out, "%zu:%.*s ", texts->items[i].s.len, ASH_F(texts->items[i].s));
-        ash_str_append_char(out, '\n');
-}
-
-static void tell_slices(AshStr *out, const AshSlice *items, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                ash_str_appendf(out, "%.*s ", ASH_F(items[i]));
-        ash_str_append_char(out, '\n');
-}
-
-static void tell_pinned(AshFlowBuilder *b, const AshUpstream *part, AshStr *out) {
-        for (size_t i = 0; i < b->lock->n_upstreams; i++) {
-                const AshLockUpstream *u = &b->lock->upstreams[i];
-                if (!ash_slice_eq(u->name, part->repo.name.s) || !ash_slice_eq(u->arch, b->arch))
-                        continue;
-                ash_str_appendf(out, "pinned %.*s %.*s %.*s %.*s\n", ASH_F(u->type), ASH_F(u->snapshot), ASH_F(u->key), ASH_F(u->importer));
-                tell_slices(out, u->indices, u->n_indices);
-                tell_slices(out, u->contents, u->n_contents);
-        }
-}
-
-static int tell_part(AshFlowBuilder *b, const AshUpstream *part, Told *told, AshStr *out) {
-        char importer[65];
-        AshSlice type = part->repo.type.s;
-        ash_str_appendf(out, "upstream %.*s %.*s %lld\n", ASH_F(part->repo.name.s), ASH_F(type), part->repo.priority.set ? (long long) part->repo.priority.value : -1LL);
-        if (ash_slice_eqs(type, "components")) {
-                told->has_built = true;
-                return 0;
-        }
-        if (!ash_slice_eqs(type, "apt") && !ash_slice_eqs(type, "rpm-md"))
-                return -ENOTSUP;
-        tell_pinned(b, part, out);
-        int r = ash_flow_importer_id(&b->flow, part, importer);
-        ash_str_appendf(out, "importer %s\n", importer);
-        return r;
-}
-
-static int tell_stage(AshFlowBuilder *b, AshText stage, Told *told) {
-        AshFlowBase base;
-        _str_ AshStr text = {};
-        size_t n;
-        int r = ash_flow_build_base(&b->flow, stage, b->arena, &base);
-        if (r < 0)
-                return r;
-        const AshUpstream **parts = parts_of(b, &base, &n);
-        AshBuildRootInput nothing = input_of(b, NULL, NULL, 0);
-        AshId engine = ash_build_root_key(&nothing);
-        ash_str_appendf(&text, "roots %d %d %s %s %.*s %.*s ", ASH_BUILD_ENGINE, ASKING, ASHLAR_VERSION, ash_solv_version(), ASH_F(b->arch), ASH_F(base.stage));
-        ash_str_append(&text, ash_slice((const char *) engine.sha256, sizeof engine.sha256));
-        tell_texts(&text, base.packages);
-        tell_texts(&text, &base.upstreams);
-        tell_texts(&text, &base.repos);
-        tell_texts(&text, &base.base_upstreams);
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                r = tell_part(b, parts[i], told, &text);
-        told->id = ash_id_of(ash_str_slice(&text));
-        return r;
-}
-
-static const Told *told_of(AshFlowBuilder *b, AshText stage) {
-        ash_array_foreach(&b->told, t)
-                if (ash_slice_eq(t->stage, stage.s))
-                        return t;
-        Told told = { .stage = ash_arena_slice(b->arena, stage.s) };
-        told.result = tell_stage(b, stage, &told);
-        ash_array_push(&b->told, told);
-        return ash_array_last(&b->told);
-}
-
-int ash_flow_builder_state(AshFlowBuilder *b, AshText stage, AshSlice component, const AshFlowBuiltState *built, AshId *ret) {
-        const Told *told = told_of(b, stage);
-        AshId both[2] = { told->id };
-        if (told->result < 0)
-                return told->result;
-        if (told->has_built)
-                both[1] = ash_flow_built_state_without(built, component);
-        *ret = ash_id_of(ash_slice((const char *) both, sizeof both));
-        return 0;
-}
-
 int ash_flow_builder_imported(AshFlowBuilder *b, AshText stage_name, AshFlowRoot **ret) {
         Stage *stage = NULL;
-        int r = open_stage(b, stage_name, &stage);
+        int r = ash_flow_root_open_stage(b, stage_name, &stage);
         *ret = NULL;
         return r < 0 || !stage->first ? r : make_root(b, stage->first, NULL, 0, true, ret);
-}
-
-/* ---- what a stage could take that was not built here ---- */
-int ash_flow_builder_imports(AshFlowBuilder *b, AshText stage, AshId *ret_state, AshUniverse **ret) {
-        Stage *s;
-        _str_ AshStr text = {};
-        _cleanup_(ash_universe_free_p) AshUniverse *u = NULL;
-        int r = open_stage(b, stage, &s);
-        if (r >= 0 && ret) {
-                _free_ char *arch = ash_slice_dup(b->arch);
-                u = ash_universe_new(arch);
-        }
-        for (size_t i = 0; r >= 0 && i < s->sources.n; i++) {
-                AshFlowUpstream *source = s->sources.items[i].upstream;
-                const AshUpstream *said = ash_config_upstream(b->flow.config, ash_flow_upstream_name(source));
-                if (said && ash_slice_eqs(said->repo.type.s, "components"))
-                        continue;
-                AshId state = ash_flow_upstream_solver_key(source);
-                ash_str_append(&text, ash_slice((const char *) state.sha256, sizeof state.sha256));
-                if (u)
-                        r = ash_flow_upstream_add(source, s->sources.items[i].label, u);
-        }
-        if (r < 0)
-                return r;
-        *ret_state = ash_id_of(ash_str_slice(&text));
-        if (ret)
-                *ret = ASH_TAKE(u);
-        return 0;
 }

@@ -17,19 +17,14 @@ static const AshId *state_built(const AshFlowUpstream *u) { return &u->built->st
 static int add_built(AshFlowUpstream *u, const char *label, AshUniverse *universe) {
         int r = ash_flow_built_load(u->built, u->flow->store, u->flow->diags);
         ash_universe_add_repo(universe, label, ash_flow_upstream_priority(u));
-        ash_flow_built_files(u->built, NULL);
+        if (r >= 0)
+                ash_flow_built_files(u->built, NULL);
         for (size_t i = 0; r >= 0 && i < u->built->items.n; i++)
                 ash_universe_add_package(universe, &u->built->packages[i]);
         return r;
 }
 
-static int own_built(AshFlowUpstream *u, AshIndexOwn *ret) {
-        int r = ash_flow_built_load(u->built, u->flow->store, u->flow->diags);
-        ash_flow_built_files(u->built, NULL);
-        ret->packages = u->built->packages;
-        ret->n = u->built->items.n;
-        return r;
-}
+static int own_built(AshFlowUpstream *u, const AshMap *paths, AshIndexOwn *ret) { return ash_flow_built_own(u->built, u->flow->store, paths, &ret->own, u->flow->diags); }
 
 static bool has_built(AshFlowUpstream *u, const AshPackage *package) { return ash_flow_built_at(u->built, package->location) != NULL; }
 

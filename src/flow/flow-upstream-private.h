@@ -19,7 +19,7 @@ typedef struct AshFlowUpstreamOps {
         /* NULL where a kind has nothing of that */
         uint64_t (*date)(const AshFlowUpstream *u);
         AshSlice (*revision)(const AshFlowUpstream *u);
-        int (*own)(AshFlowUpstream *u, AshIndexOwn *ret);
+        int (*own)(AshFlowUpstream *u, const AshMap *paths, AshIndexOwn *ret);
         int (*essential)(AshFlowUpstream *u, AshArena *arena, AshSlice **ret, size_t *ret_n);
         int (*contents)(AshFlowUpstream *u, AshArena *arena, AshFlowContents **ret, size_t *ret_n);
         bool (*scripts)(AshFlowUpstream *u, AshSlice location, AshFlowScripts *ret);

@@ -63,10 +63,10 @@ void ash_flow_upstream_lock(const AshFlowUpstream *u, AshArena *arena, AshLockUp
 }
 
 /* ---- what only some kinds have ---- */
-int ash_flow_upstream_built(AshFlowUpstream *u, AshIndexOwn *own) {
+int ash_flow_upstream_built(AshFlowUpstream *u, const AshMap *paths, AshIndexOwn *own) {
         if (!u->ops->own || !own)
                 return u->ops->own != NULL;
-        int r = u->ops->own(u, own);
+        int r = u->ops->own(u, paths, own);
         return r < 0 ? r : 1;
 }
 

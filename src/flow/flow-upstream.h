@@ -36,8 +36,8 @@ int ash_flow_upstream_add(AshFlowUpstream *u, const char *label, AshUniverse *un
 /* Digest of everything that what the solver sees of it depends on; and its rank among several (in libsolv's sense: the highest wins). */
 AshId ash_flow_upstream_solver_key(const AshFlowUpstream *u);
 int ash_flow_upstream_priority(const AshFlowUpstream *u);
-/* 1: it is of type "components", and its packages are given (own may be NULL; name and priority are left alone); 0: of another type. */
-int ash_flow_upstream_built(AshFlowUpstream *u, AshIndexOwn *own);
+/* 1: it is of type "components", and its packages are given, with the files that have such a path (own may be NULL, paths too; name and priority are left alone); 0: of another type. */
+int ash_flow_upstream_built(AshFlowUpstream *u, const AshMap *paths, AshIndexOwn *own);
 /* Does it have exactly this package (as the solver gave it)? */
 bool ash_flow_upstream_has(AshFlowUpstream *u, const AshPackage *package);
 /* The repositories of an upstream that names several, or the upstream itself: each is opened, locked and named for itself. arch: those of other architectures are left out; empty: all. In the arena. */

@@ -149,16 +149,18 @@ void ash_hex(const void *data, size_t n, char *ret) {
         ret[2 * n] = 0;
 }
 
-static int nibble(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; }
+/* 1 + what a digit stands for. */
+static const uint8_t nibbles[256] = { ['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ['a'] = 11, 12, 13, 14, 15, 16, ['A'] = 11, 12, 13, 14, 15, 16 };
 
 int ash_unhex(AshSlice hex, uint8_t *ret, size_t n) {
+        const uint8_t *p = (const uint8_t *) hex.ptr;
         if (hex.len != 2 * n)
                 return -EINVAL;
         for (size_t i = 0; i < hex.len; i++)
-                if (nibble(hex.ptr[i]) < 0)
+                if (!nibbles[p[i]])
                         return -EINVAL;
         for (size_t i = 0; i < n; i++)
-                ret[i] = (uint8_t) (nibble(hex.ptr[2 * i]) << 4 | nibble(hex.ptr[2 * i + 1]));
+                ret[i] = (uint8_t) ((nibbles[p[2 * i]] - 1) << 4 | (nibbles[p[2 * i + 1]] - 1));
         return 0;
 }
 

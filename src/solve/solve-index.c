@@ -151,7 +151,7 @@ static void write_rels(IndexWriter *w) {
 int ash_universe_write_index(AshUniverse *u, AshStr *out) {
         IndexWriter w __attribute__((__cleanup__(writer_done))) = { .u = u, .pool = u->pool, .out = out, .head.magic = ASH_INDEX_MAGIC };
         Pool *pool = u->pool;
-        ash_universe_prepare(u);
+        ash_universe_prepare_paths(u);
         w.row_of = ash_calloc((size_t) pool->nsolvables, sizeof *w.row_of);
         ash_array_push(&w.ids, 0); /* so that no list is at 0 */
         add_rows(&w);
@@ -205,6 +205,12 @@ int ash_index_open(AshSlice bytes, AshIndex **ret) {
 
 void ash_index_free(AshIndex *x) { free(x); }
 
+void ash_index_paths(const AshIndex *x, AshMap *ret) {
+        for (uint32_t i = 0; i < x->n_strings; i++)
+                if (ash_index_str(x, i)[0] == '/')
+                        ash_map_put(ret, ash_slice_str(ash_index_str(x, i)), NULL, NULL);
+}
+
 void ash_index_package(const AshUniverse *u, Id id, AshPackage *p, AshArena *arena) {
         const AshIndexRow *row = &u->index->rows[u->rows[id]];
         const char *location = u->index->texts + row->location;
@@ -217,4 +223,48 @@ void ash_index_package(const AshUniverse *u, Id id, AshPackage *p, AshArena *are
                 ash_hex(row->sha256, sizeof row->sha256, hex);
                 p->sha256 = ash_slice_str(ash_arena_strdup(arena, hex));
         }
+}
+
+/* ---- looking up ---- */
+static int compare(AshSlice a, const char *b) { return ash_slice_cmp(a, ash_slice_str(b)); }
+
+uint32_t ash_index_find_provided(const AshIndex *x, AshSlice name) {
+        for (uint32_t from = 0, to = x->n_provided; from < to;) {
+                uint32_t middle = from + (to - from) / 2;
+                int c = compare(name, ash_index_str(x, x->provided[middle]));
+                if (c == 0)
+                        return x->provided[middle];
+                if (c < 0)
+                        to = middle;
+                else
+                        from = middle + 1;
+        }
+        return 0;
+}
+
+/* The first place in by_name that is not before the name. */
+static uint32_t find_name(const AshIndex *x, AshSlice name) {
+        uint32_t from = 0, to = x->n_rows;
+        while (from < to) {
+                uint32_t middle = from + (to - from) / 2;
+                if (compare(name, ash_index_name_at(x, middle)) > 0)
+                        from = middle + 1;
+                else
+                        to = middle;
+        }
+        return from;
+}
+
+uint32_t ash_index_named(const AshIndex *x, AshSlice name, uint32_t *ret_n) {
+        uint32_t first = find_name(x, name), i = first;
+        while (i < x->n_rows && compare(name, ash_index_name_at(x, i)) == 0)
+                i++;
+        *ret_n = i - first;
+        return first;
+}
+
+bool ash_index_provides(const AshIndex *x, AshSlice name) {
+        uint32_t n;
+        ash_index_named(x, name, &n);
+        return n || ash_index_find_provided(x, name);
 }

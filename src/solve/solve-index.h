@@ -2,7 +2,7 @@
 #pragma once
 #include "solve-internal.h"
 
-#define ASH_INDEX_MAGIC "ASHIDX1"
+#define ASH_INDEX_MAGIC "ASHIDX2"
 
 typedef enum AshIndexSection {
         ASH_INDEX_REPOS,        /* AshIndexRepo */
@@ -57,3 +57,8 @@ struct AshIndex {
 };
 
 static inline const char *ash_index_str(const AshIndex *x, uint32_t id) { return x->texts + x->strings[id]; }
+static inline const char *ash_index_name_at(const AshIndex *x, uint32_t i) { return ash_index_str(x, x->rows[x->by_name[i]].name); }
+/* The id of a provided name; 0: nothing provides it. */
+uint32_t ash_index_find_provided(const AshIndex *x, AshSlice name);
+/* Where in by_name the packages called so begin, and how many they are. */
+uint32_t ash_index_named(const AshIndex *x, AshSlice name, uint32_t *ret_n);

@@ -22,6 +22,7 @@ void ash_index_package(const AshUniverse *u, Id id, AshPackage *p, AshArena *are
 AshSlice ash_universe_location(Solvable *s, AshArena *arena);
 
 void ash_universe_prepare(AshUniverse *u);
+void ash_universe_prepare_paths(AshUniverse *u); /* and who has the paths that may be required without being named in advance, whether or not something here requires them */
 Id ash_universe_dep_id(AshUniverse *u, const AshDep *dep);
 bool ash_universe_can_be_met(Pool *pool, Id dep);
 AshSlice ash_universe_str(AshUniverse *u, Id id);

@@ -6,6 +6,7 @@
  * looks at other versions of a candidate. Ties are broken by the order of packages, which is kept. tests/unit/test-solve-part.c compares both over random requests. */
 #include <fnmatch.h>
 #include "solve-index.h"
+#include "solve-own.h"
 
 enum { OUTSIDE, INCLUDED, FOLLOWED };
 
@@ -16,8 +17,11 @@ typedef struct Part {
         uint8_t *name_state;    /* of each string: what was done with its providers */
         ASH_ARRAY(uint32_t) queue; /* followed rows */
         size_t done;
-        const AshIndexOwn *own;
-        AshMap own_names;       /* what its packages are called and provide */
+        const AshIndexOwn *beside; /* NULL: nothing is */
+        const AshOwn *own;
+        uint8_t *own_state, *own_names; /* of each of its packages, and of its names */
+        ASH_ARRAY(uint32_t) own_queue;
+        size_t own_done;
         AshUniverse *u;
         Id *strings, *rels;     /* index's ids -> the new pool's */
 } Part;
@@ -27,8 +31,10 @@ static void part_done(Part *p) {
         free(p->name_state);
         free(p->strings);
         free(p->rels);
+        free(p->own_state);
+        free(p->own_names);
         ash_array_done(&p->queue);
-        ash_map_done(&p->own_names);
+        ash_array_done(&p->own_queue);
         ash_universe_free(p->u);
 }
 
@@ -41,10 +47,33 @@ static void take(Part *p, uint32_t row, uint8_t state) {
                 ash_array_push(&p->queue, row);
 }
 
+static void take_own(Part *p, uint32_t package, uint8_t state) {
+        if (p->own_state[package] >= state)
+                return;
+        p->own_state[package] = state;
+        if (state == FOLLOWED)
+                ash_array_push(&p->own_queue, package);
+}
+
+/* Those beside the index that are called so or provide it; is there any? */
+static bool take_own_name(Part *p, AshSlice name, uint8_t state) {
+        uint32_t i = ash_own_name(p->own, name);
+        if (i == UINT32_MAX || p->own->providers.at[i] == p->own->providers.at[i + 1])
+                return false;
+        if (p->own_names[i] < state) {
+                p->own_names[i] = state;
+                ash_lists_foreach(&p->own->providers, i, package)
+                        take_own(p, *package, state);
+        }
+        return true;
+}
+
 static void take_providers(Part *p, uint32_t id, uint8_t state) {
         if (p->name_state[id] >= state)
                 return;
         p->name_state[id] = state;
+        if (p->own)
+                take_own_name(p, ash_slice_str(ash_index_str(p->x, id)), state);
         for (uint32_t i = p->x->providers_at[id]; i < p->x->providers_at[id + 1]; i++)
                 take(p, p->x->providers[i], state);
 }
@@ -70,8 +99,16 @@ static bool visit_follow(Part *p, uint32_t id) {
         return false;
 }
 
+static bool own_is_reached(const Part *p, uint32_t name) {
+        if (name != UINT32_MAX)
+                ash_lists_foreach(&p->own->providers, name, package)
+                        if (p->own_state[*package] == FOLLOWED)
+                                return true;
+        return false;
+}
+
 static bool visit_is_reached(Part *p, uint32_t id) {
-        if (ash_map_get(&p->own_names, ash_slice_str(ash_index_str(p->x, id))))
+        if (p->own && own_is_reached(p, ash_own_name(p->own, ash_slice_str(ash_index_str(p->x, id)))))
                 return true;
         for (uint32_t i = p->x->providers_at[id]; i < p->x->providers_at[id + 1]; i++)
                 if (p->state[p->x->providers[i]] == FOLLOWED)
@@ -112,6 +149,25 @@ static void follow(Part *p) {
         }
 }
 
+static bool seed_text(Part *p, AshSlice text, uint8_t state);
+
+/* What the index does not know is provided by nothing in it, unless it is a path that only lists of files have. */
+static void follow_own_name(Part *p, AshSlice name) {
+        if (!seed_text(p, name, FOLLOWED) && name.ptr[0] == '/')
+                p->beyond |= !ash_path_may_be_required(name);
+}
+
+static void follow_own(Part *p) {
+        for (; p->own_done < p->own_queue.n; p->own_done++) {
+                uint32_t package = p->own_queue.items[p->own_done];
+                p->beyond |= p->own->flags[package] & ASH_OWN_BEYOND;
+                ash_lists_foreach(&p->own->needs, package, name)
+                        if (p->own_names[*name] < FOLLOWED || p->own->texts[*name].ptr[0] == '/')
+                                follow_own_name(p, p->own->texts[*name]);
+                seed_text(p, p->own->packages[package].name, INCLUDED);
+        }
+}
+
 /* May it bring itself in? libsolv takes conditional ones as possible always. */
 static bool may_enhance(Part *p, uint32_t row, AshDepKind kind) {
         for (const uint32_t *id = p->x->ids + p->x->rows[row].deps[kind]; *id; id++)
@@ -120,62 +176,43 @@ static bool may_enhance(Part *p, uint32_t row, AshDepKind kind) {
         return each_dep(p, row, kind, visit_is_reached);
 }
 
+static bool own_may_enhance(Part *p, uint32_t package) {
+        if (p->own->flags[package] & (ASH_OWN_ALWAYS | ASH_OWN_BEYOND))
+                return true;
+        ash_lists_foreach(&p->own->supplements, package, name) {
+                uint32_t id = ash_index_find_provided(p->x, p->own->texts[*name]);
+                if (own_is_reached(p, *name) || (id && visit_is_reached(p, id)))
+                        return true;
+        }
+        return false;
+}
+
 static void follow_all(Part *p) {
         size_t before;
         do {
-                follow(p);
-                before = p->queue.n;
+                do {
+                        follow(p);
+                        if (p->own)
+                                follow_own(p);
+                } while (p->done < p->queue.n);
+                before = p->queue.n + p->own_queue.n;
                 for (uint32_t i = 0; i < p->x->n_supplementers; i++) {
                         uint32_t row = p->x->supplementers[i];
                         if (p->state[row] != FOLLOWED && (may_enhance(p, row, ASH_DEP_SUPPLEMENTS) || may_enhance(p, row, ASH_DEP_ENHANCES)))
                                 take(p, row, FOLLOWED);
                 }
-        } while (p->queue.n > before);
+                for (uint32_t i = 0; p->own && i < p->own->n; i++)
+                        if (p->own->flags[i] & ASH_OWN_BRINGS && p->own_state[i] != FOLLOWED && own_may_enhance(p, i))
+                                take_own(p, i, FOLLOWED);
+        } while (p->queue.n + p->own_queue.n > before);
 }
 
 /* ---- requests ---- */
-static int compare(AshSlice a, const char *b) { return ash_slice_cmp(a, ash_slice_str(b)); }
-
-/* The id of a provided name; 0: nothing provides it. */
-static uint32_t find_provided(const AshIndex *x, AshSlice name) {
-        for (uint32_t from = 0, to = x->n_provided; from < to;) {
-                uint32_t middle = from + (to - from) / 2;
-                int c = compare(name, ash_index_str(x, x->provided[middle]));
-                if (c == 0)
-                        return x->provided[middle];
-                if (c < 0)
-                        to = middle;
-                else
-                        from = middle + 1;
-        }
-        return 0;
-}
-
-static const char *name_at(const AshIndex *x, uint32_t i) { return ash_index_str(x, x->rows[x->by_name[i]].name); }
-
-/* The first place in by_name that is not before the name. */
-static uint32_t find_name(const AshIndex *x, AshSlice name) {
-        uint32_t from = 0, to = x->n_rows;
-        while (from < to) {
-                uint32_t middle = from + (to - from) / 2;
-                if (compare(name, name_at(x, middle)) > 0)
-                        from = middle + 1;
-                else
-                        to = middle;
-        }
-        return from;
-}
-
 static bool seed_named(Part *p, AshSlice name, uint8_t state) {
-        uint32_t i = find_name(p->x, name), first = i;
-        for (; i < p->x->n_rows && compare(name, name_at(p->x, i)) == 0; i++)
-                take(p, p->x->by_name[i], state);
-        return i > first;
-}
-
-bool ash_index_provides(const AshIndex *x, AshSlice name) {
-        uint32_t i = find_name(x, name);
-        return find_provided(x, name) || (i < x->n_rows && compare(name, name_at(x, i)) == 0);
+        uint32_t n, first = ash_index_named(p->x, name, &n);
+        for (uint32_t i = 0; i < n; i++)
+                take(p, p->x->by_name[first + i], state);
+        return n;
 }
 
 static bool is_glob(AshSlice s) { return memchr(s.ptr, '*', s.len) || memchr(s.ptr, '?', s.len) || memchr(s.ptr, '[', s.len); }
@@ -185,10 +222,17 @@ static bool seed_glob(Part *p, AshSlice pattern, uint8_t state) {
         _free_ char *text = ash_slice_dup(pattern);
         bool any = false;
         for (uint32_t i = 0; i < p->x->n_rows; i++)
-                if (fnmatch(text, name_at(p->x, i), 0) == 0) {
+                if (fnmatch(text, ash_index_name_at(p->x, i), 0) == 0) {
                         take(p, p->x->by_name[i], state);
                         any = true;
                 }
+        for (uint32_t i = 0; p->own && i < p->own->n; i++) {
+                _free_ char *name = ash_slice_dup(p->own->packages[i].name);
+                if (fnmatch(text, name, 0) == 0) {
+                        take_own(p, i, state);
+                        any = true;
+                }
+        }
         return any;
 }
 
@@ -198,10 +242,18 @@ static bool seed_text(Part *p, AshSlice text, uint8_t state) {
         if (is_glob(text))
                 return seed_glob(p, text, state);
         bool any = seed_named(p, text, state);
-        uint32_t id = find_provided(p->x, text);
+        any |= p->own && take_own_name(p, text, state);
+        uint32_t id = ash_index_find_provided(p->x, text);
         if (id)
                 take_providers(p, id, state);
         return any || id;
+}
+
+static bool seed_prefix(Part *p, AshSlice name, uint8_t state) {
+        if (is_glob(name))
+                return seed_glob(p, name, state);
+        bool own = p->own && take_own_name(p, name, state);
+        return seed_named(p, name, state) || own;
 }
 
 /* Every reading that a text can have is taken, so it does not matter which one libsolv prefers: a name, NAME.ARCH, "NAME OP EVR", NAME-EVR, NAME-EVR.ARCH. */
@@ -213,14 +265,14 @@ static bool seed(Part *p, AshSlice what, uint8_t state) {
         AshSlice plain = ash_slice(what.ptr, name);
         if (name < what.len)
                 any |= seed_text(p, plain, state);
-        any |= ash_map_get(&p->own_names, plain) != NULL;
+        any |= p->own && take_own_name(p, plain, state);
         bool known = any; /* libsolv splits a version off only from what is no name */
         ptrdiff_t dot = ash_slice_rfind_char(plain, '.');
         if (dot > 0)
                 any |= seed_text(p, ash_slice(plain.ptr, (size_t) dot), state);
         for (size_t i = 1; !known && i + 1 < plain.len; i++)
                 if (plain.ptr[i] == '-')
-                        any |= is_glob(ash_slice(plain.ptr, i)) ? seed_glob(p, ash_slice(plain.ptr, i), state) : seed_named(p, ash_slice(plain.ptr, i), state);
+                        any |= seed_prefix(p, ash_slice(plain.ptr, i), state);
         return any;
 }
 
@@ -228,8 +280,10 @@ static bool seed(Part *p, AshSlice what, uint8_t state) {
 static bool seed_rich(Part *p, Pool *pool, Id id, unsigned depth) {
         if (depth > 200)
                 return false;
-        if (!ISRELDEP(id))
-                return seed_text(p, ash_slice_str(pool_id2str(pool, id)), FOLLOWED) || true;
+        if (!ISRELDEP(id)) {
+                AshSlice name = ash_slice_str(pool_id2str(pool, id));
+                return seed_text(p, name, FOLLOWED) || name.ptr[0] != '/' || ash_path_may_be_required(name);
+        }
         const Reldep *rel = GETRELDEP(pool, id);
         return seed_rich(p, pool, rel->name, depth + 1) && (rel->flags <= 7 || seed_rich(p, pool, rel->evr, depth + 1));
 }
@@ -237,7 +291,7 @@ static bool seed_rich(Part *p, Pool *pool, Id id, unsigned depth) {
 static bool seed_request(Part *p, const AshRequest *request) {
         AshSlice what = request->what;
         bool install = request->job == ASH_REQUEST_INSTALL || request->job == ASH_REQUEST_PREFER;
-        if (!what.len || what.ptr[0] == '/')
+        if (!what.len || (what.ptr[0] == '/' && !ash_path_may_be_required(what)))
                 return false;
         if (what.ptr[0] != '(')
                 return seed(p, what, install ? FOLLOWED : INCLUDED) || !install || request->optional;
@@ -245,48 +299,17 @@ static bool seed_request(Part *p, const AshRequest *request) {
         if (!install || ash_dep_parse(what, &dep) < 0)
                 return false;
         _cleanup_(ash_universe_free_p) AshUniverse *scratch = ash_universe_new("noarch");
-        return !memchr(what.ptr, '/', what.len) && seed_rich(p, scratch->pool, ash_universe_dep_id(scratch, &dep), 0);
+        return seed_rich(p, scratch->pool, ash_universe_dep_id(scratch, &dep), 0);
 }
 
-/* ---- packages beside the index: all of them are candidates, so what they name is followed ---- */
-static void know_own(Part *p) {
-        for (size_t i = 0; p->own && i < p->own->n; i++) {
-                const AshPackage *package = &p->own->packages[i];
-                ash_map_put(&p->own_names, package->name, p, NULL);
-                for (size_t d = 0; d < package->deps[ASH_DEP_PROVIDES].n; d++)
-                        ash_map_put(&p->own_names, package->deps[ASH_DEP_PROVIDES].items[d].name, p, NULL);
-        }
-}
-
-static void seed_dep(Part *p, const AshDep *dep, bool conflict) {
-        bool rich = dep->name.len && dep->name.ptr[0] == '(';
-        if (!rich) {
-                bool known = conflict || seed_text(p, dep->name, FOLLOWED);
-                p->beyond |= !known && dep->name.len && dep->name.ptr[0] == '/'; /* a path that nothing else requires is not in the index */
-                return;
-        }
-        _cleanup_(ash_universe_free_p) AshUniverse *scratch = ash_universe_new("noarch");
-        if (conflict || memchr(dep->name.ptr, '/', dep->name.len) || !seed_rich(p, scratch->pool, ash_universe_dep_id(scratch, dep), 0))
-                p->beyond = true;
-}
-
-static void seed_own(Part *p) {
-        static const AshDepKind kinds[] = { ASH_DEP_REQUIRES, ASH_DEP_RECOMMENDS, ASH_DEP_SUGGESTS, ASH_DEP_CONFLICTS };
-        for (size_t i = 0; p->own && i < p->own->n; i++) {
-                const AshPackage *package = &p->own->packages[i];
-                seed_named(p, package->name, INCLUDED);
-                for (size_t k = 0; k < ASH_N(kinds); k++)
-                        for (size_t d = 0; d < package->deps[kinds[k]].n; d++)
-                                seed_dep(p, &package->deps[kinds[k]].items[d], kinds[k] == ASH_DEP_CONFLICTS);
-        }
-}
-
+/* ---- packages beside the index ---- */
 static void add_own(Part *p) {
-        if (!p->own)
+        if (!p->beside)
                 return;
-        ash_universe_add_repo(p->u, p->own->name, p->own->priority);
+        ash_universe_add_repo(p->u, p->beside->name, p->beside->priority);
         for (size_t i = 0; i < p->own->n; i++)
-                ash_universe_add_package(p->u, &p->own->packages[i]);
+                if (p->own_state[i] != OUTSIDE)
+                        ash_universe_add_package(p->u, &p->own->packages[i]);
 }
 
 /* ---- the universe ---- */
@@ -358,19 +381,19 @@ static void fill(Part *p, const char *arch) {
         }
         p->u->n_rows = (uint32_t) p->u->pool->nsolvables;
         add_own(p);
-        if (p->own && p->own->n) /* files of theirs may be what others require */
+        if (p->beside) /* files of theirs may be what others require */
                 return;
         pool_createwhatprovides(p->u->pool); /* provided files are among what was copied */
         p->u->prepared = true;
 }
 
 int ash_index_part(const AshIndex *x, const char *arch, const AshRequest *requests, size_t n, const AshIndexOwn *own, AshUniverse **ret) {
-        Part p __attribute__((__cleanup__(part_done))) = { .x = x, .own = own, .state = ash_calloc(x->n_rows + 1, 1), .name_state = ash_calloc(x->n_strings, 1) };
-        know_own(&p);
+        Part p __attribute__((__cleanup__(part_done))) = { .x = x, .beside = own, .own = own ? own->own : NULL, .state = ash_calloc(x->n_rows + 1, 1), .name_state = ash_calloc(x->n_strings, 1) };
+        p.own_state = ash_calloc(p.own ? p.own->n + 1 : 1, 1);
+        p.own_names = ash_calloc(p.own ? p.own->n_names + 1 : 1, 1);
         for (size_t i = 0; i < n; i++)
                 if (!seed_request(&p, &requests[i]))
                         return -ENODATA;
-        seed_own(&p);
         follow_all(&p);
         if (p.beyond)
                 return -ENODATA;

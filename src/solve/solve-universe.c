@@ -268,6 +268,30 @@ void ash_universe_prepare(AshUniverse *u) {
         u->prepared = true;
 }
 
+/* A package that requires every such path, so that libsolv looks who has it. */
+static Repo *ask_for_paths(AshUniverse *u) {
+        Repo *repo = repo_create(u->pool, "paths");
+        Id asks = repo_add_solvable(repo);
+        Dataiterator di;
+        Offset requires = 0;
+        dataiterator_init(&di, u->pool, 0, 0, SOLVABLE_FILELIST, NULL, SEARCH_FILES | SEARCH_COMPLETE_FILELIST);
+        while (dataiterator_step(&di))
+                if (ash_path_may_be_required(ash_slice_str(di.kv.str)))
+                        requires = repo_addid(repo, requires, pool_str2id(u->pool, di.kv.str, 1));
+        dataiterator_free(&di);
+        pool_id2solvable(u->pool, asks)->requires = requires;
+        return repo;
+}
+
+void ash_universe_prepare_paths(AshUniverse *u) {
+        close_repo(u);
+        Repo *repo = ask_for_paths(u);
+        pool_addfileprovides(u->pool);
+        repo_free(repo, 1);
+        pool_createwhatprovides(u->pool);
+        u->prepared = true;
+}
+
 static AshSlice without_release(AshSlice evr) {
         ptrdiff_t dash = ash_slice_rfind_char(evr, '-');
         return dash < 0 ? evr : ash_slice(evr.ptr, (size_t) dash);

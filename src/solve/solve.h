@@ -50,16 +50,37 @@ void ash_index_free(AshIndex *x);
 ASH_DEFINE_CLEANUP(AshIndex *, ash_index_free)
 /* Has any package of it this name, or provides it, in whatever version? */
 bool ash_index_provides(const AshIndex *x, AshSlice name);
-/* A further repository that is not in the index, because it changes more often: what was built here. */
+/* The paths that it speaks of: keys are borrowed from it. */
+void ash_index_paths(const AshIndex *x, AshMap *ret);
+
+/* Packages that are not in the index, because they change more often, with who provides what of them: what was built here. They are borrowed, and stay in their order. Of their files those have to be there that
+ * may be required without being named in advance, that one of them requires, and that the index speaks of. */
+typedef struct AshOwn AshOwn;
+AshOwn *ash_own_new(const AshPackage *packages, size_t n);
+void ash_own_free(AshOwn *own);
+ASH_DEFINE_CLEANUP(AshOwn *, ash_own_free)
+const AshPackage *ash_own_packages(const AshOwn *own, size_t *ret_n);
+bool ash_own_provides(const AshOwn *own, AshSlice name); /* as ash_index_provides() */
+/* As a further repository. */
 typedef struct AshIndexOwn {
         const char *name;
         int priority;
-        const AshPackage *packages;
-        size_t n;
+        const AshOwn *own;
 } AshIndexOwn;
-/* A universe of only those packages that can matter for any of the requests, and of all packages of own (may be NULL): ash_solve() gives the same answer over it as over the whole, when there is one. (When there is
- * none the whole universe explains better.) It borrows the index. -ENODATA: a request can only be answered by the whole universe (a path, a name that nothing has). */
+/* A universe of only those packages that can matter for any of the requests: ash_solve() gives the same answer over it as over the whole, when there is one. (When there is none the whole universe explains better.)
+ * It borrows the index. own: may be NULL. -ENODATA: a request can only be answered by the whole universe (a path that only a list of all files has, a name that nothing has). */
 int ash_index_part(const AshIndex *x, const char *arch, const AshRequest *requests, size_t n, const AshIndexOwn *own, AshUniverse **ret);
+
+/* ---- reach: what of the packages beside an index can matter for requests ----
+ * Equal digests for the same texts (as requests have them, in the same order) over an equal index: whatever else stands beside it, the solver's answer is the same. All packages are gone through once, however many
+ * questions there are. It borrows both. */
+typedef struct AshReach AshReach;
+AshReach *ash_reach_new(const AshIndex *x, const AshOwn *own);
+void ash_reach_free(AshReach *r);
+ASH_DEFINE_CLEANUP(AshReach *, ash_reach_free)
+/* -ENODATA: that can only be told of the whole universe. */
+int ash_reach_digest(AshReach *r, const AshSlice *texts, size_t n, uint8_t ret[static 32]);
+size_t ash_reach_work(const AshReach *r); /* steps taken so far, for tests */
 
 /* ---- queries: each gives indices into the universe, sorted by name and EVR ---- */
 typedef struct AshPkgIds {

@@ -71,6 +71,43 @@ class Builds(unittest.TestCase):
         self.assertTrue(all(c["measured"] and c["state"] == "built" for c in plan["components"]), plan["components"])
         self.assertEqual(plan["counts"]["from-built-packages"], 6)
 
+    def test_only_what_can_matter_is_asked_about(self):
+        """Whatever else is built: nobody is asked about a component whose buildroot could not become another one by it."""
+        p = self.project()
+        p.component("lib", tags=NOARCH + "Provides: pkgconfig(lib) = 3")
+        p.component("app", tags=NOARCH + "BuildRequires: pkgconfig(lib) >= 3\nRequires: lib", build="cat /usr/share/lib")
+        p.component("tool", tags=NOARCH + "BuildRequires: app", build="cat /usr/share/app")
+        p.component("other", tags=NOARCH + "BuildRequires: extra-devel")
+        p.component("perl-user", tags=NOARCH + "BuildRequires: (perl-Some-Thing or further-devel)")
+        p.component("alone")
+        p.lock()
+        asked = lambda done: {c["component"] for c in done["components"] if c["seconds"]}
+        self.assertEqual(set(self.states(p.built("--all", "-j", "1")).values()), {"built"})
+        known = p.built("--all")
+        self.assertEqual((set(self.states(known).values()), asked(known)), ({"cached"}, set()))  # though each but the last was built before all was there
+        # Another package of lib's: what has it in its buildroot, by itself or through app.
+        p.component("lib", tags=NOARCH + "Provides: pkgconfig(lib) = 4")
+        done = p.built("--all")
+        self.assertEqual({n for n, s in self.states(done).items() if s == "built"}, {"lib", "app", "tool"})
+        self.assertEqual(asked(done), {"lib", "app", "tool"})
+        self.assertEqual(asked(p.built("--all")), set())
+        # A new one that may stand in for what came from elsewhere, or was not there at all.
+        p.component("ours", tags=NOARCH + "Provides: extra-devel = 9")
+        p.component("thing", tags=NOARCH + "Provides: perl-Some-Thing")
+        p.build("ours", "thing")
+        done = p.built("--all")
+        self.assertEqual(asked(done), {"other", "perl-user"})
+        self.assertEqual({n for n, s in self.states(done).items() if s == "built"}, {"perl-user"})  # asked for by its name, the other one stays
+        self.assertEqual(asked(p.built("--all")), set())
+        # One that is gone from ashlar.built.
+        record = p.path / "ashlar.built"
+        parts = record.read_text().split("[[components]]")
+        record.write_text("[[components]]".join(t for t in parts if 'name = "ours"' not in t))
+        done = p.built("other", "alone", "app")
+        self.assertEqual((self.states(done), asked(done)), ({"other": "cached", "alone": "cached", "app": "cached"}, {"other"}))
+        # One by one it is the same as all at once.
+        self.assertTrue(all(p.built(n)[0]["cached"] for n in ("lib", "app", "tool", "alone")))
+
     def test_text(self):
         p = self.family()
         done = p.build("last", "broken", "after", "app", "lib", "-j", "2", status=1)

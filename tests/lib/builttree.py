@@ -1,5 +1,5 @@
 """A made-up tree of which everything was built: packages as bytes in the store, made without rpmbuild (thousands of them take seconds), and the ashlar.built that says so."""
-import hashlib, struct
+import gzip, hashlib, struct, subprocess
 from pathlib import Path
 
 LT, GT, EQ = 2, 4, 8
@@ -35,22 +35,37 @@ def relations(kind, deps):
     return [(TAG[kind][0], STRINGS, names), (TAG[kind][1], INT32, flags), (TAG[kind][2], STRINGS, versions)] if deps else []
 
 
+def cpio(files):
+    """One byte in each file ("newc": cpio(5))."""
+    out = b""
+    for path, data in [*((f".{f}" if f.startswith("/") else f, b"x") for f in files), ("TRAILER!!!", b"")]:
+        head = [0, 0o100644 if data else 0, 0, 0, 1, 1700000000 if data else 0, len(data), 0, 0, 0, 0, len(path) + 1, 0]
+        out += b"070701" + b"".join(b"%08x" % n for n in head) + path.encode() + b"\0"
+        out += b"\0" * (-len(out) % 4) + data
+        out += b"\0" * (-len(out) % 4)
+    return out
+
+
 def rpm(name, version, release, arch, provides, requires, files, source):
     entries = [(TAG["name"], STRING, [name]), (TAG["version"], STRING, [version]), (TAG["release"], STRING, [release]), (TAG["summary"], STRING, [f"Part {name}"]), (TAG["license"], STRING, ["MIT"]),
                (TAG["arch"], STRING, [arch]), (TAG["buildtime"], INT32, [1700000000])] + ([(TAG["sourcerpm"], STRING, [source])] if source else [(1106, INT32, [1])])
+    payload = gzip.compress(cpio(sorted(files)), 1, mtime=0)
+    entries += [(1124, STRING, ["cpio"]), (1125, STRING, ["gzip"]), (1126, STRING, ["9"]), (5092, STRINGS, [hashlib.sha256(payload).hexdigest()]), (5093, INT32, [8])]
     entries += relations("provides", [*provides, f"{name} = {version}-{release}"]) + relations("requires", requires)
     if files:
-        dirs = sorted({f.rsplit("/", 1)[0] + "/" for f in files})
+        files = sorted(files)
+        place = lambda f: f[:f.rfind("/") + 1]
+        dirs = sorted({place(f) for f in files})
         n = len(files)
-        entries += [(TAG["basenames"], STRINGS, [f.rsplit("/", 1)[1] for f in files]), (TAG["dirnames"], STRINGS, dirs), (TAG["dirindexes"], INT32, [dirs.index(f.rsplit("/", 1)[0] + "/") for f in files]),
+        entries += [(TAG["basenames"], STRINGS, [f[len(place(f)):] for f in files]), (TAG["dirnames"], STRINGS, dirs), (TAG["dirindexes"], INT32, [dirs.index(place(f)) for f in files]),
                     (TAG["filesizes"], INT32, [1] * n), (TAG["filemodes"], INT16, [0o100644] * n), (TAG["filerdevs"], INT16, [0] * n), (TAG["filemtimes"], INT32, [1700000000] * n), (TAG["filelinktos"], STRINGS, [""] * n),
-                    (TAG["fileflags"], INT32, [0] * n), (TAG["fileusername"], STRINGS, ["root"] * n), (TAG["filegroupname"], STRINGS, ["root"] * n), (TAG["filedigests"], STRINGS, ["ab" * 32] * n),
+                    (TAG["fileflags"], INT32, [0] * n), (TAG["fileusername"], STRINGS, ["root"] * n), (TAG["filegroupname"], STRINGS, ["root"] * n), (TAG["filedigests"], STRINGS, [hashlib.sha256(b"x").hexdigest()] * n),
                     (5011, INT32, [8]), (TAG["filedevices"], INT32, [1] * n), (TAG["fileinodes"], INT32, list(range(1, n + 1)))]
     lead = b"\xed\xab\xee\xdb\x03\x00" + struct.pack(">hh", 0 if source else 1, 1) + name.encode()[:65].ljust(66, b"\0") + struct.pack(">hh", 1, 5) + b"\0" * 16
     main = header(entries, 63)
     signature = header([(269, STRING, [hashlib.sha1(main).hexdigest()])], 62)
     signature += b"\0" * (-len(signature) % 8)
-    return lead + signature + main
+    return lead + signature + main + payload
 
 
 def put(store, data):
@@ -73,7 +88,7 @@ def built(components, store, fingerprints=None, arch="x86_64"):
         lines += ["", "[[components]]", f'name = "{n}"', f'arch = "{arch}"', f'key = "{digest("key")}"', f'fingerprint = "{fingerprint}"', f'base = "{c.version}-1"', f'log = "{log}"', f'provenance = "{record}"', "packages = ["]
         source = f"{n}-{c.version}-1.src.rpm"
         packages = [(p, "binary", rpm(p, c.version, "1", arch, given, requires, [*files, f"/usr/share/{p}/data", f"/usr/lib/{p}.so.1"], source)) for p, (given, requires, files) in c.packages.items()]
-        packages.append((n, "source", rpm(n, c.version, "1", arch, [], c.needs, [f"/{n}.spec"], None)))
+        packages.append((n, "source", rpm(n, c.version, "1", arch, [], c.needs, [f"{n}.spec"], None)))
         for p, kind, data in sorted((f"{p}-{c.version}-1.{arch if kind == 'binary' else 'src'}", kind, data) for p, kind, data in packages):
             lines.append(f'        {{ nevra = "{p}", kind = "{kind}", size = {len(data)}, sha256 = "{put(store, data)}" }},')
         lines.append("]")
@@ -82,3 +97,15 @@ def built(components, store, fingerprints=None, arch="x86_64"):
 
 def write(components, project, store, **more):
     (Path(project) / "ashlar.built").write_text(built(components, store, **more))
+
+
+def repository(components, directory, release="0"):
+    """An rpm-md repository with packages of these components as somebody else built them before: of an older release."""
+    directory = Path(directory)
+    directory.mkdir(parents=True)
+    for n in sorted(components):
+        c = components[n]
+        for p, (_, requires, files) in c.packages.items():
+            mine = [r.replace(f"= {c.version}-1", f"= {c.version}-{release}") if r == f"{n} = {c.version}-1" else r for r in requires]
+            (directory / f"{p}-{c.version}-{release}.x86_64.rpm").write_bytes(rpm(p, c.version, release, "x86_64", c.packages[p][0], mine, [*files, f"/usr/share/{p}/data"], f"{n}-{c.version}-{release}.src.rpm"))
+    subprocess.run(["createrepo_c", "-q", "--no-database", "--revision", "1700000000", "--set-timestamp-to-revision", directory], check=True)

@@ -110,12 +110,13 @@ def spec(c, rng):
     return "\n".join(lines) + "\n"
 
 
-def write(components, directory, seed=1, stages=True):
-    """The project: ashlar.toml and specs/NAME/NAME.spec."""
+def write(components, directory, seed=1, stages=True, elsewhere=None):
+    """The project: ashlar.toml and specs/NAME/NAME.spec. elsewhere: a repository (builttree.repository) that bases of buildroots come from; None: they come from components, and there is no lock."""
     rng, directory = random.Random(seed), Path(directory)
     core = " ".join(f'"{n}",' for n in CORE)
     lines = ["[project]", 'description = "made up"', 'output-dir = "out"', "", '[upstreams.built]', 'type = "components"', "", "[upstreams.elsewhere]", "default = true", 'type = "rpm-md"',
-             'base-uri = "file:///nonexistent"', "disable-gpg-check = true", "", "[build]", f"packages = [{core}]", 'upstreams = ["built", "elsewhere"]', 'base-upstreams = ["built"]', "", "[build.stages.bootstrap]",
+             f'base-uri = "file://{elsewhere or "/nonexistent"}"', "disable-gpg-check = true", "", "[build]", f"packages = [{core}]", 'upstreams = ["built", "elsewhere"]',
+             'base-upstreams = ["built"]' if not elsewhere else "", "", "[build.stages.bootstrap]",
              f"packages = [{core}]", 'upstreams = ["elsewhere"]', "", "[components]"]
     for n in sorted(components):
         c = components[n]

@@ -71,7 +71,8 @@ static void compare(World *w, const AshRequest *requests, size_t n, const AshSol
         _cleanup_(ash_universe_free_p) AshUniverse *part = NULL;
         _cleanup_(ash_pkgset_free_p) AshPkgSet *a = NULL, *b = NULL;
         _str_ AshStr want = {}, got = {};
-        AshIndexOwn own = { w->own_name, w->own_priority, w->own.items, w->own.n };
+        _cleanup_(ash_own_free_p) AshOwn *beside = ash_own_new(w->own.items, w->own.n);
+        AshIndexOwn own = { w->own_name, w->own_priority, beside };
         int r = ash_index_part(w->index, "x86_64", requests, n, w->own_name ? &own : NULL, &part);
         int whole = ash_solve(w->u, requests, n, options, &a, NULL);
         if (r < 0) {
@@ -133,6 +134,7 @@ static void random_solve(World *w, Count *count) {
 
 /* ---- random universes ---- */
 enum { NAMES = 60 };
+static bool sparse;              /* few relations, and none with a condition */
 
 static AshSlice simple(AshArena *arena) {
         switch (random_below(10)) {
@@ -149,7 +151,7 @@ static AshSlice dependency(AshArena *arena) {
         static const char *const joins[] = { "or", "or", "and", "if", "unless", "with", "without" };
         if (!one_in(4))
                 return simple(arena);
-        const char *join = joins[random_below(ASH_N(joins))];
+        const char *join = joins[random_below(sparse ? 3 : ASH_N(joins))];
         AshSlice a = simple(arena), b = simple(arena);
         if ((join[0] == 'i' || join[0] == 'u') && one_in(2))
                 return ash_slice_str(ash_arena_printf(arena, "(%.*s %s %.*s else %.*s)", ASH_F(a), join, ASH_F(b), ASH_F(simple(arena))));
@@ -172,14 +174,14 @@ static void random_package(World *w, bool own, unsigned name) {
         static const char *const arches[] = { "x86_64", "x86_64", "x86_64", "noarch", "i686", "aarch64" };
         AshPackage p = { .name = ash_slice_str(ash_arena_printf(arena, "p%u", name)), .version = ash_slice_str(ash_arena_printf(arena, "%u", 1 + random_below(4))), .release = ASH_S("1"),
                          .arch = ash_slice_str(arches[random_below(ASH_N(arches))]), .size = random_below(1000), .location = ash_slice_str(ash_arena_printf(arena, "l/%u", random_below(1000))) };
-        add_deps(&p, ASH_DEP_REQUIRES, random_below(3), dependency, arena);
+        add_deps(&p, ASH_DEP_REQUIRES, random_below(sparse ? 2 : 3), dependency, arena);
         add_deps(&p, ASH_DEP_PROVIDES, random_below(3), virtual_name, arena);
-        add_deps(&p, ASH_DEP_RECOMMENDS, random_below(2), dependency, arena);
+        add_deps(&p, ASH_DEP_RECOMMENDS, sparse ? one_in(8) : random_below(2), dependency, arena);
         add_deps(&p, ASH_DEP_CONFLICTS, one_in(5), dependency, arena);
         add_deps(&p, ASH_DEP_OBSOLETES, one_in(8), simple, arena);
-        add_deps(&p, ASH_DEP_SUPPLEMENTS, one_in(8), dependency, arena);
+        add_deps(&p, ASH_DEP_SUPPLEMENTS, one_in(sparse ? 60 : 8), dependency, arena);
         add_deps(&p, ASH_DEP_SUGGESTS, one_in(6), simple, arena);
-        add_deps(&p, ASH_DEP_ENHANCES, one_in(8), simple, arena);
+        add_deps(&p, ASH_DEP_ENHANCES, one_in(sparse ? 60 : 8), simple, arena);
         AshSlice *files = ash_arena_new_items(arena, AshSlice, 2);
         p.files = files;
         for (; p.n_files < 2 && one_in(2); p.n_files++)
@@ -223,6 +225,100 @@ static void test_random(void **unused) {
         assert_int_equal(count.wrong, 0);
         assert_true(count.solved > 300);
         assert_true(count.unsolvable > 100);
+}
+
+/* ---- what can matter ---- */
+static int solve_beside(World *w, const AshOwn *own, const AshRequest *requests, size_t n, AshStr *out) {
+        _cleanup_(ash_universe_free_p) AshUniverse *part = NULL;
+        _cleanup_(ash_pkgset_free_p) AshPkgSet *set = NULL;
+        AshIndexOwn beside = { w->own_name, w->own_priority, own };
+        int r = ash_index_part(w->index, "x86_64", requests, n, &beside, &part);
+        if (r < 0)
+                return r;
+        int solved = ash_solve(part, requests, n, &(AshSolveOptions){ .weak = one_in(2) }, &set, NULL);
+        dump(set, solved, out);
+        return 0;
+}
+
+static int reach(World *w, const AshOwn *own, const AshRequest *requests, size_t n, uint8_t digest[static 32]) {
+        _cleanup_(ash_reach_free_p) AshReach *r = ash_reach_new(w->index, own);
+        AshSlice texts[24], more[] = { ASH_S("p1"), ASH_S("v2") };
+        uint8_t other[32];
+        for (size_t i = 0; i < n; i++)
+                texts[i] = requests[i].what;
+        if (one_in(2)) /* what was asked before makes no difference */
+                ash_reach_digest(r, more, ASH_N(more), other);
+        return ash_reach_digest(r, texts, n, digest);
+}
+
+/* One of the packages beside the index is gone, another one, or new. */
+static void change_one(World *w, AshPackage *packages, size_t *n) {
+        unsigned i = random_below((unsigned) *n);
+        AshPackage *p = &packages[i];
+        switch (random_below(4)) {
+        case 0: memmove(p, p + 1, (--*n - i) * sizeof *p); break;
+        case 1: p->sha256 = ASH_S("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"); break;
+        case 2: p->sha256 = ASH_S("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde0"); add_deps(p, one_in(2) ? ASH_DEP_REQUIRES : ASH_DEP_PROVIDES, 1, simple, w->arena); break;
+        default:
+                memmove(p + 1, p, ((*n)++ - i) * sizeof *p);
+                p->name = ash_slice_str(ash_arena_printf(w->arena, "p%u", random_below(NAMES + 10)));
+                p->location = ash_slice_str(ash_arena_printf(w->arena, "new/%u", random_below(1000)));
+        }
+}
+
+typedef struct ReachCount {
+        unsigned same, other, wrong, unknown, needless;
+} ReachCount;
+
+static void compare_reach(World *w, ReachCount *count) {
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
+        _free_ AshPackage *changed = ash_calloc(w->own.n + 2, sizeof *changed);
+        size_t n_changed = w->own.n, n = 1 + random_below(4);
+        AshRequest requests[24] = {};
+        uint8_t before[32], after[32];
+        memcpy(changed, w->own.items, w->own.n * sizeof *changed);
+        for (size_t i = 0; i < n; i++)
+                requests[i] = (AshRequest){ .what = one_in(6) ? dependency(arena) : any_name(w, arena), .job = one_in(8) ? ASH_REQUEST_EXCLUDE : ASH_REQUEST_INSTALL, .optional = one_in(3) };
+        change_one(w, changed, &n_changed);
+        _cleanup_(ash_own_free_p) AshOwn *a = ash_own_new(w->own.items, w->own.n), *b = ash_own_new(changed, n_changed);
+        if (reach(w, a, requests, n, before) < 0 || reach(w, b, requests, n, after) < 0) {
+                count->unknown++;
+                return;
+        }
+        bool same = !memcmp(before, after, sizeof before);
+        _str_ AshStr x = {}, y = {};
+        uint64_t seed = state;
+        if (solve_beside(w, a, requests, n, &x) < 0)
+                return;
+        state = seed;
+        if (solve_beside(w, b, requests, n, &y) < 0)
+                return;
+        bool differ = !ash_slice_eq(ash_str_slice(&x), ash_str_slice(&y));
+        count->same += same;
+        count->other += !same;
+        count->needless += !same && !differ;
+        count->wrong += same && differ;
+        if (same && differ)
+                for (size_t i = 0; i < n; i++)
+                        fprintf(stderr, "%d %.*s\n--- before\n%s--- after\n%s", (int) requests[i].job, ASH_F(requests[i].what), x.ptr, y.ptr);
+}
+
+/* Where the digests are the same the answers are, whatever changed beside the index; and they are not always others. */
+static void test_reach(void **unused) {
+        (void) unused;
+        ReachCount count = {};
+        for (uint64_t seed = 1000; seed < 1400; seed++) {
+                World w __attribute__((__cleanup__(world_done)));
+                sparse = seed % 4;
+                random_world(seed, &w);
+                sparse = false;
+                for (unsigned i = 0; i < 40 && w.own.n && w.all.ids.n; i++)
+                        compare_reach(&w, &count);
+        }
+        printf("the same %u, others %u (answers differ in %u of them), not to be told %u\n", count.same, count.other, count.other - count.needless, count.unknown);
+        assert_int_equal(count.wrong, 0);
+        assert_true(count.same > 100);
+        assert_true(count.other - count.needless > 100);
 }
 
 static AshPackage of(const char *name, const char *version) { return (AshPackage){ .name = ash_slice_str(name), .version = ash_slice_str(version), .release = ASH_S("1"), .arch = ASH_S("noarch") }; }
@@ -341,7 +437,7 @@ static int compare_archive(const char *project, unsigned runs) {
 
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_random), cmocka_unit_test(test_prefer),
+                cmocka_unit_test(test_random), cmocka_unit_test(test_reach), cmocka_unit_test(test_prefer),
                 cmocka_unit_test(test_damaged),
                 cmocka_unit_test(test_deep),
         };

@@ -226,6 +226,8 @@ static int build_one(Output *out, AshFlow *flow, AshFlowBuilder *builder, const 
         say(out->cli, b);
         note_cost(flow, b);
         r = record(out->cli, flow, g, b);
+        if (r >= 0)
+                ash_flow_build_note(builder, b);
         if (r >= 0 && copy)
                 r = copy_packages(out->cli, b, copy);
         if (out->cli->json)
