@@ -66,7 +66,7 @@ static AshSlice dep_text(const AshRpmDep *d, AshArena *arena) {
         return ash_arena_slice(arena, ash_str_slice(&text));
 }
 
-int ash_build_requires(AshSlice srpm, const char *name, AshArena *arena, AshSlice **ret, size_t *ret_n, int64_t *ret_epoch, AshDiags *diags) {
+int ash_build_requires(AshSlice srpm, const char *name, AshArena *arena, AshSlice **ret, size_t *ret_n, int64_t *ret_epoch, bool *ret_asks, AshDiags *diags) {
         _cleanup_(ash_rpm_free_p) AshRpm *rpm = NULL;
         AshRpmDep *deps, *conflicts;
         size_t n, n_conflicts;
@@ -81,8 +81,11 @@ int ash_build_requires(AshSlice srpm, const char *name, AshArena *arena, AshSlic
                 return r;
         *ret = ash_arena_new_items(arena, AshSlice, n + n_conflicts + 1);
         *ret_n = 0;
+        *ret_asks = false;
         for (size_t i = 0; i < n; i++)
-                if (!(deps[i].flags & ASH_RPMSENSE_RPMLIB))
+                if (deps[i].flags & ASH_RPMSENSE_RPMLIB)
+                        *ret_asks |= ash_slice_eqs(deps[i].name, "rpmlib(DynamicBuildRequires)");
+                else
                         (*ret)[(*ret_n)++] = dep_text(&deps[i], arena);
         for (size_t i = 0; i < n_conflicts; i++)
                 (*ret)[(*ret_n)++] = ash_slice_str(ash_arena_printf(arena, "!%.*s", ASH_F(dep_text(&conflicts[i], arena))));

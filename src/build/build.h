@@ -87,8 +87,8 @@ uint64_t ash_build_most_memory(const AshBuild *b); /* bytes that all processes a
 /* ---- what came out ---- */
 /* The source package that the last step wrote; of REQUIRES the one with what is required now. Borrowed until the next run. */
 int ash_build_srpm(AshBuild *b, AshSlice *ret, AshDiags *diags);
-/* "name op version" as a solver takes them, in the arena; rpmlib(...) is left out; "!name op version" for what must not be there (BuildConflicts). */
-int ash_build_requires(AshSlice srpm, const char *name, AshArena *arena, AshSlice **ret, size_t *ret_n, int64_t *ret_epoch, AshDiags *diags);
+/* "name op version" as a solver takes them, in the arena; rpmlib(...) is left out; "!name op version" for what must not be there (BuildConflicts). ret_asks: it says that its build asks for more. */
+int ash_build_requires(AshSlice srpm, const char *name, AshArena *arena, AshSlice **ret, size_t *ret_n, int64_t *ret_epoch, bool *ret_asks, AshDiags *diags);
 typedef struct AshBuildPackage {
         char *nevra, *file;
         AshSlice bytes;              /* borrowed from the build */

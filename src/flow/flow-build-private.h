@@ -22,6 +22,7 @@ typedef struct Job {
         AshBuild *build;             /* made when something has to run */
         Requests requires;
         size_t n_static;             /* of them: what the spec says */
+        bool asks;                   /* its source package says that it does what follows */
         bool dynamic;                /* it asks for more while it is built */
         int64_t epoch;               /* SOURCE_DATE_EPOCH */
         char key[65];

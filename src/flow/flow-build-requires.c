@@ -32,6 +32,7 @@ static bool recall_requires(Job *j, const AshId *key) {
         if (!ash_slice_next_line(&rest, &line) || !ash_slice_next_word(&line, &word) || ash_slice_to_u64(word, 10, &epoch) < 0)
                 return false;
         j->epoch = (int64_t) epoch;
+        j->asks |= line.len > 0;
         while (ash_slice_next_line(&rest, &line))
                 require(j, line);
         return true;
@@ -59,15 +60,17 @@ static int read_requires(Job *j, const AshId *key) {
         AshSlice srpm, *deps;
         size_t n;
         int64_t epoch = -1;
+        bool asks;
         _str_ AshStr text = {};
         int r = ash_build_srpm(j->build, &srpm, j->flow->diags);
         if (r >= 0)
-                r = ash_build_requires(srpm, j->rendered->spec, j->arena, &deps, &n, &epoch, j->flow->diags);
+                r = ash_build_requires(srpm, j->rendered->spec, j->arena, &deps, &n, &epoch, &asks, j->flow->diags);
         if (r < 0)
                 return r;
         if (j->epoch < 0)
                 j->epoch = epoch >= 0 ? epoch : 0; /* no changelog: the beginning of time, which is the same for everybody */
-        ash_str_appendf(&text, "%lld\n", (long long) j->epoch);
+        j->asks |= asks;
+        ash_str_appendf(&text, "%lld%s\n", (long long) j->epoch, j->asks ? " asks" : "");
         for (size_t i = 0; i < n; i++) {
                 require(j, deps[i]);
                 ash_str_appendf(&text, "%.*s\n", ASH_F(deps[i]));
@@ -111,7 +114,7 @@ int ash_flow_job_static_requires(Job *j) {
         int r = ash_flow_builder_root(j->b, j->config->build_stage, NULL, 0, true, &j->base);
         if (r < 0)
                 return r;
-        AshId key = requires_key(j, j->base->key, "static");
+        AshId key = requires_key(j, j->base->key, "said");
         j->epoch = -1;
         if (recall_requires(j, &key)) {
                 j->n_static = j->requires.n;
@@ -130,8 +133,10 @@ int ash_flow_job_static_requires(Job *j) {
         return r < 0 ? r : solve_root(j, true);
 }
 
-/* A section of its own, or of the build system that the spec names; macros within it are rpm's to expand. */
+/* A section of its own, or of the build system that the spec names; macros within it are rpm's to expand. Where a file that the spec includes or a macro has the section, only rpm knows: the source package says so. */
 bool ash_flow_job_asks(const Job *j) {
+        if (j->asks)
+                return true;
         AshSlice rest = j->spec->text, line, tag = ASH_S("BuildSystem:");
         while (ash_slice_next_line(&rest, &line)) {
                 line = ash_slice_trim_left(line);

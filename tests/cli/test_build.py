@@ -275,6 +275,16 @@ class Build(Case):
         self.assertEqual([b["nevra"] for b in json.loads(p.blob(got["provenance"]).read_text())["buildroot"]["packages"]], ["extra-devel-1.0-1.noarch", "further-devel-1.0-1.noarch", "toolbox-1.0-1.x86_64"])
         self.assertTrue(p.built("one")[0]["cached"])
 
+    def test_dynamic_requires_of_a_file(self):
+        """The section is in a file that the spec includes, or comes of a macro: rpm knows."""
+        section = "%generate_buildrequires\necho extra-devel\n"
+        for tags, prep, sources in (("Source0: more.inc", "true\n%include %{SOURCE0}", {"more.inc": section}), ("%global dynamic %%generate_buildrequires", "true\n%dynamic\necho extra-devel", {})):
+            p = self.one(tags=f"BuildArch: noarch\n{tags}", prep=prep, sources=sources, build="cat /usr/share/extra/here")
+            self.assertEqual(p.built("one")[0]["buildroot-packages"], 2)
+            self.assertIn('asked = ["extra-devel"]', (p.path / "ashlar.built").read_text())
+            p.built("one", "--define", "other 1")
+            self.assertTrue(p.built("one")[0]["cached"])
+
     def test_dynamic_requires_bad_line(self):
         """rpm goes on without a line that is no requirement, and does not name it."""
         for line, bad in (("- first", "- first"), ("extra-devel >=", "extra-devel >="), ("%%-devel", "%-devel"), ("/usr/bin/x = 1", "/usr/bin/x = 1"), ("# a remark", "# a remark")):
