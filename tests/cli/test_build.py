@@ -2,7 +2,7 @@
 import hashlib, json, os, pathlib, pty, re, select, shutil, socket, subprocess, sys, threading, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
-import buildkit  # noqa: E402
+import buildkit, rpmkit  # noqa: E402
 from ashcli import ASHLAR  # noqa: E402
 
 
@@ -619,6 +619,16 @@ class Bad(Case):
         """Between its being written and the end."""
         said = self.fails(self.one(tags="BuildArch: noarch\n%define _rpmfilename %(rm -f /builddir/build/SRPMS/*.rpm)%%{ARCH}/%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm"))
         self.assertIn("building 'one' gave no source package", said)
+
+    def test_forged(self):
+        """A package of its own making among the results, its digests right: what it is called is judged."""
+        made = KIT.kit.build("forgedhere", files="/usr/share/forged", install="mkdir -p %{buildroot}/usr/share; echo x > %{buildroot}/usr/share/forged")
+        for name, said in (("../../etcx", "name is not allowed"), ("a\nb c d e f", "name is not allowed"), ("f\u00f6rg\u00e9dhe", "name is not allowed"), ("forgedhere", "another source")):
+            p = self.project()
+            p.component("one", tags="BuildArch: noarch\nSource0: evil", check="cp %{SOURCE0} /builddir/build/RPMS/evil.rpm")
+            rpmkit.Forgery(made).replace(1000, "forgedhere", (name + "x" * 10)[:10 - len(name.encode()) + len(name)]).save(p.path / "specs/one/evil")
+            p.lock()
+            self.assertIn(said, self.fails(p, status=None))
 
     def test_unpackaged_and_foreign(self):
         p = self.one(tags="BuildArch: noarch", files="")

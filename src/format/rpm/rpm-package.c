@@ -80,7 +80,7 @@ static bool good_part(AshSlice s, bool dash) {
                 return false;
         for (size_t i = 0; i < s.len; i++) {
                 unsigned char c = (unsigned char) s.ptr[i];
-                if (c <= ' ' || c == 127 || c == '/' || (c == '-' && !dash))
+                if (c <= ' ' || c >= 127 || c == '/' || (c == '-' && !dash)) /* rpm itself takes letters of ASCII only, too */
                         return false;
         }
         return true;
