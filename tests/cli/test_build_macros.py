@@ -96,6 +96,10 @@ add_test(NAME runs COMMAND tast-bin)""") + here("f.cc", "#include <iostream>\nin
         "sphinx-build-3 --version; perl -MTry::Tiny -e 1; pkg-config --exists lua libcap-ng; echo | awk '{}'; zic --version; git --version\n"
         "[ '%{pypi_source Tast 1.2~rc1 zip}' = https://files.pythonhosted.org/packages/source/T/Tast/Tast-1.2~rc1.zip ]\n[ '%{pypi_source}' = https://files.pythonhosted.org/packages/source/w/with-names/with-names-1.2.tar.gz ]",
         install="", check="", files="%files\n"),
+    # TeX as it is after an installation: formats, maps of fonts, lists of files.
+    "with-tex": dict(
+        tags="BuildArch: noarch\nBuildRequires: texinfo-tex tex(latex) tex(fancyhdr.sty)\n", prep=here("a.tex", "\\documentclass{article}\\usepackage{fancyhdr}\\begin{document}Hello $x^2$\\end{document}") + here("b.texi", "\\input texinfo\n@settitle x\n@node Top\n@top x\nhello\n@bye"),
+        build="pdflatex a.tex\ntexi2pdf b.texi\ntexi2dvi b.texi\ndvips -o b.ps b.dvi\ngrep cmr10.pfb a.log", install="install -Dm644 b.pdf %{buildroot}%{_pkgdocdir}/b.pdf", check="", files="%files\n%{_pkgdocdir}"),
     # A spec of upstream's without its history; and rpm's newer forms.
     "with-no-history": dict(text="""%bcond flavour 1
 %bcond other %{without flavour}
@@ -290,6 +294,9 @@ class Macros(unittest.TestCase):
 
     def test_names(self):
         self.build("with-names")
+
+    def test_tex(self):
+        self.build("with-tex")
 
     def test_no_history(self):
         rpm, = self.build("with-no-history")
