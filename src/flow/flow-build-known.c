@@ -25,31 +25,6 @@ static bool tell_known(Job *j, const AshFlowBuiltState *built, AshId *ret) {
         return true;
 }
 
-static bool is_in_store(AshFlow *flow, AshSlice hex) {
-        AshId id;
-        return ash_id_parse(hex, &id) >= 0 && ash_store_has_blob(flow->store, &id);
-}
-
-static bool is_whole(AshFlow *flow, const AshBuiltComponent *c) {
-        bool whole = c->n_packages && is_in_store(flow, c->log) && is_in_store(flow, c->provenance);
-        for (size_t i = 0; whole && i < c->n_packages; i++)
-                whole = is_in_store(flow, c->packages[i].sha256);
-        return whole;
-}
-
-/* Into the result, by way of a list of one. */
-static void take_built(Job *j, const AshBuiltComponent *c) {
-        char path[ASH_BLOB_PATH_MAX];
-        AshId id;
-        AshBuilt one = { .arena = j->result->arena };
-        ash_built_set(&one, c);
-        j->result->built = one.components.items[0];
-        ash_array_done(&one.components);
-        (void) ash_id_parse(c->log, &id);
-        ash_store_blob_path(&id, path);
-        j->result->log_path = ash_arena_printf(j->result->arena, "%s/%s", ash_store_path(j->flow->store), path);
-}
-
 /* "KEY COUNT ..." */
 static bool take_note(AshSlice *line, const AshBuiltComponent *c, uint64_t *ret_n) {
         AshSlice key, count;
@@ -62,7 +37,7 @@ static bool is_known(Job *j, const AshBuiltComponent *c, uint64_t *ret_n) {
         if (!j->has_known || j->o->force || !c || ash_store_cache_get(j->flow->store, CACHE_KNOWN, &j->known, &bytes) < 0)
                 return false;
         AshSlice line = ash_slice_trim(ash_bytes_slice(&bytes));
-        return take_note(&line, c, ret_n) && is_whole(j->flow, c);
+        return take_note(&line, c, ret_n) && ash_flow_job_is_whole(j, c);
 }
 
 /* ---- nothing has that can matter ---- */
@@ -85,7 +60,7 @@ static bool is_reached(Job *j, const AshBuiltComponent *c, uint64_t *ret_n) {
         if (j->o->force || !c || !tell_reach_key(j, &key) || ash_store_cache_get(j->flow->store, CACHE_REACH, &key, &bytes) < 0)
                 return false;
         rest = ash_bytes_slice(&bytes);
-        if (!ash_slice_next_line(&rest, &line) || !take_note(&line, c, ret_n) || !ash_slice_next_word(&line, &hex) || ash_id_parse(hex, &then) < 0 || !is_whole(j->flow, c))
+        if (!ash_slice_next_line(&rest, &line) || !take_note(&line, c, ret_n) || !ash_slice_next_word(&line, &hex) || ash_id_parse(hex, &then) < 0 || !ash_flow_job_is_whole(j, c))
                 return false;
         ASH_ARRAY(AshSlice) texts = {};
         while (ash_slice_next_line(&rest, &line))
@@ -154,7 +129,8 @@ bool ash_flow_job_recall_known(Job *j) {
         const AshBuiltComponent *c = find_known(j, &n);
         if (!c)
                 return false;
-        take_built(j, c);
+        j->result->built = ash_flow_job_copy_built(j, c);
+        j->result->log_path = ash_flow_job_blob(j, c->log);
         j->result->root_packages = (size_t) n;
         j->result->cached = true;
         return true;

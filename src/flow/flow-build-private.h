@@ -56,7 +56,16 @@ void ash_flow_job_tell_requires(Job *j); /* into the result, for plans */
 void ash_flow_job_make_key(Job *j);
 void ash_flow_job_tell_key(Job *j); /* and what the record would be, into the result */
 bool ash_flow_job_recall(Job *j); /* the result of an earlier build with that key */
+/* The component of ashlar.built out of a record (hex: its digest); false: it is none. Whole: the store has all that it names. In the result's arena. */
+bool ash_flow_job_read_record(Job *j, AshSlice text, AshSlice hex, AshBuiltComponent *c, bool *ret_whole);
+bool ash_flow_job_first(Job *j, AshBuiltComponent *c, bool *ret_whole); /* of the builds with that key: the one that counts */
+void ash_flow_job_count(Job *j, AshSlice record); /* it is this one from now on */
+bool ash_flow_job_is_whole(const Job *j, const AshBuiltComponent *c); /* the store has all of it */
+AshBuiltComponent ash_flow_job_copy_built(Job *j, const AshBuiltComponent *c); /* into the result's arena */
+const char *ash_flow_job_blob(const Job *j, AshSlice hex); /* its path in the store */
 int ash_flow_job_store_results(Job *j, const AshBuildPackages *packages);
+/* flow-build-again.c: this build's result is in the job; was it built before, the first one counts, and what the other gave is kept beside it. */
+int ash_flow_job_settle(Job *j);
 
 /* flow-build-known.c: known at once: when nothing that the last build followed from has changed, nothing is opened and nothing solved: ashlar.built says what it gave. */
 bool ash_flow_job_recall_known(Job *j);

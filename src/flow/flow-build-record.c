@@ -113,10 +113,17 @@ void ash_flow_job_tell_key(Job *j) {
         j->result->built.key = ash_arena_slice(j->result->arena, ash_slice_str(j->key));
 }
 
+const char *ash_flow_job_blob(const Job *j, AshSlice hex) {
+        char path[ASH_BLOB_PATH_MAX];
+        AshId id = {};
+        (void) ash_id_parse(hex, &id);
+        ash_store_blob_path(&id, path);
+        return ash_arena_printf(j->result->arena, "%s/%s", ash_store_path(j->flow->store), path);
+}
+
 static AshSlice keep(Job *j, const char *text) { return ash_arena_slice(j->result->arena, ash_slice_str(text)); }
 
-/* The component of ashlar.built out of a record; false when something that it names is not in the store any more. */
-static bool read_record(Job *j, AshSlice text, const char *hex) {
+bool ash_flow_job_read_record(Job *j, AshSlice text, AshSlice hex, AshBuiltComponent *c, bool *ret_whole) {
         _cleanup_(ash_source_free_p) AshSource *source = ash_source_new("record", text);
         AshJsonValue *record;
         AshId id;
@@ -125,46 +132,86 @@ static bool read_record(Job *j, AshSlice text, const char *hex) {
                 return false;
         const AshJsonValue *packages = ash_json_get(record, "packages");
         AshSlice log = ash_json_get_string(record, "log");
-        if (!packages || packages->type != ASH_JSON_ARRAY || ash_id_parse(log, &id) < 0 || !ash_store_has_blob(j->flow->store, &id))
+        if (!packages || packages->type != ASH_JSON_ARRAY || !packages->array.n || ash_id_parse(log, &id) < 0)
                 return false;
-        AshBuiltComponent *c = &j->result->built;
+        *ret_whole = ash_store_has_blob(j->flow->store, &id);
         const char *fingerprint = strchr(j->rendered->fingerprint->text, ':');
         *c = (AshBuiltComponent){ .name = ash_arena_slice(a, j->component), .arch = ash_arena_slice(a, j->arch), .key = keep(j, j->key), .fingerprint = keep(j, fingerprint ? fingerprint + 1 : j->rendered->fingerprint->text), .log = log,
-                                  .base = ash_arena_slice(a, j->rendered->base), .bumps = j->rendered->bumps, .provenance = keep(j, hex), .packages = ash_arena_new_items(a, AshBuiltPackage, packages->array.n + 1) };
+                                  .base = ash_arena_slice(a, j->rendered->base), .bumps = j->rendered->bumps, .provenance = ash_arena_slice(a, hex), .packages = ash_arena_new_items(a, AshBuiltPackage, packages->array.n + 1) };
         for (size_t i = 0; i < packages->array.n; i++) {
                 const AshJsonValue *p = packages->array.items[i];
                 int64_t size = 0;
                 AshBuiltPackage *to = &c->packages[c->n_packages++];
                 *to = (AshBuiltPackage){ .nevra = ash_json_get_string(p, "nevra"), .sha256 = ash_json_get_string(p, "sha256"), .kind = ash_built_kind(ash_json_get_string(p, "kind")) };
-                if (!to->nevra.ptr || to->kind < 0 || !ash_json_get_int(p, "size", &size) || ash_id_parse(to->sha256, &id) < 0 || !ash_store_has_blob(j->flow->store, &id))
+                if (!to->nevra.ptr || to->kind < 0 || !ash_json_get_int(p, "size", &size) || ash_id_parse(to->sha256, &id) < 0)
                         return false;
                 to->size = (uint64_t) size;
+                *ret_whole = *ret_whole && ash_store_has_blob(j->flow->store, &id);
         }
-        char path[ASH_BLOB_PATH_MAX];
-        (void) ash_id_parse(log, &id);
-        ash_store_blob_path(&id, path);
-        j->result->log_path = ash_arena_printf(a, "%s/%s", ash_store_path(j->flow->store), path);
-        return c->n_packages > 0;
+        return true;
 }
 
-bool ash_flow_job_recall(Job *j) {
+static bool is_in_store(AshFlow *flow, AshSlice hex) {
+        AshId id;
+        return ash_id_parse(hex, &id) >= 0 && ash_store_has_blob(flow->store, &id);
+}
+
+bool ash_flow_job_is_whole(const Job *j, const AshBuiltComponent *c) {
+        bool whole = c->n_packages && is_in_store(j->flow, c->log) && is_in_store(j->flow, c->provenance);
+        for (size_t i = 0; whole && i < c->n_packages; i++)
+                whole = is_in_store(j->flow, c->packages[i].sha256);
+        return whole;
+}
+
+static bool recall_cached(Job *j, AshBuiltComponent *c, bool *ret_whole) {
         _bytes_ AshBytes hex = {}, record = {};
         AshId key, id;
         (void) ash_id_parse(ash_slice_str(j->key), &key);
-        if (j->o->force || j->o->aside || ash_store_cache_get(j->flow->store, CACHE, &key, &hex) < 0 || ash_id_parse(ash_bytes_slice(&hex), &id) < 0)
+        if (ash_store_cache_get(j->flow->store, CACHE, &key, &hex) < 0 || ash_id_parse(ash_bytes_slice(&hex), &id) < 0 || ash_store_map_blob(j->flow->store, &id, true, &record, NULL) < 0)
                 return false;
-        if (ash_store_map_blob(j->flow->store, &id, true, &record, NULL) < 0)
+        return ash_flow_job_read_record(j, ash_bytes_slice(&record), ash_slice_trim(ash_bytes_slice(&hex)), c, ret_whole);
+}
+
+/* By way of a list of one. */
+AshBuiltComponent ash_flow_job_copy_built(Job *j, const AshBuiltComponent *c) {
+        AshBuilt one = { .arena = j->result->arena };
+        ash_built_set(&one, c);
+        AshBuiltComponent copy = one.components.items[0];
+        ash_array_done(&one.components);
+        return copy;
+}
+
+bool ash_flow_job_first(Job *j, AshBuiltComponent *c, bool *ret_whole) {
+        if (recall_cached(j, c, ret_whole))
+                return true;
+        const AshBuiltComponent *known = ash_built_find(j->built, j->component, j->arch);
+        if (!known || !ash_slice_eqs(known->key, j->key) || !is_in_store(j->flow, known->provenance))
                 return false;
-        char text[ASH_ID_HEX];
-        ash_id_hex(&id, text);
-        j->result->cached = read_record(j, ash_bytes_slice(&record), text);
-        return j->result->cached;
+        *c = ash_flow_job_copy_built(j, known);
+        *ret_whole = ash_flow_job_is_whole(j, known);
+        return true;
+}
+
+void ash_flow_job_count(Job *j, AshSlice record) {
+        AshId key;
+        (void) ash_id_parse(ash_slice_str(j->key), &key);
+        (void) ash_store_cache_put(j->flow->store, CACHE, &key, record); /* only a loss of time */
+}
+
+bool ash_flow_job_recall(Job *j) {
+        AshBuiltComponent c;
+        bool whole = false;
+        if (j->o->force || j->o->aside || !recall_cached(j, &c, &whole) || !whole)
+                return false;
+        j->result->built = c;
+        j->result->log_path = ash_flow_job_blob(j, c.log);
+        return j->result->cached = true;
 }
 
 int ash_flow_job_store_results(Job *j, const AshBuildPackages *packages) {
         AshStore *store = j->flow->store;
         AshDiags *diags = j->flow->diags;
-        AshId log, record, key;
+        AshId log, record;
         char hex[ASH_ID_HEX];
         _str_ AshStr text = {};
         int r = 0;
@@ -181,11 +228,9 @@ int ash_flow_job_store_results(Job *j, const AshBuildPackages *packages) {
         if (r < 0)
                 return r;
         ash_id_hex(&record, hex);
-        (void) ash_id_parse(ash_slice_str(j->key), &key);
-        if (!j->o->aside)
-                (void) ash_store_cache_put(store, CACHE, &key, ash_slice_str(hex)); /* only a loss of time */
-        if (!read_record(j, ash_str_slice(&text), hex))
+        bool whole = false;
+        if (!ash_flow_job_read_record(j, ash_str_slice(&text), ash_slice_str(hex), &j->result->built, &whole) || !whole)
                 return ash_fail(diags, -EIO, ASH_NOWHERE, "the store does not keep what '%.*s' gave", ASH_F(j->component));
         j->result->log_path = ash_arena_strdup(j->result->arena, j->log_path);
-        return 0;
+        return j->o->aside ? 0 : ash_flow_job_settle(j);
 }

@@ -1,4 +1,4 @@
-/* A component built twice: are its packages the same, whatever was otherwise in the second build? */
+/* A component built twice: are its packages the same, whatever was otherwise in the second build? And one that is built again though it is known. */
 #include <unistd.h>
 #include "flow-build.h"
 
@@ -72,27 +72,31 @@ static int lay_out_package(AshFlow *flow, const AshBuiltPackage *built, const ch
         return ash_copy_file(ash_store_fd(flow->store), path, AT_FDCWD, to, 0644);
 }
 
-static int lay_out_build(AshFlow *flow, const AshFlowBuild *build, const AshBuiltComponent *other, const char *dir) {
+static int lay_out_build(AshFlow *flow, const AshBuiltComponent *build, const AshBuiltComponent *other, const char *dir) {
         _free_ char *log = ash_asprintf("%s.log", dir);
+        char path[ASH_BLOB_PATH_MAX];
+        AshId id;
         int r = ash_remove_all(AT_FDCWD, dir);
         if (r >= 0)
                 r = ash_mkdir_all(AT_FDCWD, dir, 0755);
-        for (size_t i = 0; r >= 0 && i < build->built.n_packages; i++)
-                if (!is_same(&build->built.packages[i], other))
-                        r = lay_out_package(flow, &build->built.packages[i], dir);
-        if (r >= 0)
-                r = ash_copy_file(AT_FDCWD, build->log_path, AT_FDCWD, log, 0644);
-        return r;
+        for (size_t i = 0; r >= 0 && i < build->n_packages; i++)
+                if (!is_same(&build->packages[i], other))
+                        r = lay_out_package(flow, &build->packages[i], dir);
+        if (r < 0)
+                return r;
+        (void) ash_id_parse(build->log, &id);
+        ash_store_blob_path(&id, path);
+        return ash_copy_file(ash_store_fd(flow->store), path, AT_FDCWD, log, 0644);
 }
 
-static int lay_out(AshFlow *flow, const AshFlowBuildOptions *o, const AshFlowBuild *first, const AshFlowBuild *second, AshFlowVerify *v) {
+static int lay_out(AshFlow *flow, const AshFlowBuildOptions *o, const AshBuiltComponent *first, const AshBuiltComponent *second, AshFlowVerify *v) {
         AshText work = ash_config_project(flow->config)->info.work_dir;
-        _free_ char *top = ash_text_set(work) ? ash_slice_dup(work.s) : ash_path_join(o->output_dir, "work"), *dir = ash_asprintf("%s/%.*s.verify", top, ASH_F(first->built.name));
+        _free_ char *top = ash_text_set(work) ? ash_slice_dup(work.s) : ash_path_join(o->output_dir, "work"), *dir = ash_asprintf("%s/%.*s.verify", top, ASH_F(first->name));
         v->first = ash_path_join(dir, "first");
         v->second = ash_path_join(dir, "second");
-        int r = lay_out_build(flow, first, &second->built, v->first);
+        int r = lay_out_build(flow, first, second, v->first);
         if (r >= 0)
-                r = lay_out_build(flow, second, &first->built, v->second);
+                r = lay_out_build(flow, second, first, v->second);
         return r < 0 ? ash_fail_file(flow->diags, r, dir, "cannot lay out the packages that differ: %s", ash_strerror(r)) : 0;
 }
 
@@ -115,9 +119,30 @@ int ash_flow_build_verify(AshFlowBuilder *b, AshSlice component, const AshFlowBu
                 return r;
         }
         int differs = compare(flow, &first->built, &second->built, v);
-        r = differs > 0 ? lay_out(flow, o, first, second, v) : differs;
+        r = differs > 0 ? lay_out(flow, o, &first->built, &second->built, v) : differs;
         if (r < 0)
                 return r;
         *ret = ASH_TAKE(first);
         return differs;
+}
+
+int ash_flow_build_again(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *o, AshFlowVerify *v, AshFlowBuild **ret) {
+        _cleanup_(ash_flow_build_free_p) AshFlowBuild *build = NULL;
+        AshFlow *flow = ash_flow_builder_flow(b);
+        AshFlowBuildOptions again = *o;
+        again.force = true;
+        int r = ash_flow_build(b, component, &again, &build);
+        if (r < 0)
+                return r;
+        bool differs = build->other && !build->same, lost = build->replaced && !o->replace; /* of what is lost nothing can be said */
+        if (differs && !lost) {
+                const AshBuiltComponent *first = build->replaced ? build->other : &build->built, *second = build->replaced ? &build->built : build->other;
+                r = compare(flow, first, second, v);
+                if (r >= 0)
+                        r = lay_out(flow, o, first, second, v);
+        }
+        if (r < 0)
+                return r;
+        *ret = ASH_TAKE(build);
+        return differs && !lost;
 }

@@ -197,6 +197,7 @@ int ash_flow_build_why(AshFlowBuilder *b, AshSlice component, const AshFlowBuild
                 return r;
         w->checked = true;
         if (w->component) {
+                w->n_others = ash_flow_build_others(flow, w->component->key, w->arena, &w->others);
                 o.only_key = true;
                 w->whole = read_record(flow, w->component->provenance, w->arena, &old) >= 0;
                 w->checked = !old || was_checked(old);

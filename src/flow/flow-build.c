@@ -83,7 +83,7 @@ static int render(Job *j) {
 /* ---- the room ---- */
 static char *log_path_of(const Job *j) {
         AshText dir = ash_config_project(j->flow->config)->info.log_dir;
-        const char *which = j->o->only_key ? ".why" : j->o->aside ? ".second" : ""; /* the last build's log stays */
+        const char *which = j->o->only_key ? ".why" : j->o->aside ? ".second" : j->o->force ? ".rebuild" : ""; /* the first build's log stays */
         if (j->o->log_path)
                 return ash_strdup(j->o->log_path);
         if (ash_text_set(dir))

@@ -69,6 +69,7 @@ typedef struct AshFlowBuildOptions {
         const char *const *with, *const *without, *const *defines; /* NULL-terminated, or NULL: further options of rpmbuild, part of the key */
         bool no_check;               /* leaves %check out */
         bool force;                  /* builds again what is known already */
+        bool replace;                /* other packages that this gives take the place of the first build's */
         bool shell;                  /* opens a failed build on the caller's terminal ... */
         void (*before_shell)(void *context); /* ... when this has shown why it failed; may be NULL */
         void *context;
@@ -89,6 +90,9 @@ typedef struct AshFlowBuild {
         uint64_t memory;             /* bytes that all its processes and files took together at the worst time; 0: not known, it was too quick */
         const char *log_path;        /* of this build, or of the one that was cached (a path in the store) */
         const char *kept;            /* where the build directory was copied to; or NULL */
+        /* It had been built with this key before: "built" is the build that counts (the first, unless other packages were to replace it, or something of it is not in the store any more), and this the other one. NULL: it had not. */
+        const AshBuiltComponent *other;
+        bool same, replaced;         /* both gave the same packages; this build counts now */
         AshSlice *requires;          /* "name op version", "!..." for what must not be there: first what the spec says, then what it asked for (built.asked) */
         size_t n_requires;
         AshSlice record;             /* only_key: what the provenance record would say, JSON; ptr NULL: nothing has changed since the last build */
@@ -107,6 +111,17 @@ const AshBuiltComponent *ash_flow_build_known(AshFlowBuilder *b, const AshCompon
 /* Notes for that what a build would have noted: the key of ashlar.built's entry, and how many packages its root had. texts: what its root was solved for; the builder is nobody's. */
 void ash_flow_build_remember(AshFlowBuilder *b, const AshComponent *component, const char *fingerprint, uint64_t bumps, const AshFlowBuildOptions *options, const AshFlowBuiltState *built, const char *key, size_t n_root,
                              const AshSlice *texts, size_t n_texts);
+
+/* ---- built again: flow-build-again.c ---- */
+/* A build of a key that does not count: what it gave is in the store for as long as ashlar.built names the key. */
+typedef struct AshFlowOther {
+        AshSlice record, log;        /* hex */
+        AshSlice *packages;          /* hex, sorted by NEVRA */
+        size_t n_packages;
+} AshFlowOther;
+size_t ash_flow_build_others(AshFlow *flow, AshSlice key, AshArena *arena, AshFlowOther **ret);
+bool ash_flow_other_is_same(const AshFlowOther *o, const AshBuiltComponent *c); /* the same packages? */
+
 /* ---- why it would be built again: flow-build-why.c ---- */
 typedef struct AshFlowBuildWhy {
         AshArena *arena;
@@ -117,6 +132,8 @@ typedef struct AshFlowBuildWhy {
         bool whole;                  /* its record is in the store still */
         AshSlice key;                /* that it would have now */
         ASH_ARRAY(char *) reasons;   /* one sentence each: what differs */
+        AshFlowOther *others;        /* further builds of its key */
+        size_t n_others;
 } AshFlowBuildWhy;
 void ash_flow_build_why_free(AshFlowBuildWhy *w);
 ASH_DEFINE_CLEANUP(AshFlowBuildWhy *, ash_flow_build_why_free)
@@ -133,5 +150,7 @@ typedef struct AshFlowVerify {
 void ash_flow_verify_done(AshFlowVerify *v);
 /* Builds once more, and compares. 0: equal, byte for byte; 1: v says what is not. */
 int ash_flow_build_verify(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowVerify *v, AshFlowBuild **ret);
+/* Builds what may be known already. 0: it was not, or gave the same packages; 1: others than the first build did, as v says. */
+int ash_flow_build_again(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowVerify *v, AshFlowBuild **ret);
 /* Fills in the needs of its binary packages: who in the buildroot met what they require by generated names. In the arena. */
 int ash_flow_build_needs(AshFlow *flow, const AshFlowRoot *root, AshBuiltComponent *component, AshArena *arena);

@@ -126,17 +126,29 @@ static int visit_root(void *context, const Object *o) {
         return 0;
 }
 
+/* A kind of derived objects that name further ones, which are kept as long as they are: results of builds beside the one that a root names. */
+#define NAMING "component-rebuilds"
+
+static bool is_needed(const Roots *roots, const Object *o) { return o->named && ash_map_find(&roots->needed, ash_slice((const char *) o->id.sha256, 32)); }
+
+static int visit_naming(void *context, const Object *o) {
+        Roots *roots = context;
+        _bytes_ AshBytes bytes = {};
+        if (is_needed(roots, o) && ash_store_cache_get(roots->store, NAMING, &o->id, &bytes) >= 0)
+                collect_ids(ash_bytes_slice(&bytes), &roots->needed, roots->arena);
+        return 0;
+}
+
 static int read_roots(AshStore *s, bool drop_dead, Roots *roots, AshDiags *diags) {
         *roots = (Roots){ .store = s, .arena = ash_arena_new(), .drop_dead = drop_dead, .diags = diags };
-        return walk_one(s, "roots", visit_root, roots);
+        int r = walk_one(s, "roots", visit_root, roots);
+        return r < 0 ? r : walk(s, "cache/" NAMING, visit_naming, roots);
 }
 
 static void roots_done(Roots *roots) {
         ash_map_done(&roots->needed);
         ash_arena_free(roots->arena);
 }
-
-static bool is_needed(const Roots *roots, const Object *o) { return o->named && ash_map_find(&roots->needed, ash_slice((const char *) o->id.sha256, 32)); }
 
 /* ---- what upstreams keep for themselves: directories whose inside is theirs ---- */
 static const char *const upstream_state[] = { "apt", "git" };

@@ -706,6 +706,108 @@ class Why(Case):
         self.assertIn("was built without its tests", self.why(p).stdout)
 
 
+class Again(Case):
+    """The first build of a key counts, with its log and its provenance; what later ones leave is kept beside it."""
+    def start(self, **parts):
+        self.p = self.one(tags="BuildArch: noarch", build="echo number $$ at $(cat /proc/uptime)", **parts)
+        self.own = {**self.p.env, "ASHLAR_STORE": str(self.p.path / "store")}
+        return self.built("build")
+
+    def built(self, verb, *args, status=0):
+        said = self.p.ashlar("--json", "component", verb, "one", *args, env=self.own, status=status)
+        self.said = said.stderr
+        return json.loads(said.stdout)[0]
+
+    def blob(self, digest):
+        return self.p.path / "store/blobs/sha256" / digest[:2] / digest
+
+    def left(self):
+        """What "component why" knows of other builds, after everything that nobody names was removed."""
+        self.p.ashlar("store", "gc", "--days", "0", env=self.own)
+        return json.loads(self.p.ashlar("--json", "component", "why", "one", env=self.own).stdout)[-1]
+
+    def test_same(self):
+        first = self.start()
+        log, record, file = self.blob(first["log"]).read_text(), self.blob(first["provenance"]).read_bytes(), (self.p.path / "ashlar.built").read_bytes()
+        other = self.built("rebuild")
+        self.assertIn("'one' had been built from the same before: its 2 packages are the same, and the log and the provenance of that build stay", self.said)
+        self.assertEqual([other[k] for k in ("cached", "key", "log", "provenance", "packages", "reproducible")], [False, first["key"], first["log"], first["provenance"], first["packages"], True])
+        self.assertEqual((self.p.path / "ashlar.built").read_bytes(), file)
+        self.assertEqual((self.blob(first["log"]).read_text(), self.blob(first["provenance"]).read_bytes(), self.p.log("one")), (log, record, log))
+        # What the second one left.
+        mine = other["other-build"]
+        self.assertEqual((mine["same"], mine["replaced"]), (True, False))
+        self.assertEqual(pathlib.Path(other["log-file"]).name, "one.rebuild.log")
+        self.assertEqual(self.blob(mine["log"]).read_text(), pathlib.Path(other["log-file"]).read_text())
+        self.assertNotEqual(self.blob(mine["log"]).read_text(), log)
+        a, b = json.loads(record), json.loads(self.blob(mine["provenance"]).read_text())
+        self.assertNotEqual(a["run"], b["run"])
+        self.assertEqual({k: v for k, v in a.items() if k not in ("run", "log")}, {k: v for k, v in b.items() if k not in ("run", "log")})
+        self.built("rebuild")
+        why = self.left()
+        self.assertEqual([r["same"] for r in why["rebuilds"]], [True, True])
+        self.assertEqual((why["log-file"], why["provenance-file"]), (str(self.blob(first["log"])), str(self.blob(first["provenance"]))))
+        self.assertEqual((why["rebuilds"][0]["log-file"], why["rebuilds"][0]["provenance-file"]), (str(self.blob(mine["log"])), str(self.blob(mine["provenance"]))))
+        for path in [r[k] for r in why["rebuilds"] for k in ("log-file", "provenance-file")] + [why["log-file"], why["provenance-file"]]:
+            self.assertTrue(os.path.exists(path), path)
+        said = self.p.ashlar("component", "why", "one", env=self.own).stdout
+        self.assertIn(f"one: another build of the same gave the same packages: log {self.blob(mine['log'])}, provenance {self.blob(mine['provenance'])}", said)
+        # With another key it is another build: that one's record is its own.
+        unchecked = self.built("rebuild", "--no-check")
+        self.assertNotIn("other-build", unchecked)
+        self.assertNotEqual(unchecked["provenance"], first["provenance"])
+        self.assertEqual([self.built("build")[k] for k in ("cached", "log", "provenance")], [True, first["log"], first["provenance"]])
+
+    def test_others(self):
+        first = self.start(install="cat /proc/uptime > %{buildroot}/usr/share/one")
+        file = (self.p.path / "ashlar.built").read_bytes()
+        other = self.built("rebuild", status=5)
+        self.assertIn("'one' gives other packages than when it was first built from the same: those still count", self.said)
+        self.assertIn("--replace", self.said)
+        self.assertRegex(other["differences"][0], r"^one-1\.0-1\.noarch: file /usr/share/one: .*content, line 1: '[\d. ]+' / '[\d. ]+'$")
+        self.assertEqual([other[k] for k in ("key", "log", "provenance", "packages", "reproducible")], [first["key"], first["log"], first["provenance"], first["packages"], False])
+        self.assertEqual((self.p.path / "ashlar.built").read_bytes(), file)
+        self.assertEqual([self.built("build")[k] for k in ("cached", "packages")], [True, first["packages"]])
+        second = json.loads(self.blob(other["other-build"]["provenance"]).read_text())
+        mine = [k["sha256"] for k in second["packages"]]
+        self.assertNotEqual(mine[0], first["packages"][0]["sha256"])
+        laid = [pathlib.Path(other[side]) / "one-1.0-1.noarch.rpm" for side in ("first", "second")]
+        self.assertEqual([hashlib.sha256(f.read_bytes()).hexdigest() for f in laid], [first["packages"][0]["sha256"], mine[0]])
+        why = self.left()
+        self.assertEqual([r["same"] for r in why["rebuilds"]], [False])
+        for digest in [*mine, *(k["sha256"] for k in first["packages"]), first["log"], first["provenance"], second["log"], other["other-build"]["provenance"]]:
+            self.assertTrue(self.blob(digest).exists(), digest)
+        # In its place, when that is asked for; what was there first is kept as well.
+        third = self.built("rebuild", "--replace")
+        self.assertIn("these count from now on", self.said)
+        self.assertEqual((third["other-build"]["replaced"], third["other-build"]["provenance"]), (True, first["provenance"]))
+        self.assertNotIn(third["packages"][0]["sha256"], (first["packages"][0]["sha256"], mine[0]))
+        self.assertIn(third["packages"][0]["sha256"], (self.p.path / "ashlar.built").read_text())
+        self.assertEqual([self.built("build")[k] for k in ("cached", "packages")], [True, third["packages"]])
+        why = self.left()
+        self.assertEqual([r["same"] for r in why["rebuilds"]], [False, False])
+        self.assertEqual(why["rebuilds"][1]["provenance-file"], str(self.blob(first["provenance"])))
+        for digest in (*mine, first["log"], first["provenance"], first["packages"][0]["sha256"]):
+            self.assertTrue(self.blob(digest).exists(), digest)
+        self.assertIn("--verify keeps the first build", self.p.ashlar("component", "rebuild", "one", "--verify", "--replace", env=self.own, status=2).stderr)
+
+    def test_lost(self):
+        """A package that the store has lost is made again: the first build's record stays. Its log is lost: the new one counts, and that is said."""
+        first = self.start()
+        self.blob(first["packages"][0]["sha256"]).unlink()
+        again = self.built("build")
+        self.assertEqual([again[k] for k in ("cached", "log", "provenance", "packages")], [False, first["log"], first["provenance"], first["packages"]])
+        self.blob(first["log"]).unlink()
+        again = self.built("build")
+        self.assertIn("not all of that is in the store any more", self.said)
+        self.assertEqual((again["cached"], again["packages"], again["other-build"]["provenance"]), (False, first["packages"], first["provenance"]))
+        self.assertNotEqual(again["log"], first["log"])
+        # What the store's cache forgets ashlar.built still knows.
+        shutil.rmtree(self.p.path / "store/cache")
+        last = self.built("rebuild")
+        self.assertEqual([last[k] for k in ("log", "provenance")], [again["log"], again["provenance"]])
+
+
 class Store(Case):
     def test_care(self):
         p = self.one()

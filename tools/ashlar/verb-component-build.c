@@ -81,6 +81,16 @@ static void json_verify(AshJson *j, const AshFlowVerify *v) {
         }
 }
 
+/* The build beside the one that counts. */
+static void json_other(AshJson *j, const AshFlowBuild *b) {
+        ash_json_begin(j, "other-build", '{');
+        ash_json_bool(j, "same", b->same);
+        ash_json_bool(j, "replaced", b->replaced);
+        ash_json_text(j, "log", b->other->log);
+        ash_json_text(j, "provenance", b->other->provenance);
+        ash_json_end(j, '}');
+}
+
 static void print_json(AshJson *j, const AshFlowBuild *b, const AshFlowVerify *v) {
         const AshBuiltComponent *c = &b->built;
         ash_json_begin(j, NULL, '{');
@@ -104,6 +114,8 @@ static void print_json(AshJson *j, const AshFlowBuild *b, const AshFlowVerify *v
                 ash_json_end(j, '}');
         }
         ash_json_end(j, ']');
+        if (b->other)
+                json_other(j, b);
         if (v)
                 json_verify(j, v);
         ash_json_end(j, '}');
@@ -147,6 +159,17 @@ static void say(AshCli *cli, const AshFlowBuild *b) {
                 ash_info(cli->diags, ASH_NOWHERE, "'%.*s' is cached: nothing that it is built from has changed (%s)", ASH_F(b->built.name), took.ptr);
         else
                 ash_info(cli->diags, ASH_NOWHERE, "'%.*s' was built in %s, in a root of %zu packages; the log: %s", ASH_F(b->built.name), took.ptr, b->root_packages, b->log_path);
+}
+
+/* Which of several builds of the same counts, and what became of the other. */
+static void say_other(AshCli *cli, const AshFlowBuild *b) {
+        AshSlice name = b->built.name;
+        if (b->same && !b->replaced)
+                ash_info(cli->diags, ASH_NOWHERE, "'%.*s' had been built from the same before: its %zu packages are the same, and the log and the provenance of that build stay, with these beside them", ASH_F(name), b->built.n_packages);
+        else if (b->same)
+                ash_info(cli->diags, ASH_NOWHERE, "'%.*s' had been built from the same before, with the same packages, but not all of that is in the store any more: this build counts", ASH_F(name));
+        else
+                ash_warn(cli->diags, ASH_NOWHERE, "'%.*s' had been built from the same before, with other packages, and not all of that is in the store any more: this build counts", ASH_F(name));
 }
 
 /* NAME-VERSION-RELEASE.ARCH.rpm, as rpmbuild calls it. */
@@ -212,11 +235,25 @@ static int tell_verified(AshCli *cli, const AshFlowBuild *b, const AshFlowVerify
         return r;
 }
 
-static int build_one(Output *out, AshFlow *flow, AshFlowBuilder *builder, const Given *g, AshSlice name, bool verify) {
+/* Two builds of the same that gave other packages: both are kept. */
+static int tell_other(AshCli *cli, const AshFlowBuild *b, const AshFlowVerify *v) {
+        AshSlice name = b->built.name;
+        if (b->replaced)
+                ash_warn(cli->diags, ASH_NOWHERE, "'%.*s' gives other packages than when it was first built from the same: these count from now on", ASH_F(name));
+        int r = b->replaced ? 0 : ash_fail(cli->diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "'%.*s' gives other packages than when it was first built from the same: those still count, and these are kept beside them", ASH_F(name));
+        ash_note(cli->diags, ASH_NOWHERE, "the packages that differ: %s and %s; the logs: %s.log and %s.log", v->first, v->second, v->first, v->second);
+        ash_hint(cli->diags, "'ashlar component rebuild --verify %.*s' tells what it follows from%s", ASH_F(name), b->replaced ? "" : "; with --replace what was built now counts");
+        return r;
+}
+
+typedef int (*Build)(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowVerify *v, AshFlowBuild **ret);
+static int build_known(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowVerify *v _unused_, AshFlowBuild **ret) { return ash_flow_build(b, component, options, ret); }
+
+static int build_one(Output *out, AshFlow *flow, AshFlowBuilder *builder, const Given *g, AshSlice name, Build build) {
         _cleanup_(ash_flow_build_free_p) AshFlowBuild *b = NULL;
         _cleanup_(ash_flow_verify_done) AshFlowVerify v = { .vary = g->vary };
         const char *copy = ash_cli_option(out->cli, "output");
-        int differs = verify ? ash_flow_build_verify(builder, name, &g->options, &v, &b) : ash_flow_build(builder, name, &g->options, &b), r = differs;
+        int differs = build(builder, name, &g->options, &v, &b), r = differs;
         if (r < 0)
                 return ash_cli_upstream_failed(out->cli, r);
         if (g->options.only_requires) {
@@ -224,6 +261,8 @@ static int build_one(Output *out, AshFlow *flow, AshFlowBuilder *builder, const 
                 return b->unmet ? -ASH_ERR_UNSOLVABLE : 0;
         }
         say(out->cli, b);
+        if (b->other && !differs)
+                say_other(out->cli, b);
         note_cost(flow, b);
         r = record(out->cli, flow, g, b);
         if (r >= 0)
@@ -231,15 +270,17 @@ static int build_one(Output *out, AshFlow *flow, AshFlowBuilder *builder, const 
         if (r >= 0 && copy)
                 r = copy_packages(out->cli, b, copy);
         if (out->cli->json)
-                print_json(&out->json, b, verify ? &v : NULL);
-        else if (verify && differs)
+                print_json(&out->json, b, build == build_known ? NULL : &v);
+        else if (differs)
                 ash_cli_write(out->cli, ash_str_slice(&v.differences));
         else
                 print_row(out->list, b);
-        return r >= 0 && verify ? tell_verified(out->cli, b, &v, differs) : r;
+        if (r >= 0 && build == ash_flow_build_verify)
+                return tell_verified(out->cli, b, &v, differs);
+        return r >= 0 && differs ? tell_other(out->cli, b, &v) : r;
 }
 
-static int run_builds(AshCli *cli, Given *g, bool verify) {
+static int run_builds(AshCli *cli, Given *g, Build build) {
         static const AshCliColumn columns[] = { { "Package" }, { "Kind" }, { "Size", .number = true }, { "Sha256" } };
         _cleanup_(ash_cli_list_free_p) AshCliList *list = ash_cli_list_new(cli, columns, ASH_N(columns));
         _cleanup_(ash_flow_builder_free_p) AshFlowBuilder *builder = NULL;
@@ -256,7 +297,7 @@ static int run_builds(AshCli *cli, Given *g, bool verify) {
         if (cli->json)
                 ash_json_begin(&out.json, NULL, '[');
         for (size_t i = 0; i < cli->n_args; i++) {
-                int one = build_one(&out, &flow, builder, g, ash_slice_str(cli->args[i]), verify);
+                int one = build_one(&out, &flow, builder, g, ash_slice_str(cli->args[i]), build);
                 r = r < 0 ? r : one;
         }
         if (cli->json) {
@@ -290,7 +331,7 @@ int ash_component_build(AshCli *cli) {
         g.options.context = cli;
         g.options.keep = ash_cli_flag(cli, "keep");
         g.options.only_requires = ash_cli_flag(cli, "requires");
-        return r < 0 ? r : run_builds(cli, &g, false);
+        return r < 0 ? r : run_builds(cli, &g, build_known);
 }
 
 /* "path,time": those; "-host": all but that one. */
@@ -325,6 +366,9 @@ int ash_component_rebuild(AshCli *cli) {
         int r = read_options(cli, &g);
         if (r >= 0)
                 r = read_vary(cli, &g.vary);
-        g.options.force = !verify;
-        return r < 0 ? r : run_builds(cli, &g, verify);
+        g.options.replace = ash_cli_flag(cli, "replace");
+        if (r >= 0 && g.options.replace && verify)
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--verify keeps the first build, and --replace does not");
+        g.vary = verify ? g.vary : 0;
+        return r < 0 ? r : run_builds(cli, &g, verify ? ash_flow_build_verify : ash_flow_build_again);
 }

@@ -324,11 +324,27 @@ static void json_build(Why *w, const AshFlowBuildWhy *b) {
                 ash_json_end(&w->json, '}');
         }
         ash_json_end(&w->json, ']');
+        ash_json_begin(&w->json, "rebuilds", '[');
+        for (size_t i = 0; i < b->n_others; i++) {
+                ash_json_begin(&w->json, NULL, '{');
+                ash_json_bool(&w->json, "same", ash_flow_other_is_same(&b->others[i], c));
+                json_path(w, "log-file", b->others[i].log);
+                json_path(w, "provenance-file", b->others[i].record);
+                ash_json_end(&w->json, '}');
+        }
+        ash_json_end(&w->json, ']');
         ash_json_begin(&w->json, "reasons", '[');
         ash_array_foreach(&b->reasons, r)
                 ash_json_str(&w->json, NULL, *r);
         ash_json_end(&w->json, ']');
         ash_json_end(&w->json, '}');
+}
+
+static void text_other(Why *w, AshSlice name, const AshFlowOther *o, bool same) {
+        _str_ AshStr log = {}, record = {};
+        blob_path(w, o->log, &log);
+        blob_path(w, o->record, &record);
+        ash_cli_printf(w->cli, "%.*s: another build of the same gave %s packages: log %s, provenance %s\n", ASH_F(name), same ? "the same" : "other", log.ptr, record.ptr);
 }
 
 static void text_build(Why *w, const AshFlowBuildWhy *b) {
@@ -348,6 +364,8 @@ static void text_build(Why *w, const AshFlowBuildWhy *b) {
                 blob_path(w, c->packages[i].sha256, &path);
                 ash_cli_printf(w->cli, "%.*s: the last build: %s package %.*s %s\n", ASH_F(c->name), ash_built_kind_name(c->packages[i].kind), ASH_F(c->packages[i].nevra), path.ptr);
         }
+        for (size_t i = 0; i < b->n_others; i++)
+                text_other(w, c->name, &b->others[i], ash_flow_other_is_same(&b->others[i], c));
 }
 
 /* 1: it was built; 0: never. */

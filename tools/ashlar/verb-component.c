@@ -299,9 +299,9 @@ const AshCliVerb ash_verbs_component[] = {
                                  { "requires", .doc = "build nothing: print what the build requires, what it asks for itself (%generate_buildrequires) included" }),
           .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = ash_component_build },
         { "rebuild", "build a component again, or prove that it can be",
-          "Builds although the result is known. With --verify: builds a second time, in which everything is otherwise that no package may follow from (--vary), and compares the packages; the exit status is 5 when they "
+          "Builds although the result is known. The first build counts, its log and its provenance stay, and what this one leaves is kept beside them; when its packages are others, that is said, and the exit status is 5. With --verify: builds a second time, in which everything is otherwise that no package may follow from (--vary), and compares the packages; the exit status is 5 when they "
           "differ, and what differs is said: which package, which file, which tag of the header, and where in it; and where both lie.",
-          .args = ASH_ARGS({ "NAME", "a component", ASH_KIND_COMPONENT, ASH_ARG_MANY }), .options = ASH_OPTIONS(ASH_BUILD_OPTIONS, { "verify", .doc = "compare two builds" },
+          .args = ASH_ARGS({ "NAME", "a component", ASH_KIND_COMPONENT, ASH_ARG_MANY }), .options = ASH_OPTIONS(ASH_BUILD_OPTIONS, { "verify", .doc = "compare two builds" }, { "replace", .doc = "where this build gives other packages, they count from now on" },
                                  { "vary", "LIST", "what is otherwise in the second build: time, processors, path, host, user, umask, timezone, with commas; -NAME: all but that; none (default: all)" }),
           .needs = ASH_NEEDS_CONFIG | ASH_NEEDS_STORE, .run = ash_component_rebuild },
         {},
