@@ -3,6 +3,7 @@
 #include "build.h"
 #include "flow-blame.h"
 #include "flow-build.h"
+#include "json.h"
 
 typedef ASH_ARRAY(AshRequest) Requests;
 
@@ -64,6 +65,11 @@ bool ash_flow_job_is_whole(const Job *j, const AshBuiltComponent *c); /* the sto
 AshBuiltComponent ash_flow_job_copy_built(Job *j, const AshBuiltComponent *c); /* into the result's arena */
 const char *ash_flow_job_blob(const Job *j, AshSlice hex); /* its path in the store */
 int ash_flow_job_store_results(Job *j, const AshBuildPackages *packages);
+void ash_flow_job_tell_unverified(Job *j); /* into the result, out of its record */
+/* A record by its digest, in the arena; and what of its sources was to be checked by a signature, and was not. */
+int ash_flow_record_read(AshFlow *flow, AshSlice hex, AshArena *arena, const AshJsonValue **ret);
+size_t ash_flow_record_unverified(const AshJsonValue *record, AshArena *arena, AshSlice **ret);
+
 /* flow-build-again.c: this build's result is in the job; was it built before, the first one counts, and what the other gave is kept beside it. */
 int ash_flow_job_settle(Job *j);
 

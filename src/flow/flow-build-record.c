@@ -4,7 +4,6 @@
 #include "build.h"
 #include "flow-build-private.h"
 #include "flow-built.h"
-#include "json.h"
 
 #define CACHE "component-build"      /* key -> digest of the provenance record */
 
@@ -234,3 +233,40 @@ int ash_flow_job_store_results(Job *j, const AshBuildPackages *packages) {
         j->result->log_path = ash_arena_strdup(j->result->arena, j->log_path);
         return j->o->aside ? 0 : ash_flow_job_settle(j);
 }
+
+/* ---- reading ---- */
+int ash_flow_record_read(AshFlow *flow, AshSlice hex, AshArena *arena, const AshJsonValue **ret) {
+        _bytes_ AshBytes bytes = {};
+        AshId id;
+        int r = ash_id_parse(hex, &id);
+        if (r >= 0)
+                r = ash_store_map_blob(flow->store, &id, true, &bytes, NULL);
+        if (r < 0)
+                return r;
+        AshSlice text = ash_arena_slice(arena, ash_bytes_slice(&bytes));
+        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new("record", text);
+        AshJsonValue *v;
+        r = ash_json_parse(source, arena, &v, NULL);
+        if (r >= 0)
+                *ret = v;
+        return r;
+}
+
+size_t ash_flow_record_unverified(const AshJsonValue *record, AshArena *arena, AshSlice **ret) {
+        const AshJsonValue *sources = record ? ash_json_get(record, "sources") : NULL;
+        size_t all = sources && sources->type == ASH_JSON_ARRAY ? sources->array.n : 0, n = 0;
+        *ret = ash_arena_new_items(arena, AshSlice, all + 1);
+        for (size_t i = 0; i < all; i++) {
+                const AshJsonValue *absent = ash_json_get(sources->array.items[i], "absent");
+                if (absent && absent->type == ASH_JSON_BOOL && absent->boolean)
+                        (*ret)[n++] = ash_json_get_string(sources->array.items[i], "name");
+        }
+        return n;
+}
+
+void ash_flow_job_tell_unverified(Job *j) {
+        const AshJsonValue *record = NULL;
+        (void) ash_flow_record_read(j->flow, j->result->built.provenance, j->result->arena, &record);
+        j->result->n_unverified = ash_flow_record_unverified(record, j->result->arena, &j->result->unverified);
+}
+

@@ -1,9 +1,8 @@
 /* Why a component will be built again: the record of its last build beside what it would be built from now. */
 #include <stdio.h>
 #include "built.h"
-#include "flow-build.h"
+#include "flow-build-private.h"
 #include "flow-built.h"
-#include "json.h"
 
 #define SOME 20                      /* packages of the buildroot that are named */
 
@@ -29,24 +28,6 @@ static void say(AshFlowBuildWhy *w, const char *format, ...) {
 }
 
 /* ---- records ---- */
-static int read_record(AshFlow *flow, AshSlice hex, AshArena *arena, const AshJsonValue **ret) {
-        AshId id;
-        AshBytes *bytes = ash_arena_new_item(arena, AshBytes);
-        int r = ash_id_parse(hex, &id);
-        if (r >= 0)
-                r = ash_store_map_blob(flow->store, &id, true, bytes, NULL);
-        if (r < 0)
-                return r;
-        AshSlice text = ash_arena_slice(arena, ash_bytes_slice(bytes));
-        ash_bytes_done(bytes);
-        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new("record", text);
-        AshJsonValue *v;
-        r = ash_json_parse(source, arena, &v, NULL);
-        if (r >= 0)
-                *ret = v;
-        return r;
-}
-
 static size_t items_of(const AshJsonValue *v, const char *key, AshJsonValue *const **ret) {
         const AshJsonValue *list = v ? ash_json_get(v, key) : NULL;
         bool is = list && list->type == ASH_JSON_ARRAY;
@@ -199,7 +180,8 @@ int ash_flow_build_why(AshFlowBuilder *b, AshSlice component, const AshFlowBuild
         if (w->component) {
                 w->n_others = ash_flow_build_others(flow, w->component->key, w->arena, &w->others);
                 o.only_key = true;
-                w->whole = read_record(flow, w->component->provenance, w->arena, &old) >= 0;
+                w->whole = ash_flow_record_read(flow, w->component->provenance, w->arena, &old) >= 0;
+                w->n_unverified = ash_flow_record_unverified(old, w->arena, &w->unverified);
                 w->checked = !old || was_checked(old);
                 r = ash_flow_build(b, component, &o, &now);
                 if (r < 0)

@@ -1,5 +1,6 @@
 /* One component to packages. */
 #include <stdio.h>
+#include <unistd.h>
 #include "flow-build-private.h"
 #include "flow-built.h"
 #include "flow-late.h"
@@ -91,6 +92,28 @@ static char *log_path_of(const Job *j) {
         return ash_asprintf("%s/logs/%.*s%s.log", j->o->output_dir, ASH_F(j->component), which);
 }
 
+/* What a build takes for a signature that could not be had is what Ashlar put there, and the record says so of each. */
+static int refuse_note(const Job *j, AshSlice name, AshSlice bytes) {
+        if (!ash_slice_starts(bytes, ASH_S(ASH_SOURCE_NOTE)))
+                return 0;
+        return ash_fail(j->flow->diags, -ASH_ERR_VERIFY, j->rendered->component->name.at, "'%.*s' of '%.*s' says that a signature could not be had: only Ashlar may, of one that it looked for", ASH_F(name), ASH_F(j->component));
+}
+
+static int refuse_notes(const Job *j) {
+        int r = 0;
+        ash_array_foreach(&j->rendered->files, f)
+                if (r >= 0)
+                        r = refuse_note(j, ash_slice_str(f->name), f->data);
+        ash_array_foreach(&j->rendered->sources.items, s) {
+                char head[sizeof ASH_SOURCE_NOTE];
+                _close_ int fd = r < 0 || s->absent || !s->path ? -1 : open(s->path, O_RDONLY | O_CLOEXEC);
+                ssize_t n = fd < 0 ? 0 : pread(fd, head, sizeof head, 0);
+                if (n > 0)
+                        r = refuse_note(j, s->filename, ash_slice(head, (size_t) n));
+        }
+        return r;
+}
+
 static int collect_files(Job *j, AshBuildFile **ret, size_t *ret_n) {
         AshRendered *r = j->rendered;
         *ret = ash_arena_new_items(j->arena, AshBuildFile, r->files.n + r->sources.items.n + 1);
@@ -115,7 +138,9 @@ static int need_build(Job *j) {
         size_t n;
         if (j->build)
                 return 0;
-        int r = collect_files(j, &files, &n);
+        int r = refuse_notes(j);
+        if (r >= 0)
+                r = collect_files(j, &files, &n);
         if (r < 0)
                 return r;
         _free_ char *dir = ash_slice_dup(ash_path_dir(ash_slice_str(j->log_path)));
@@ -234,6 +259,7 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
         if (r >= 0)
                 ash_flow_job_collect_options(&j);
         if (r >= 0 && ash_flow_job_recall_known(&j)) {
+                ash_flow_job_tell_unverified(&j);
                 j.result->ns = ash_now_ns() - j.began;
                 *ret = ASH_TAKE(j.result);
                 return 0;
@@ -260,6 +286,7 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
                 r = ash_flow_build_needs(flow, j.root, &j.result->built, j.result->arena);
         if (r < 0)
                 return r;
+        ash_flow_job_tell_unverified(&j);
         ash_flow_job_remember_known(&j);
         ash_flow_job_tell_reach(&j);
         j.result->root_packages = j.root->n_packages;

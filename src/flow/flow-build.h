@@ -93,6 +93,8 @@ typedef struct AshFlowBuild {
         /* It had been built with this key before: "built" is the build that counts (the first, unless other packages were to replace it, or something of it is not in the store any more), and this the other one. NULL: it had not. */
         const AshBuiltComponent *other;
         bool same, replaced;         /* both gave the same packages; this build counts now */
+        AshSlice *unverified;        /* signatures, or the keys for them, that could not be had: allow-missing-signatures */
+        size_t n_unverified;
         AshSlice *requires;          /* "name op version", "!..." for what must not be there: first what the spec says, then what it asked for (built.asked) */
         size_t n_requires;
         AshSlice record;             /* only_key: what the provenance record would say, JSON; ptr NULL: nothing has changed since the last build */
@@ -134,6 +136,8 @@ typedef struct AshFlowBuildWhy {
         ASH_ARRAY(char *) reasons;   /* one sentence each: what differs */
         AshFlowOther *others;        /* further builds of its key */
         size_t n_others;
+        AshSlice *unverified;        /* as of a build */
+        size_t n_unverified;
 } AshFlowBuildWhy;
 void ash_flow_build_why_free(AshFlowBuildWhy *w);
 ASH_DEFINE_CLEANUP(AshFlowBuildWhy *, ash_flow_build_why_free)

@@ -184,6 +184,15 @@ class Build(Case):
         self.assertIn(digest, said)
         self.assertIn(hashlib.sha512(b"another\n").hexdigest(), said)
 
+    def test_no_note_but_ours(self):
+        """What a build takes for a signature that could not be had is put there by Ashlar alone: then the record says so."""
+        note = "ashlar: no signature, checked by digest\n"
+        for sources in ({"x.sig": note}, {"x.sig": note, "sources": f"SHA512 (x.sig) = {hashlib.sha512(note.encode()).hexdigest()}\n"}):
+            p = self.one(tags="Source0: x.sig\nBuildArch: noarch", sources=sources)
+            self.assertIn("'x.sig' of 'one' says that a signature could not be had: only Ashlar may", self.fails(p, status=None))
+        p = self.one(tags="Source0: x.sig\nBuildArch: noarch", sources={"x.sig": "a signature\n"})
+        self.assertEqual(p.built("one")[0]["unverified"], [])
+
     def test_two_at_once(self):
         p = self.one(build="echo it begins; sleep 3; echo it ends")
         both = [subprocess.Popen([ASHLAR, "-C", p.path, "--json", "component", "build", "one"], env=p.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(2)]

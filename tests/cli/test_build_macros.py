@@ -3,6 +3,7 @@ ASHLAR_TEST_STORE may name a store that has the packages already; without networ
 import json, os, pathlib, re, shutil, subprocess, sys, tempfile, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
+import hardening  # noqa: E402
 from ashcli import ASHLAR  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -38,7 +39,28 @@ def here(path, text):
 
 CODE = '#include <stdio.h>\n#include <string.h>\nint f(const char *s);\nint f(const char *s) { char b[16]; strcpy(b, s); return printf("%s\\\\n", b); }'
 MAIN = "int f(const char *s);\\nint main(int argc, char **argv) { return argc < 1 || f(argv[0]) < 0; }"
+# One program, and one in which a claim is switched off, for each claim: name -> flags of the compiler and of the linker that replace others, or come behind them.
+WEAKER = {
+    "good": ("", ""), "fortify": ("s/_FORTIFY_SOURCE=3/_FORTIFY_SOURCE=2/", ""), "protector": ("s/-fstack-protector-strong/-fstack-protector/", ""), "clash": ("s/-fstack-clash-protection/-fno-stack-clash-protection/", ""),
+    "branch": ("s/-fcf-protection/-fcf-protection=none/", ""), "marks": ("", "s/-Wl,-z,ibt -Wl,-z,shstk//"), "pie": ("s/-specs=[^ ]*//", "s/-specs=[^ ]*/-no-pie/"), "relro": ("", "s/-z,relro/-z,norelro/"),
+    "now": ("", "s/-z,now/-z,lazy/"), "stack": ("", "s/$/ -Wl,-z,execstack/"), "speed": ("s/-O2/-O1/", ""),
+}
+HARD = """#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+void *known(const char *s, void *(*f)(char *)) { char b[16]; strcpy(b, s); return f(b); }
+void *dynamic(size_t n, const char *s, size_t m) { char *p = malloc(n); if (p) memcpy(p, s, m); return p; }
+int strong(void (*f)(int *)) { int x = 0; f(&x); return x; }
+int large(int (*f)(char *)) { char b[100000]; return f(b) + b[0]; }
+int main(int argc, char **argv) { return argc > 9 ? !dynamic((size_t) argc, argv[0], (size_t) argc) + !known(argv[0], 0) + strong(0) + large(0) : 0; }"""
 SPECS = {
+    "with-hardening": dict(
+        tags="BuildRequires: gcc\n", prep=here("hard.c", HARD),
+        build="\n".join(f"gcc $(echo \"$CFLAGS\" | sed '{c}') -c -o {name}.o hard.c; gcc $(echo \"$CFLAGS\" | sed '{c}') $(echo \"$LDFLAGS\" | sed '{link}') -Wl,-E -o {name} {name}.o" for name, (c, link) in WEAKER.items()),
+        install="install -d %{buildroot}%{_bindir}; install " + " ".join(WEAKER) + " %{buildroot}%{_bindir}", check="", files="%files\n%{_bindir}/*"),
+    # A spec may lower one of them.
+    "with-fortify-2": dict(text="%global _fortify_level 2\n" + HEAD.format(name="with-fortify-2", tags="BuildRequires: gcc\n", prep=here("hard.c", HARD), build="gcc $CFLAGS -c -o hard.o hard.c; gcc $CFLAGS $LDFLAGS -Wl,-E -o hard hard.o",
+                                                                            install="install -D hard %{buildroot}%{_bindir}/hard", check="", packages="", scripts="", files="%files\n%{_bindir}/hard")),
     "with-cmake": dict(
         tags="BuildRequires: cmake gcc-c++ make\n", packages="%package devel\nSummary: devel\n%description devel\nx\n",
         prep=here("CMakeLists.txt", """cmake_minimum_required(VERSION 3.20)
@@ -195,6 +217,14 @@ A test.
               "%multilib_fix_c_header --file %{_includedir}/x.h\n%firewalld_reload\n%{__python3} -c 'import Cython, setuptools_scm'; pkg-config --exists liburcu; test -e /usr/share/aclocal/pkg.m4\n"
               "for p in gpg gpg2 gpgv gpgv2 libtool libtoolize autoreconf msgfmt autopoint xmllint xsltproc hexdump column install-info python pod2man valgrind; do command -v $p; done",
         install="install -D x %{buildroot}%{_bindir}/x", check="", files="%files\n%{_bindir}/x"),
+    # A signature is checked with the keys that are given, and with no others.
+    "with-signature": dict(
+        tags="BuildArch: noarch\nBuildRequires: gnupg2\n",
+        prep="export GNUPGHOME=$PWD/keys; mkdir -m 700 keys; for who in one other; do gpg --batch --quiet --passphrase '' --quick-generate-key $who@example.org ed25519; gpg --export --armor $who@example.org > $who.asc; done\n"
+             "gpg --export one@example.org > one.gpg; echo data > data; gpg --quiet -u one@example.org --detach-sign --armor data; gpgconf --kill all; unset GNUPGHOME\n"
+             "for keys in one.asc one.gpg; do %{gpgverify} --keyring=$keys --signature=data.asc --data=data && echo \"good with $keys\"; %{gpgverify} --keyring=$keys --signature=data.asc --data=- < data; done\n"
+             "! %{gpgverify} --keyring=other.asc --signature=data.asc --data=data\n! %{gpgverify} --keyring=missing.asc --signature=data.asc --data=data\necho more >> data\n! %{gpgverify} --keyring=one.asc --signature=data.asc --data=data && echo 'bad data is refused'",
+        build="", install="", check="", files="%files\n"),
     # Who else there is: owners of files and users of access lists, whom a build cannot become.
     "with-users": dict(
         tags="BuildArch: noarch\nBuildRequires: acl\n", prep="", build="[ $(id -un) = mockbuild ]; [ $(stat -c %U:%G /usr/bin/sh) = root:root ]; touch f", install="",
@@ -252,12 +282,44 @@ class Macros(unittest.TestCase):
 
     def build(self, name):
         out = self.dir / "packages" / name
-        p = self.ashlar("component", "build", name, "-o", out)
+        p = self.ashlar("--json", "component", "build", name, "-o", out)
         self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+        self.log = pathlib.Path(json.loads(p.stdout)[0]["log-file"]).read_text(errors="replace")  # in the store, when that knows it from another run
         return sorted(r for r in out.rglob("*.rpm") if not r.name.endswith(".src.rpm") and "-debug" not in r.name)
+
+    def unpacked(self, name):
+        """All packages of it."""
+        self.build(name)
+        root = self.dir / f"root-{name}"
+        root.mkdir()
+        for rpm in (r for r in (self.dir / "packages" / name).rglob("*.rpm") if not r.name.endswith(".src.rpm")):
+            subprocess.run(f"rpm2cpio '{rpm}' | cpio -idmu --quiet", shell=True, check=True, cwd=root)
+        return root
 
     def query(self, rpm, *what):
         return subprocess.run(["rpm", "-qp", "--nosignature", *what, rpm], check=True, capture_output=True, text=True).stdout
+
+    def test_hardening(self):
+        """Each claim holds, and each check finds the program in which it does not: that one alone."""
+        root = self.unpacked("with-hardening")
+        elf = {name: hardening.Elf(root / "usr/bin" / name, next((root / "usr/lib/debug/usr/bin").glob(f"{name}-*.debug"))) for name in WEAKER}
+        self.assertEqual({name: e.faults() for name, e in elf.items()}, {
+            "good": [], "fortify": [], "protector": ["stack protector flag"], "clash": [f"stack step {elf['clash'].steps()[0]}", "stack clash flag"],
+            "branch": [f"branch target {n}" for n in ("dynamic", "known", "large", "main", "strong")] + ["control flow flag"], "marks": ["IBT", "SHSTK"], "pie": ["position independent", "PIE"], "relro": ["RELRO"], "now": ["BIND_NOW"],
+            "stack": ["executable stack"], "speed": ["optimised"]})
+        # Where the compiler knows the size of what is written to, the copy is checked at both levels; where only the program does, at level 3 alone.
+        self.assertEqual({name: ("__strcpy_chk" in e.calls("known"), "__memcpy_chk" in e.calls("dynamic")) for name, e in elf.items()}, {name: (True, name != "fortify") for name in WEAKER})
+        # Of a function that hands out the address of a variable, no array, the stack is checked by the strong protector alone.
+        self.assertEqual([name for name, e in elf.items() if "__stack_chk_fail" not in e.calls("strong")], ["protector"])
+        # Each page of a large frame is touched.
+        self.assertEqual([name for name, e in elf.items() if not any(hardening.PROBE.search(line) for line in e.instructions("large"))], ["clash"])
+        self.assertGreater(elf["clash"].steps()[0], 100000)
+        good, bad = hardening.fortified(self.log)
+        self.assertEqual((good, len(bad)), (len(WEAKER) - 1, 1), bad)
+        root = self.unpacked("with-fortify-2")
+        lower = hardening.Elf(root / "usr/bin/hard")
+        self.assertEqual((lower.faults(), "__strcpy_chk" in lower.calls("known"), "__memcpy_chk" in lower.calls("dynamic")), ([], True, False))
+        self.assertEqual((hardening.fortified(self.log)[0], len(hardening.fortified(self.log)[1])), (0, 1))
 
     def test_cmake(self):
         main, devel = self.build("with-cmake")
@@ -289,9 +351,8 @@ class Macros(unittest.TestCase):
 
     def test_tox(self):
         rpm, = self.build("with-tox")
-        log = (self.dir / "out/logs/with-tox.log").read_text()
-        self.assertRegex(log, r"(?m)^from tox$")
-        self.assertIn("checks/test_it.py::test_it PASSED", log)
+        self.assertRegex(self.log, r"(?m)^from tox$")
+        self.assertIn("checks/test_it.py::test_it PASSED", self.log)
 
     def test_names(self):
         self.build("with-names")
@@ -308,7 +369,7 @@ class Macros(unittest.TestCase):
         requires = self.query(rpm, "--requires")
         self.assertRegex(requires, r"(?m)^python3dist\(iniconfig\) < 100$")
         self.assertNotIn("nobody", requires)
-        self.assertIn("Check import: tast_bs", (self.dir / "out/logs/with-buildsystem.log").read_text())
+        self.assertIn("Check import: tast_bs", self.log)
 
     def test_perl(self):
         rpm, = self.build("with-perl")
@@ -330,6 +391,11 @@ class Macros(unittest.TestCase):
     def test_fedoras_names(self):
         rpm, = self.build("with-fedoras-names")
         self.assertNotIn("libz.so", self.query(rpm, "--requires"))
+
+    def test_signature(self):
+        self.build("with-signature")
+        for words in ("good with one.asc", "good with one.gpg", "bad data is refused"):
+            self.assertRegex(self.log, f"(?m)^{words}$")
 
     def test_users(self):
         self.build("with-users")

@@ -6,18 +6,29 @@ import json, os, pathlib, re, shutil, subprocess, sys, tempfile, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import builtmachine  # noqa: E402
+import hardening  # noqa: E402
 from ashcli import ASHLAR  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 SPECS = pathlib.Path(os.environ.get("ASHLAR_SHARED", "/nonexistent")) / "corpus/specs"
+DRILL = 120  # seconds from an overlay to the image, the compile included
 CI = ["lz4", "xxhash", "jansson", "sed"]
 REST = ["bzip2", "attr", "findutils", "flex", "gzip", "libseccomp", "patch", "file"]
 # What each brings under names of Fedora's that imported packages ask for by Debian's: its package, the imported one, and that one's epoch.
 REPLACES = {"lz4": ("libs", "liblz4-1", ""), "xxhash": ("libs", "libxxhash0", ""), "jansson": (None, "libjansson4", ""), "file": ("libs", "libmagic1t64", "1:"),
             "attr": ("libattr", "libattr1", "1:"), "libseccomp": (None, "libseccomp2", ""), "bzip2": ("libs", "libbz2-1.0", "")}
-# Words of the log that only a %check that ran has.
-CHECKS = {"xxhash": r"make check", "jansson": r"^PASS: run-suites", "sed": r"^# PASS: +[1-9]\d\d", "attr": r"^# PASS: +\d|xattrs are probably not supported", "file": r"tests/.*check|Running test",
-          "findutils": r"expected passes", "flex": r"^# PASS: +\d\d", "gzip": r"^# PASS: +\d\d", "libseccomp": r"tests passed: +\d\d\d", "patch": r"^# PASS: +\d\d"}
+# How many tests of upstream's pass at the least, by what their suites say at the end. lz4's spec runs none.
+CHECKS = {"xxhash": 40000, "jansson": 1, "sed": 200, "attr": 1, "bzip2": 6, "file": 80, "findutils": 850, "flex": 110, "gzip": 28, "libseccomp": 7000, "patch": 45}
+PASSED = (r"# PASS: +(\d+)", r"# of expected passes\s+(\d+)", r" tests passed: +(\d+)", r"OK\. \(passes (\d+) tests\)", r"Doing (\d+) tests \(3 compress, 3 uncompress\) \.\.\.")
+FAILED = (r"# (?:FAIL|ERROR|XPASS): +(\d+)", r"# of unexpected (?:failures|successes)\s+(\d+)", r" tests (?:failed|errored): +(\d+)")
+
+
+def counted(log):
+    """Tests that passed, and that did not. A suite that does not count ends the build when one fails."""
+    passed, failed = (sum(int(n) for pattern in patterns for n in re.findall(f"(?m)^{pattern}$", log)) for patterns in (PASSED, FAILED))
+    return passed + len(re.findall(r"(?m)^Running test: \S+$", log)), failed
+
+
 PROJECT = """[distros.azurelinux]
 description = "Specs of Azure Linux"
 default-version = "4.0"
@@ -74,27 +85,6 @@ description = "patches are as git writes them"
 """
 
 
-class Elf:
-    """What readelf says of a linked file."""
-    def __init__(self, path):
-        self.path, self.text = path, run("readelf", "-W", "-h", "-l", "-d", "-n", "--dyn-syms", path).stdout
-
-    def has(self, pattern):
-        return re.search(pattern, self.text, re.M) is not None
-
-    def faults(self, executable):
-        wants = {"position independent": r"^\s*Type:\s+DYN", "RELRO": r"GNU_RELRO", "BIND_NOW": r"BIND_NOW|Flags:.*\bNOW\b", "IBT": r"x86 feature:.*\bIBT\b", "SHSTK": r"x86 feature:.*\bSHSTK\b",
-                 "build id": r"Build ID: [0-9a-f]{40}", "no run path": None, "no executable stack": None}
-        if executable:
-            wants["PIE"] = r"Flags:.*\bPIE\b"
-        out = [name for name, pattern in wants.items() if pattern and not self.has(pattern)]
-        if self.has(r"\((RPATH|RUNPATH)\)"):
-            out.append("run path")
-        if re.search(r"GNU_STACK\s.*RWE", self.text):
-            out.append("executable stack")
-        return out
-
-
 @unittest.skipUnless(SPECS.is_dir(), "there are no specs of the corpus")
 @unittest.skipUnless(shutil.which("bwrap") and shutil.which("rpm2cpio") and shutil.which("readelf"), "bubblewrap, rpm and binutils are needed")
 class Specs(builtmachine.BuiltMachine, unittest.TestCase):
@@ -121,9 +111,13 @@ class Specs(builtmachine.BuiltMachine, unittest.TestCase):
         assert lock.returncode == 0, lock.stderr
         cls.packages = cls.dir / "packages"
         cls.ashlar("component", "build", "ashlar-rpm-config", "-o", cls.dir / "config")
-        started = time.monotonic()
-        cls.result = {n: json.loads(cls.ashlar("--json", "component", "build", n, "--specs", SPECS, "-o", cls.packages / n).stdout) for n in cls.names}
-        print(f"{len(cls.names)} specs built in {time.monotonic() - started:.0f} s", file=sys.stderr)
+        cls.result, cls.verified = {}, {}
+        for name in cls.names:
+            times = [time.monotonic()]
+            cls.result[name] = json.loads(cls.ashlar("--json", "component", "build", name, "--specs", SPECS, "-o", cls.packages / name).stdout)
+            times.append(time.monotonic())
+            cls.verified[name] = cls.ashlar("--json", "component", "rebuild", "--verify", name, "--specs", SPECS, check=False)  # at once: nothing that its root would have has been built since
+            print(f"{name}: built in {times[1] - times[0]:.0f} s, verified in {time.monotonic() - times[1]:.0f} s", file=sys.stderr)
 
     @classmethod
     def edit(cls, name, old, new):
@@ -163,6 +157,16 @@ class Specs(builtmachine.BuiltMachine, unittest.TestCase):
         self.assertTrue(found, name)
         return found
 
+    def log(self, name):
+        """Of the build, or of the one that the store knew."""
+        path = pathlib.Path(self.result[name][0]["log-file"])
+        return (path if path.is_absolute() else self.project / path).read_text(errors="replace")
+
+    def elf(self, name, path):
+        """With its debug information, which is found by its build id."""
+        build_id = re.search(r"Build ID: (\w{2})(\w+)", run("readelf", "-n", path).stdout)
+        return hardening.Elf(path, self.unpacked(name) / "usr/lib/debug/.build-id" / build_id[1] / f"{build_id[2]}.debug")
+
     def query(self, rpm, what):
         return run("rpm", "-qp", "--nosignature", what, rpm).stdout.split("\n")
 
@@ -177,58 +181,51 @@ class Specs(builtmachine.BuiltMachine, unittest.TestCase):
                 self.assertNotIn("(none)", tags["license"])
 
     def test_check_ran(self):
+        """Tests of upstream's ran and passed, and the judge of that knows those that did not."""
+        self.assertEqual(counted("# PASS:  3\n# FAIL:  1\n# ERROR: 2\n# of expected passes\t\t4\n# of unexpected failures\t1\n tests passed: 5\n tests failed: 1\nRunning test: x\n"), (13, 5))
+        self.assertEqual(counted("echo Running test: $t\n*** xattrs are probably not supported by the file system, the test-suite will NOT run ***\n"), (0, 0))
         for name in self.names:
-            log = pathlib.Path(self.result[name][0]["log-file"] if isinstance(self.result[name], list) else self.result[name]["log-file"])
-            log = log if log.is_absolute() else self.project / log
-            if name in CHECKS:
-                self.assertTrue(re.search(CHECKS[name], log.read_text(errors="replace"), re.M), f"{name}: {log}")
+            passed, failed = counted(self.log(name))
+            print(f"{name}: {passed} tests passed", file=sys.stderr)
+            self.assertEqual(failed, 0, name)
+            self.assertGreaterEqual(passed, CHECKS.get(name, 0), name)
 
     def test_hardened(self):
-        checked = 0
+        """Each claim on each program and library (tests/lib/hardening.py; test_build_macros.py shows that each check can fail), with what each unit was compiled with: the linker can be told to claim what no object has."""
+        seen = dict.fromkeys(("files", "functions", "units", "probed"), 0)
         for name in self.names:
-            root, fortified, protected = self.unpacked(name), False, False
-            for path in self.linked(name):
-                elf = Elf(path)
-                executable = ".so" not in path.name and elf.has(r"^\s*INTERP")
-                self.assertEqual(elf.faults(executable), [], f"{name}: {path.relative_to(root)}")
-                fortified = fortified or elf.has(r"_chk@GLIBC")
-                protected = protected or elf.has(r"__stack_chk_fail@GLIBC")
-                checked += 1
-            self.assertTrue(fortified, f"{name}: no call of a fortified function")
-            self.assertTrue(protected, f"{name}: no stack protector")
-        self.assertGreater(checked, len(self.names))
-
-    def test_compiled(self):
-        """What each unit was compiled with, as the compiler wrote it into the debug information: the linker can be told to claim what no object has."""
-        wanted = ("-O2", "-fstack-clash-protection", "-fstack-protector-strong", "-fcf-protection=full")
-        probes = b"\x48\x83\x0c\x24\x00"  # orq $0, (%rsp): each page of a large frame is touched
-        self.assertTrue(any(probes in p.read_bytes() for name in self.names for p in self.linked(name)))
-        for name in self.names:
-            units = []
-            for path in (self.unpacked(name) / "usr/lib/debug").rglob("*.debug"):
-                units += re.findall(r"DW_AT_producer\s*:.*?(GNU C\d+ .*)", run("readelf", "-wi", "--dwarf-depth=1", path).stdout)
-            self.assertTrue(units, name)
-            self.assertEqual({u for u in units if not all(w in u.split() for w in wanted)}, set(), name)
-
-    def test_branch_targets(self):
-        """Functions that others may call begin with the instruction that IBT asks for."""
-        checked = 0
-        for path in (p for name in self.names for p in self.linked(name) if ".so" in p.name):
-            data, text = path.read_bytes(), run("readelf", "-W", "-l", "--dyn-syms", path).stdout
-            loads = [[int(x, 16) for x in m] for m in re.findall(r"LOAD\s+0x(\w+) 0x(\w+) 0x\w+ 0x(\w+)", text)]
-            for address, symbol in re.findall(r"(\w{16})\s+\d+ FUNC\s+GLOBAL DEFAULT\s+\d+ (\S+)", text):
-                offset = next(o + int(address, 16) - v for o, v, size in loads if v <= int(address, 16) < v + size)
-                self.assertEqual(data[offset:offset + 4], b"\xf3\x0f\x1e\xfa", f"{path.name}: {symbol}")
-                checked += 1
-        self.assertGreater(checked, 100)
+            root, elves = self.unpacked(name), [self.elf(name, path) for path in self.linked(name)]
+            self.assertEqual({str(e.path.relative_to(root)): e.faults() for e in elves if e.faults()}, {}, name)
+            self.assertTrue(any(e.imports(r"__\w+_chk@GLIBC") for e in elves), f"{name}: no call of a fortified function")
+            self.assertTrue(any(e.imports(r"__stack_chk_fail@GLIBC") for e in elves), f"{name}: no stack protector")
+            for key, n in (("files", len(elves)), ("functions", sum(len(e.functions()) for e in elves)), ("units", sum(len(e.units()) for e in elves)), ("probed", sum(e.probes() for e in elves))):
+                seen[key] += n
+            good, bad = hardening.fortified(self.log(name))
+            self.assertEqual(bad, [], f"{name}: compiled with another level of _FORTIFY_SOURCE")
+            self.assertGreater(good, 3, f"{name}: its log does not say how it was compiled")
+        print(seen, file=sys.stderr)
+        self.assertTrue(seen["files"] > len(self.names) and seen["functions"] > 100 and seen["units"] >= seen["files"] and seen["probed"], seen)
 
     def test_reproducible(self):
-        """Built again with everything otherwise, the path too: debug information and build IDs do not follow from it."""
-        if "xxhash" not in self.names:
-            self.skipTest("one of CI's")
-        done = json.loads(self.ashlar("--json", "component", "rebuild", "--verify", "xxhash", "--specs", SPECS).stdout)[0]
-        self.assertEqual((done["reproducible"], done["differences"], "path" in done["varied"]), (True, [], True))
-        self.assertTrue(any(p["kind"] == "debug" for p in done["packages"]))
+        """Built again with everything otherwise, the path too: the same packages, byte for byte, debug information and build IDs included."""
+        for name in self.names:
+            self.assertEqual(self.verified[name].returncode, 0, self.verified[name].stdout + self.verified[name].stderr)
+            done = json.loads(self.verified[name].stdout)[0]
+            self.assertTrue(done["cached"], name)
+            self.assertEqual((done["reproducible"], done["differences"], done["varied"]), (True, [], ["time", "processors", "path", "host", "user", "umask", "timezone"]), name)
+            self.assertEqual(done["packages"], self.result[name][0]["packages"], name)
+            self.assertTrue(any(p["kind"] == "debug" for p in done["packages"]), name)
+
+    def test_signatures(self):
+        """Those that could not be had are said: in the record, in what the build prints, and by what would have checked them."""
+        for name in self.names:
+            result, log = self.result[name][0], self.log(name)
+            record = json.loads((pathlib.Path(self.env["ASHLAR_STORE"]) / "blobs/sha256" / result["provenance"][:2] / result["provenance"]).read_text())
+            self.assertEqual(result["unverified"], [s["name"] for s in record["sources"] if s.get("absent")], name)
+            skipped = set(re.findall(r"(?m)^gpg(?:verify|v2?): (\S+) could not be had; ", log))
+            self.assertLessEqual(skipped, set(result["unverified"]), name)
+            for file in result["unverified"]:
+                self.assertIn(f"was built without '{file}'", self.ashlar("component", "why", name, "--specs", SPECS).stdout)
 
     def test_boots(self):
         """A machine with what was built in place of what was imported starts, and its programs use it."""
@@ -255,7 +252,7 @@ class Specs(builtmachine.BuiltMachine, unittest.TestCase):
                 self.assertRegex(run("readelf", "-SW", path).stdout, r"\.debug_info", path)
             # By its build id each program and library is found, and its debug information.
             for path in self.linked(name):
-                build_id = re.search(r"Build ID: (\w{2})(\w+)", Elf(path).text)
+                build_id = re.search(r"Build ID: (\w{2})(\w+)", run("readelf", "-n", path).stdout)
                 link = root / "usr/lib/.build-id" / build_id[1] / build_id[2]
                 self.assertEqual(link.resolve(), path, f"{name}: {path}")
                 self.assertTrue((root / "usr/lib/debug/.build-id" / build_id[1] / (build_id[2] + ".debug")).exists(), f"{name}: {path}")
@@ -332,7 +329,7 @@ packages = ["lz4-libs"]
         self.ashlar("-q", "repo", "build")
         self.ashlar("-q", "image", "build", "specs")
         took = time.monotonic() - started
-        print(f"from the overlay to packages, repository and image: {took:.1f} s", file=sys.stderr)
+        print(f"from the overlay to packages, repository and image: {took:.1f} s (the aim: {DRILL} s on a quiet machine)", file=sys.stderr)
 
         after.write_text(self.ashlar("image", "dump", "specs").stdout)
         print(self.ashlar("image", "diff", before, after, check=False).stdout, end="", file=sys.stderr)
@@ -350,7 +347,7 @@ packages = ["lz4-libs"]
         published = sorted((self.dir / "out").rglob("lz4-libs-1.10.0-5*.rpm"))
         self.assertTrue(published)
         self.assertRegex(run("rpm", "-qp", "--nosignature", "--qf", "%{RSAHEADER:pgpsig}%{DSAHEADER:pgpsig}", published[-1]).stdout, r"Key ID")
-        self.assertLess(took, 600)
+        self.assertLess(took, 2 * DRILL)  # what else the machine does meanwhile takes of it, too
 
     def patch(self):
         """A change of one line of the source that was built."""

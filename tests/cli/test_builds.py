@@ -71,6 +71,7 @@ class Builds(unittest.TestCase):
         self.assertTrue(all(c["measured"] and c["state"] == "built" for c in plan["components"]), plan["components"])
         self.assertEqual(plan["counts"]["from-built-packages"], 6)
 
+<<<<<<< HEAD
     def test_only_what_can_matter_is_asked_about(self):
         """Whatever else is built: nobody is asked about a component whose buildroot could not become another one by it."""
         p = self.project()
@@ -107,6 +108,35 @@ class Builds(unittest.TestCase):
         self.assertEqual((self.states(done), asked(done)), ({"other": "cached", "alone": "cached", "app": "cached"}, {"other"}))
         # One by one it is the same as all at once.
         self.assertTrue(all(p.built(n)[0]["cached"] for n in ("lib", "app", "tool", "alone")))
+=======
+    def test_stages_of_a_distribution(self):
+        """All of it first with another distribution's packages, then all of it with what that gave, as Azure Linux's versions 4.0-stage1 and 4.0-stage2 do: two components that need each other."""
+        p = self.project()
+        p.more = "[build.stages.stage1]\nupstreams = ['up']\n[distros.test.versions.'1-stage1']\nrelease-ver = '1'\n[distros.test.versions.'1-stage1'.default-component-config]\nbuild.stage = 'stage1'\n"
+        for name, other in (("extra", "further"), ("further", "extra")):
+            p.component(f"{name}-devel", tags=NOARCH + f"BuildRequires: {other}-devel", install=f"mkdir -p %{{buildroot}}/usr/share/{name}; echo {name} with $(cat /usr/share/{other}/here) > %{{buildroot}}/usr/share/{name}/here", files=f"/usr/share/{name}/here")
+        config = p.path / "ashlar.toml"
+        second = config.read_text()
+        config.write_text(second.replace('name = "test", version = "1"', 'name = "test", version = "1-stage1"'))
+
+        def root(name):
+            record = json.loads(p.blob(p.built(name)[0]["provenance"]).read_text())
+            return record["buildroot"]["stage"], {b["nevra"].rsplit("-", 2)[0]: b["upstream"] for b in record["buildroot"]["packages"]}
+
+        def says(name):
+            rpm = p.blob(next(k["sha256"] for k in p.built(name)[0]["packages"] if k["kind"] == "binary"))
+            return subprocess.run(f"rpm2cpio '{rpm}' | cpio -i --quiet --to-stdout", shell=True, check=True, capture_output=True, text=True).stdout.strip()
+        p.lock()
+        plan = json.loads(p.ashlar("--json", "build", "plan", "--all").stdout)
+        self.assertEqual(([c["stage"] for c in plan["components"]], [c["broken"] for c in plan["cycles"]]), (["stage1"] * 2, [True]))
+        self.assertEqual(set(self.states(p.built("--all")).values()), {"built"})
+        self.assertEqual({name: root(name) for name in ("extra-devel", "further-devel")}, {"extra-devel": ("stage1", {"toolbox": "up", "further-devel": "up"}), "further-devel": ("stage1", {"toolbox": "up", "extra-devel": "up"})})
+        self.assertEqual(says("extra-devel"), "extra with further")
+        config.write_text(second)
+        p.lock()
+        self.assertEqual(set(self.states(p.built("--all", status=None)).values()), {"built"})
+        self.assertEqual({name: root(name)[1] for name in ("extra-devel", "further-devel")}, {"extra-devel": {"toolbox": "up", "further-devel": "built"}, "further-devel": {"toolbox": "up", "extra-devel": "built"}})
+>>>>>>> 6d13585 (tests: each hardening claim on every program and library of the twelve specs, each check with a program that fails it; upstream's tests are counted)
 
     def test_text(self):
         p = self.family()

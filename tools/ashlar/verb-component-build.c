@@ -114,6 +114,10 @@ static void print_json(AshJson *j, const AshFlowBuild *b, const AshFlowVerify *v
                 ash_json_end(j, '}');
         }
         ash_json_end(j, ']');
+        ash_json_begin(j, "unverified", '[');
+        for (size_t i = 0; i < b->n_unverified; i++)
+                ash_json_text(j, NULL, b->unverified[i]);
+        ash_json_end(j, ']');
         if (b->other)
                 json_other(j, b);
         if (v)

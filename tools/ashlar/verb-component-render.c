@@ -324,6 +324,10 @@ static void json_build(Why *w, const AshFlowBuildWhy *b) {
                 ash_json_end(&w->json, '}');
         }
         ash_json_end(&w->json, ']');
+        ash_json_begin(&w->json, "unverified", '[');
+        for (size_t i = 0; i < b->n_unverified; i++)
+                ash_json_text(&w->json, NULL, b->unverified[i]);
+        ash_json_end(&w->json, ']');
         ash_json_begin(&w->json, "rebuilds", '[');
         for (size_t i = 0; i < b->n_others; i++) {
                 ash_json_begin(&w->json, NULL, '{');
@@ -358,6 +362,8 @@ static void text_build(Why *w, const AshFlowBuildWhy *b) {
                 ash_cli_printf(w->cli, "%.*s: will be built again: %s\n", ASH_F(c->name), *r);
         if (!b->checked)
                 ash_cli_printf(w->cli, "%.*s: was built without its tests (--no-check)\n", ASH_F(c->name));
+        for (size_t i = 0; i < b->n_unverified; i++)
+                ash_cli_printf(w->cli, "%.*s: was built without '%.*s', which could not be had: what it signs was checked by its digest alone\n", ASH_F(c->name), ASH_F(b->unverified[i]));
         ash_cli_printf(w->cli, "%.*s: the last build: log %s, provenance %s\n", ASH_F(c->name), log.ptr, record.ptr);
         for (size_t i = 0; i < c->n_packages; i++) {
                 _str_ AshStr path = {};

@@ -192,7 +192,6 @@ static bool may_be_absent(const Job *j, const AshSources *sources, const AshSpec
         return is_keyring(j->item->filename, has_signature(sources));
 }
 
-/* gpgverify of ashlar-rpm-config knows these words. */
 static int leave_out(Job *j, const AshSpecOptions *options, AshDiags *diags) {
         _free_ char *cache = NULL;
         int r = ash_spec_cache_dir(options, &cache, diags);
@@ -201,10 +200,10 @@ static int leave_out(Job *j, const AshSpecOptions *options, AshDiags *diags) {
         free(j->path);
         j->path = ash_path_join(cache, "no-signature");
         j->have = j->item->absent = true;
-        r = ash_file_update(AT_FDCWD, j->path, ASH_S("ashlar: no signature, checked by digest\n"), 0644, false);
+        r = ash_file_update(AT_FDCWD, j->path, ASH_S(ASH_SOURCE_NOTE "\n"), 0644, false);
         if (r < 0)
                 return ash_fail(diags, r, ASH_NOWHERE, "cannot write %s: %s", j->path, ash_strerror(r));
-        ash_info(diags, j->item->at, "'%.*s' could not be had; what it signs is checked by its digest", ASH_F(j->item->filename));
+        ash_warn(diags, j->item->at, "'%.*s' could not be had, which allow-missing-signatures takes for good: what it signs is checked by its digest alone", ASH_F(j->item->filename));
         return 0;
 }
 

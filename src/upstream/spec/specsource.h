@@ -98,6 +98,8 @@ struct AshSourceItem {
         char *path;                  /* after ash_sources_fetch: the file in the cache */
         bool absent;                 /* a signature that could not be had, as the project allows: path is a note that says so */
 };
+/* What stands in place of such a signature. gpgverify and gpgv of ashlar-rpm-config know these words. */
+#define ASH_SOURCE_NOTE "ashlar: no signature, checked by digest"
 typedef struct AshSources {
         AshArena *arena;
         ASH_ARRAY(AshSourceItem) items; /* upstream's order, then the configuration's */
