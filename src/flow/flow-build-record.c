@@ -269,4 +269,3 @@ void ash_flow_job_tell_unverified(Job *j) {
         (void) ash_flow_record_read(j->flow, j->result->built.provenance, j->result->arena, &record);
         j->result->n_unverified = ash_flow_record_unverified(record, j->result->arena, &j->result->unverified);
 }
-

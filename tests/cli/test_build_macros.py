@@ -217,6 +217,10 @@ A test.
               "%multilib_fix_c_header --file %{_includedir}/x.h\n%firewalld_reload\n%{__python3} -c 'import Cython, setuptools_scm'; pkg-config --exists liburcu; test -e /usr/share/aclocal/pkg.m4\n"
               "for p in gpg gpg2 gpgv gpgv2 libtool libtoolize autoreconf msgfmt autopoint xmllint xsltproc hexdump column install-info python pod2man valgrind; do command -v $p; done",
         install="install -D x %{buildroot}%{_bindir}/x", check="", files="%files\n%{_bindir}/x"),
+    # A program that knows its source by the name that the preprocessor gave it, compiled by a full path: the name is good while it is built, and does not say where that was.
+    "with-places": dict(
+        tags="BuildRequires: gcc gcc-c++\n", prep=here("x.c", '#include <stdio.h>\n#include <assert.h>\nint main(int argc, char **argv) { FILE *f = fopen(__FILE__, "r"); assert(argc < 9); return !f || puts(__FILE__) < 0; }') + "cp x.c y.cc\n",
+        build="gcc $CFLAGS $LDFLAGS -o x $PWD/x.c\ng++ $CXXFLAGS $LDFLAGS -o y $PWD/y.cc", install="install -D x %{buildroot}%{_bindir}/x; install y %{buildroot}%{_bindir}/y", check="./x; ./y", files="%files\n%{_bindir}/*"),
     # A signature is checked with the keys that are given, and with no others.
     "with-signature": dict(
         tags="BuildArch: noarch\nBuildRequires: gnupg2\n",
@@ -403,6 +407,19 @@ class Macros(unittest.TestCase):
     def test_dates(self):
         p = self.ashlar("component", "rebuild", "--verify", "with-dates")
         self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+
+    def test_places(self):
+        self.build("with-places")
+        for file in ("x.c", "y.cc"):
+            self.assertRegex(self.log, f"(?m)^/builddir/source/.*/{file}$")
+        p = self.ashlar("component", "rebuild", "--verify", "with-places")
+        self.assertEqual(p.returncode, 0, p.stdout + p.stderr)
+
+    def test_reproducible_tools(self):
+        """What build systems write into what they build."""
+        for name in ("with-cmake", "with-meson", "with-autotools", "with-pyproject", "with-setup-py", "with-perl"):
+            p = self.ashlar("component", "rebuild", "--verify", name)
+            self.assertEqual(p.returncode, 0, name + p.stdout + p.stderr)
 
     def test_one_bin(self):
         p = self.ashlar("component", "build", "with-one-bin")
