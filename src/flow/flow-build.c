@@ -204,6 +204,16 @@ static int finish(Job *j, int r) {
         return r;
 }
 
+/* What is cached has its log where a build leaves it: another build may have written its own there, and whatever ran before this one was known has. */
+static void lay_log(const Job *j) {
+        _free_ char *dir = ash_slice_dup(ash_path_dir(ash_slice_str(j->log_path)));
+        _bytes_ AshBytes kept = {}, laid = {};
+        if (ash_file_map(AT_FDCWD, j->result->log_path, &kept) < 0 || (ash_file_map(AT_FDCWD, j->log_path, &laid) >= 0 && ash_slice_eq(ash_bytes_slice(&kept), ash_bytes_slice(&laid))))
+                return;
+        if (ash_mkdir_all(AT_FDCWD, dir, 0755) >= 0)
+                (void) ash_copy_file(AT_FDCWD, j->result->log_path, AT_FDCWD, j->log_path, 0644); /* it is in the store in any case */
+}
+
 static int build(Job *j) {
         AshBuildPackages packages = {};
         int r = ash_flow_job_need_root(j, &j->root, j->requires.items, j->requires.n);
@@ -260,6 +270,7 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
                 ash_flow_job_collect_options(&j);
         if (r >= 0 && ash_flow_job_recall_known(&j)) {
                 ash_flow_job_tell_unverified(&j);
+                lay_log(&j);
                 j.result->ns = ash_now_ns() - j.began;
                 *ret = ASH_TAKE(j.result);
                 return 0;
@@ -280,6 +291,8 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
         if (r >= 0 && !ash_flow_job_recall(&j))
                 r = build(&j);
         r = finish(&j, r);
+        if (r >= 0 && j.result->cached)
+                lay_log(&j);
         if (r >= 0)
                 ash_flow_job_tell_requires(&j);
         if (r >= 0)

@@ -800,6 +800,27 @@ class Again(Case):
             self.assertTrue(self.blob(digest).exists(), digest)
         self.assertIn("--verify keeps the first build", self.p.ashlar("component", "rebuild", "one", "--verify", "--replace", env=self.own, status=2).stderr)
 
+    def test_log_file(self):
+        """What is cached has its log where a build leaves it, whatever ran before that was known."""
+        first = self.start()
+        spec = self.p.path / "specs/one/one.spec"
+        text = spec.read_text()
+        path, log, file = self.p.path / "out/logs/one.log", self.p.log("one"), (self.p.path / "ashlar.built").read_text()
+        path.unlink()
+        self.assertEqual((self.built("build")["cached"], self.p.log("one")), (True, log))
+        spec.write_text(text.replace("echo number", "%dnl\necho number"))  # another build, and back
+        self.assertFalse(self.built("build")["cached"])
+        self.assertNotEqual(self.p.log("one"), log)
+        spec.write_text(text)
+        (self.p.path / "ashlar.built").write_text(file)
+        for kind in ("build-requires", "build-known"):  # so that rpmbuild is asked
+            shutil.rmtree(self.p.path / "store/cache" / kind)
+        again = self.built("build", "--log", self.p.path / "own.log")
+        self.assertEqual([again[k] for k in ("cached", "log")], [True, first["log"]])
+        self.assertEqual((self.p.path / "own.log").read_text(), log)
+        self.built("build")
+        self.assertEqual(self.p.log("one"), log)
+
     def test_lost(self):
         """A package that the store has lost is made again: the first build's record stays. Its log is lost: the new one counts, and that is said."""
         first = self.start()
