@@ -43,7 +43,7 @@ static int make_table(AshFlow *flow, const AshFlowContents *contents, size_t n, 
         ash_str_append(&all, added);
         for (size_t i = 0; i < n; i++)
                 wants[i] = (AshStoreWant){ .urls = contents[i].urls, .id = &contents[i].id, .size = UINT64_MAX, .label = contents[i].label };
-        int r = ash_store_fetch(flow->store, wants, n, &(AshFetchOptions){ .allow_file = true }, flow->progress, flow->diags);
+        int r = ash_store_fetch(flow->store, wants, n, &(AshFetchOptions){ .allow_file = true, .offline = flow->offline }, flow->progress, flow->diags);
         if (r < 0) {
                 ash_note(flow->diags, ASH_NOWHERE, "the archive's lists of files tell which package has what is required");
                 return r;

@@ -172,7 +172,7 @@ static int open_apt(AshFlowUpstream *u, const AshLockUpstream *pinned) {
                 return ash_fail(u->flow->diags, -EINVAL, repo->name.at, "upstream '%.*s' has no architecture '%.*s'; an apt archive is imported for x86_64 and aarch64", ASH_F(u->name), ASH_F(u->arch));
         _free_ char *components = joined(repo->components, "main");
         u->apt = ash_arena_new_item(u->arena, struct AshFlowApt);
-        u->apt->archive = (AshAptArchive){ .suite = repo->suite.s.ptr, .components = ash_arena_strdup(u->arena, components), .arch = arch, .mirror = u->flow->apt_mirror, .at = repo->name.at,
+        u->apt->archive = (AshAptArchive){ .suite = repo->suite.s.ptr, .components = ash_arena_strdup(u->arena, components), .arch = arch, .mirror = u->flow->apt_mirror, .offline = u->flow->offline, .at = repo->name.at,
                                            .state_dir = ash_arena_printf(u->arena, "%s/apt/%.*s-%s", ash_store_path(u->flow->store), ASH_F(u->name), arch) };
         int r = load_tables(u->config, &u->apt->tables, u->flow->diags);
         if (r >= 0 && !indices_at_hand(u, pinned))
@@ -352,7 +352,7 @@ static int fetch_debs(Import *m, size_t n) {
         }
         if (!n_wants)
                 return 0;
-        return ash_store_fetch(u->flow->store, wants, n_wants, &(AshFetchOptions){ .allow_file = true }, u->flow->progress, u->flow->diags);
+        return ash_store_fetch(u->flow->store, wants, n_wants, &(AshFetchOptions){ .allow_file = true, .offline = u->flow->offline }, u->flow->progress, u->flow->diags);
 }
 
 /* Debs are fetched and converted only when the same was not imported before. */

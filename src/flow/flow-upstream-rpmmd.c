@@ -19,7 +19,7 @@ static int make_source(AshFlowUpstream *u, AshRpmmdSource *ret) {
         const char **arches = ash_arch_family(u->arch, u->arena), **bases = ash_arena_new_items(u->arena, const char *, repo->mirrors.n + 2);
         const AshDistroVersion *version = u->flow->config ? ash_config_default_distro_version(u->flow->config, NULL) : NULL;
         u->rpmmd = ash_arena_new_item(u->arena, struct AshFlowRpmmd);
-        *ret = (AshRpmmdSource){ .name = ash_arena_strndup(u->arena, u->name.ptr, u->name.len), .arch = arches[0], .arches = arches, .allow_file = true, .at = repo->name.at,
+        *ret = (AshRpmmdSource){ .name = ash_arena_strndup(u->arena, u->name.ptr, u->name.len), .arch = arches[0], .arches = arches, .allow_file = true, .fetch.offline = u->flow->offline, .at = repo->name.at,
                                  .snapshot = ash_text_set(u->config->snapshot) ? u->config->snapshot.s.ptr : NULL, .allow_unsigned = repo->disable_gpg_check.value == ASH_YES };
         if (ash_text_set(repo->metalink))
                 ret->metalink = repo->metalink.s.ptr;

@@ -14,6 +14,7 @@ typedef struct AshFlow {
         AshProgress *progress;
         AshDiags *diags;
         const char *apt_mirror;      /* --apt-mirror, or NULL */
+        bool offline;                /* what was fetched before has to do */
         unsigned threads;
         bool for_build;              /* what was built here is there without the component "building" and without what the store has lost */
         AshSlice building;

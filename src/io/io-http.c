@@ -677,8 +677,35 @@ static uint64_t total_bytes(const AshFetch *items, size_t n) {
         return total;
 }
 
+static bool has_file_url(const AshFetch *item) {
+        for (const char *const *url = item->urls; *url; url++)
+                if (ash_slice_starts(ash_slice_str(*url), ASH_S("file:")))
+                        return true;
+        return false;
+}
+
+/* What only the network has, of a run that may not use it: named once, not for each file. */
+static int refuse_offline(AshFetch *items, size_t n, AshDiags *diags) {
+        const AshFetch *first = NULL;
+        size_t more = 0;
+        for (size_t i = 0; i < n; i++)
+                if (!has_file_url(&items[i])) {
+                        items[i].result = -ASH_ERR_AGAIN;
+                        more += first != NULL;
+                        first = first ? first : &items[i];
+                }
+        if (!first)
+                return 0;
+        ash_fail(diags, -ASH_ERR_AGAIN, first->at, "%s was not fetched before, and this run is offline", first->urls[0] ? first->urls[0] : "it");
+        if (more)
+                ash_note(diags, ASH_NOWHERE, "so are %zu other files", more);
+        return -ASH_ERR_AGAIN;
+}
+
 int ash_fetch(AshFetch *items, size_t n, const AshFetchOptions *options, AshProgress *progress, AshDiags *diags) {
-        int r = load_curl(diags);
+        int r = options && options->offline ? refuse_offline(items, n, diags) : 0;
+        if (r >= 0)
+                r = load_curl(diags);
         if (r < 0)
                 return r;
         _cleanup_(job_done) Job job = { .multi = curl.multi_init(), .options = with_defaults(options), .progress = progress, .diags = diags, .n = n };

@@ -30,6 +30,7 @@ typedef struct AshFetchOptions {
         const char *user_agent;      /* NULL: "ashlar/VERSION" */
         unsigned retry_pause_ms;     /* before the first retry; doubles each time; 0: 500. A server's Retry-After counts, too, up to a minute */
         bool allow_file;             /* file:// URLs */
+        bool offline;                /* nothing else: what has to come over the network is -ASH_ERR_AGAIN */
 } AshFetchOptions;
 
 /* All of them; each item's own result says how it went, with a diagnostic for each failure. Returns the first failure, or 0. */

@@ -517,6 +517,23 @@ static void test_file_urls(void **state) {
         assert_int_equal(job_run(&missing), -ENOENT);
 }
 
+static void test_offline(void **state) {
+        (void) state;
+        _job_ Job j, file;
+        _cleanup_(ash_tempdir_free_p) AshTempDir *from = NULL;
+        job_init(&j, WITH_DIGEST, "good", NULL);
+        j.options.offline = true;
+        assert_int_equal(job_run(&j), -ASH_ERR_AGAIN);
+        assert_names(&j, "");
+        assert_ok(ash_tempdir_new(NULL, &from));
+        assert_ok(ash_file_write_atomic(from->fd, "source", ash_slice(content, SIZE), 0644, false));
+        _free_ char *url = ash_asprintf("file://%s/source", from->path);
+        job_init(&file, WITH_DIGEST, url, NULL);
+        file.options.allow_file = file.options.offline = true;
+        assert_ok(job_run(&file));
+        assert_content(&file);
+}
+
 static void test_cannot_write(void **state) {
         (void) state;
         _job_ Job j;
@@ -695,7 +712,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_good_ends), cmocka_unit_test(test_bad_ends), cmocka_unit_test(test_empty_and_chunked), cmocka_unit_test(test_resume_over_runs),
                 cmocka_unit_test(test_resume_at_the_end), cmocka_unit_test(test_mirrors), cmocka_unit_test(test_retry_after), cmocka_unit_test(test_secrets_and_retries),
-                cmocka_unit_test(test_proxy), cmocka_unit_test(test_file_urls), cmocka_unit_test(test_cannot_write), cmocka_unit_test(test_same_file_twice), cmocka_unit_test(test_many),
+                cmocka_unit_test(test_proxy), cmocka_unit_test(test_file_urls), cmocka_unit_test(test_offline), cmocka_unit_test(test_cannot_write), cmocka_unit_test(test_same_file_twice), cmocka_unit_test(test_many),
                 cmocka_unit_test(test_nginx),
         };
         return cmocka_run_group_tests(tests, start_server, stop_server);

@@ -4,7 +4,7 @@
 
 AshRenderOptions ash_cli_render_options(AshCli *cli) {
         if (!cli->sources && cli->config) /* a verb that loads its own project fetches no sources */
-                cli->sources = ash_flow_sources_new(cli->config, NULL, cli->progress);
+                cli->sources = ash_flow_sources_new(cli->config, ash_cli_takes(cli, "apt-mirror") ? ash_cli_option(cli, "apt-mirror") : NULL, cli->progress);
         return (AshRenderOptions){
                 .spec_dir = ash_cli_option(cli, "specs"),
                 .jobs = cli->jobs,

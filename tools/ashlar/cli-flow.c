@@ -3,6 +3,7 @@
 
 AshFlow ash_cli_flow(AshCli *cli) {
         return (AshFlow){ .config = cli->config, .store = cli->store, .progress = cli->progress, .diags = cli->diags, .apt_mirror = ash_cli_option(cli, "apt-mirror"), .threads = cli->jobs,
+                           .offline = ash_cli_takes(cli, "offline") && ash_cli_flag(cli, "offline"),
                            .signing_key = ash_cli_public_key, .context = cli };
 }
 

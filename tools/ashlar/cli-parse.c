@@ -319,6 +319,8 @@ static const AshCliOption *own_option(const AshCli *cli, const char *name) {
         return o;
 }
 
+bool ash_cli_takes(const AshCli *cli, const char *name) { return cli->verb->options && find_option(cli->verb->options, ash_slice_str(name), 0); }
+
 const char *ash_cli_option_nth(const AshCli *cli, const char *name, size_t i) {
         const AshCliOption *o = own_option(cli, name);
         ash_array_foreach(&cli->given, g)

@@ -104,6 +104,7 @@ typedef struct AshCliGiven {
 } AshCliGiven;
 
 /* ---- options of the verb (asking for one that is not in its row is a bug and aborts) ---- */
+bool ash_cli_takes(const AshCli *cli, const char *name);                            /* is it an option of the verb? The others abort for what is none */
 bool ash_cli_flag(const AshCli *cli, const char *name);
 const char *ash_cli_option(const AshCli *cli, const char *name);                     /* the last one given, or NULL */
 uint64_t ash_cli_number(const AshCli *cli, const char *name, uint64_t otherwise);    /* of kind ASH_KIND_NUMBER: checked while parsing */

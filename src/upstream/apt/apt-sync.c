@@ -418,12 +418,22 @@ static void watch(void *data) {
                         watch_file(w, e->name);
 }
 
+static int offline_state(const AshAptArchive *a, AshAptSnapshot **ret, AshDiags *diags) {
+        int r = ash_apt_last(a, ret, diags);
+        if (r != -ENOENT)
+                return r;
+        ash_note(diags, a->at, "this run is offline");
+        return -ASH_ERR_AGAIN;
+}
+
 int ash_apt_sync(const AshAptArchive *a, AshAptSnapshot **ret, AshProgress *progress, AshDiags *diags) {
         static const char *const args[] = { "update", "--error-on=any", "-q", NULL };
         _free_ char *mirror = NULL, *keyring = NULL;
         _close_ int fd = -1;
         _cleanup_(ash_lock_free_p) AshLockFile *lock = NULL;
         _process_result_ AshProcessResult out = {};
+        if (a->offline)
+                return offline_state(a, ret, diags);
         int r = open_archive(a, &mirror, &keyring, &fd, diags);
         if (r >= 0)
                 r = ash_lock_acquire(fd, ".lock", true, -1, &lock);
@@ -465,6 +475,8 @@ const char *ash_apt_url(const char *mirror, AshSlice filename, AshArena *arena) 
 int ash_apt_download(const AshAptArchive *a, const char *const *specs, size_t n, const char *into, AshProgress *progress, AshDiags *diags) {
         _process_result_ AshProcessResult out = {};
         ASH_ARRAY(const char *) args = {};
+        if (a->offline)
+                return ash_fail(diags, -ASH_ERR_AGAIN, a->at, "%s and what else is missing was not fetched before, and this run is offline", specs[0]);
         ash_array_push(&args, "-q");
         ash_array_push(&args, "download");
         for (size_t i = 0; i < n; i++)

@@ -9,6 +9,7 @@ typedef struct AshAptArchive {
         const char *mirror;        /* --apt-mirror; NULL: $ASHLAR_APT_MIRROR, else the machine's own */
         const char *keyring;       /* NULL: $ASHLAR_APT_KEYRING, else what the machine's entry says, else Debian's archive keyring */
         const char *state_dir;     /* ours alone; made when missing */
+        bool offline;              /* neither indices nor packages are fetched: those of the last time have to do */
         bool sources;              /* the index of source packages, and no other */
         AshSpan at;
 } AshAptArchive;
