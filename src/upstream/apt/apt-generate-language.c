@@ -288,12 +288,6 @@ static void generate_distribution(AptGenerated *g, const AshRpmNewFile *file, As
 
 void apt_generate_python(AptGenerated *g, const AshRpmNewFile *file) {
         AshSlice path = file->path, base = ash_path_base(path), dir = ash_path_dir(path);
-        if (ash_slice_starts(path, ASH_S("/usr/bin/python3."))) {
-                AshSlice v = ash_slice_from(path, strlen("/usr/bin/python"));
-                if (v.len == 2 + span(ash_slice_from(v, 2), digit) && v.len > 2)
-                        apt_provide(g, v, "python(abi)");
-                return;
-        }
         AshSlice python = python_of(g, path);
         if (python.len == 0)
                 return;
