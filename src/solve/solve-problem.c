@@ -5,6 +5,21 @@
 /* Not every kind of rule has a package where most have one. */
 static const char *nevra(Pool *pool, Id p) { return p > 0 && p < pool->nsolvables && pool_id2solvable(pool, p)->repo ? pool_solvid2str(pool, p) : "nothing"; }
 
+typedef struct Near {
+        unsigned best;               /* nearer than that */
+        Id found;
+} Near;
+static void look_near(Near *near, AshUniverse *u, AshSlice wanted, Id id) {
+        while (ISRELDEP(id))
+                id = GETRELDEP(u->pool, id)->name;
+        AshSlice name = ash_universe_str(u, id);
+        unsigned d = near->best ? ash_slice_distance(wanted, name, near->best - 1) : 1;
+        if (d >= near->best || ash_slice_find_char(name, ':') >= 0) /* markers of libsolv's own ("solvable:...") are no names */
+                return;
+        near->best = d;
+        near->found = id;
+}
+
 void ash_solve_hint_near(AshUniverse *u, AshSlice what, AshDiags *diags) {
         Pool *pool = u->pool;
         AshDep dep;
@@ -24,18 +39,18 @@ void ash_solve_hint_near(AshUniverse *u, AshSlice what, AshDiags *diags) {
                         return;
                 }
         }
-        unsigned best = (unsigned) (dep.name.len / 3) + 1;
-        Id found = 0, p;
+        Near near = { .best = (unsigned) (dep.name.len / 3) + 1 };
+        Id p, *provided;
+        FOR_POOL_SOLVABLES(p)
+                look_near(&near, u, dep.name, pool_id2solvable(pool, p)->name);
+        /* What a package is called elsewhere is a name that it provides. */
         FOR_POOL_SOLVABLES(p) {
-                AshSlice name = ash_universe_str(u, pool_id2solvable(pool, p)->name);
-                unsigned d = best ? ash_slice_distance(dep.name, name, best - 1) : 1;
-                if (d < best) {
-                        best = d;
-                        found = p;
-                }
+                Solvable *s = pool_id2solvable(pool, p);
+                for (provided = s->provides ? s->repo->idarraydata + s->provides : NULL; provided && *provided; provided++)
+                        look_near(&near, u, dep.name, *provided);
         }
-        if (found)
-                ash_hint(diags, "did you mean '%s'?", pool_id2str(pool, pool_id2solvable(pool, found)->name));
+        if (near.found)
+                ash_hint(diags, "did you mean '%s'?", pool_id2str(pool, near.found));
 }
 
 /* Rules of one problem, most telling first. */
