@@ -128,7 +128,7 @@ const AshComponentConfig *ash_render_without_archives(const AshComponentConfig *
 /* Upstream's "sources" and the configuration's source-files. */
 static int merge_sources(AshRendered *r, AshDiags *diags) {
         const AshSpecFile *f = ash_spec_tree_find(r->upstream, ASH_S("sources"));
-        _free_ char *label = ash_asprintf("%s:sources", r->component->name.s.ptr);
+        _free_ char *label = r->upstream->kind == ASH_SPEC_DISTGIT ? ash_asprintf("%s:sources", r->component->name.s.ptr) : ash_path_join(r->upstream->origin, "sources");
         int e = ash_sources_parse(f ? f->data : ASH_S(""), label, &r->sources, diags);
         return e < 0 ? e : ash_sources_merge(&r->sources, &r->component->merged->source_files, diags);
 }
@@ -302,6 +302,10 @@ static int finish(AshConfig *config, AshRendered *r, const AshRenderOptions *opt
         e = raise_release(r, &history, &spec, diags);
         if (e < 0)
                 return e;
+        if (!generated && r->bumps && ash_autospec_uses_release(spec)) { /* without a history it is the first release: our changes count from there */
+                history.number++;
+                generated = true;
+        }
         if (generated) {
                 ash_autospec_render(spec, &history, &text);
                 spec = ash_arena_slice(r->arena, ash_str_slice(&text));

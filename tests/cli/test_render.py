@@ -256,6 +256,12 @@ class Render(Case):
         define(1)
         self.write("up/plain/plain.spec", spec.replace("Version: 1", "Version: 2"))
         self.assertEqual(release(), "1%{?dist}")  # a new version begins again
+        self.write("up/plain/plain.spec", spec.replace("1%{?dist}", "%autorelease"))
+        build("%autorelease")
+        self.assertNotIn("%define autorelease", (self.dir / "p/out/plain/plain.spec").read_text())  # a directory without history: the macro stays
+        define(4)
+        self.assertEqual(release(), "%autorelease")
+        self.assertRegex((self.dir / "p/out/plain/plain.spec").read_text(), r"%define autorelease\S* .*%\{expr:2 \+")  # the second release
         self.write("up/plain/plain.spec", spec.replace("1%{?dist}", "1.fc43"))
         self.assertEqual(release(), "1.fc43")
         build("1.fc43")
