@@ -117,6 +117,11 @@ static int check_package(AshBuild *b, const AshRpm *rpm, const AshRpmNevra *n, i
                 r = ash_rpm_files_check(rpm, &files, diags);
         if (r < 0)
                 return r;
+        if (strchr(rpm->name, '%')) {
+                ash_fail(diags, -ASH_ERR_SYNTAX, ASH_NOWHERE, "building '%.*s' gave %s: its name, version or release has a macro that nothing defines", ASH_F(b->in.component), rpm->name);
+                ash_hint(diags, "rpm takes it as it stands: define it in the spec, by build.defines of the component, or by a package that is in its buildroot");
+                return -ASH_ERR_SYNTAX;
+        }
         if (!rpm->source && !ash_slice_eq(n->arch, b->in.arch) && !ash_slice_eqs(n->arch, "noarch"))
                 return ash_fail(diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "building '%.*s' gave %s, which is for %.*s", ASH_F(b->in.component), rpm->name, ASH_F(n->arch));
         if (!rpm->source && source.ptr && !ash_slice_eq(ash_rpm_string(&rpm->header, ASH_RPMTAG_SOURCERPM), source))

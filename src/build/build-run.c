@@ -235,12 +235,25 @@ static size_t note_excerpt(AshBuild *b, AshDiags *diags) {
         return n ? b->lines + 1 - ASH_MIN(behind, b->lines) : 0;
 }
 
-/* A program that %files has in /usr/bin is not there. */
-static bool lacks_program(AshSlice tail) {
+static int is_there(AshSandboxCall *c, void *path) {
+        struct stat st;
+        return fstatat(c->base, (const char *) path + 1, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+/* A program that %files has in /usr/bin was installed in /usr/sbin. */
+static bool in_other_directory(AshBuild *b, AshSlice tail) {
+        static const AshSlice mark = { "File not found: ", 16 }, dir = { "/BUILDROOT/usr/bin/", 19 };
         AshSlice line;
-        while (ash_slice_next_line(&tail, &line))
-                if (ash_slice_find(line, ASH_S("File not found: ")) >= 0 && ash_slice_find(line, ASH_S("/BUILDROOT/usr/bin/")) >= 0)
+        char problem[256];
+        while (ash_slice_next_line(&tail, &line)) {
+                ptrdiff_t said = ash_slice_find(line, mark), at = ash_slice_find(line, dir);
+                if (said < 0 || at < said)
+                        continue;
+                AshSlice path = ash_slice_from(line, (size_t) said + mark.len), name = ash_slice_trim(ash_slice_from(line, (size_t) at + dir.len));
+                _free_ char *there = ash_asprintf("%.*s/BUILDROOT/usr/sbin/%.*s", (int) (line.ptr + at - path.ptr), path.ptr, ASH_F(name));
+                if (there[0] == '/' && ash_sandbox_room_call(b->room, is_there, there, NULL, problem) >= 0)
                         return true;
+        }
         return false;
 }
 
@@ -265,8 +278,8 @@ void ash_build_explain(AshBuild *b, AshDiags *diags) {
                 if (b->in.network && strstr(signs[i].note, "network"))
                         hint = NULL;
         }
-        if (!hint && lacks_program(tail))
-                hint = "was it installed in /usr/sbin? Specs that count on one directory for both get it by build.defines = { _sbindir = \"%{_bindir}\" } of the component";
+        if (!hint && in_other_directory(b, tail))
+                hint = "it was installed in /usr/sbin. Specs that count on one directory for both get it by build.defines = { _sbindir = \"%{_bindir}\" } of the component";
         if (line)
                 ash_note(diags, ASH_NOWHERE, "the whole log: %s (these are lines from %zu on)", b->in.log_path, line);
         else

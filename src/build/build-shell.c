@@ -31,7 +31,12 @@ static const char set_up[] =
         "PS1='buildroot \\w\\$ '\n";
 
 static const char told[] =
-        "echo \"This is where $ASHLAR_PHASE failed, with its environment. 'again' runs it once more: ${ASHLAR_SECTION##* }, which may be changed. 'exit' ends, and the build is gone.\" >&2\n";
+        "if [ -r \"${ASHLAR_SECTION##* }\" ]; then\n"
+        "  echo \"This is where $ASHLAR_PHASE failed, with its environment. 'again' runs it once more: ${ASHLAR_SECTION##* }, which may be changed. 'exit' ends, and the build is gone.\" >&2\n"
+        "else\n"
+        "  unset -f again\n"
+        "  echo \"This is the build as it is after $ASHLAR_PHASE failed, which is rpm's own work and no script. What was installed: $(ls -d \"$PWD\"/BUILD/*/BUILDROOT \"$PWD\"/BUILDROOT/* 2> /dev/null | head -n 1). 'exit' ends, and the build is gone.\" >&2\n"
+        "fi\n";
 
 /* "+ cd one-1.0", "+ cd 'a b'": the shell's trace of changes of directory, one after the other. The first ones are rpm's: into BUILD, and to where %setup unpacked. %prep itself goes there. */
 static void follow(AshSlice section, bool all, AshStr *dir) {

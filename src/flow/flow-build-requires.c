@@ -67,6 +67,8 @@ static int read_requires(Job *j, const AshId *key) {
                 r = ash_build_requires(srpm, j->rendered->spec, j->arena, &deps, &n, &epoch, &asks, j->flow->diags);
         if (r < 0)
                 return r;
+        if (j->epoch < 0 && epoch < 0)
+                ash_info(j->flow->diags, ASH_NOWHERE, "the spec of '%.*s' has no %%changelog that rpm can read: its packages are dated 1970-01-01", ASH_F(j->component));
         if (j->epoch < 0)
                 j->epoch = epoch >= 0 ? epoch : 0; /* no changelog: the beginning of time, which is the same for everybody */
         j->asks |= asks;

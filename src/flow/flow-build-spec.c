@@ -1,5 +1,6 @@
 /* Places in the spec of a build, and what is said of one that rpm cannot parse. */
 #include <ctype.h>
+#include <fnmatch.h>
 #include "flow-build-private.h"
 #include "specinfo.h"
 
@@ -83,8 +84,50 @@ static AshSlice missing_source(AshSlice text) {
         return ash_slice_sub(name, 0, end < 0 ? name.len : (size_t) end);
 }
 
+/* "%{name}-%{version}.tar.gz" -> "*-*.tar.gz": what a value can become. malloc'ed. */
+static char *value_pattern(AshSlice value) {
+        AshStr out = {};
+        for (size_t i = 0; i < value.len; i++) {
+                char c = value.ptr[i];
+                if (c != '%') {
+                        ash_str_appendf(&out, strchr("*?[\\", c) ? "\\%c" : "%c", c);
+                        continue;
+                }
+                ash_str_append_char(&out, '*');
+                ptrdiff_t end = i + 1 < value.len && value.ptr[i + 1] == '{' ? ash_slice_find_char(ash_slice_from(value, i), '}') : -1;
+                for (i = end > 0 ? i + (size_t) end : i; end <= 0 && i + 1 < value.len && (isalnum((unsigned char) value.ptr[i + 1]) || value.ptr[i + 1] == '_'); i++)
+                        ;
+        }
+        return ash_str_take(&out);
+}
+
+/* The only line of the rendered spec that can mean this file. */
+static AshSpan source_line(AshSource *spec, AshSlice name) {
+        AshSlice rest = spec->text, line;
+        AshSpan found = ASH_NOWHERE;
+        _free_ char *wanted = ash_slice_dup(name);
+        while (ash_slice_next_line(&rest, &line)) {
+                ptrdiff_t colon = ash_slice_find_char(line, ':');
+                if (colon < 0 || (!ash_slice_starts(line, ASH_S("Source")) && !ash_slice_starts(line, ASH_S("Patch"))))
+                        continue;
+                AshSlice value = ash_slice_trim(ash_slice_from(line, (size_t) colon + 1));
+                _free_ char *pattern = value_pattern(ash_path_base(value));
+                if (!pattern || fnmatch(pattern, wanted, 0) != 0)
+                        continue;
+                if (found.source)
+                        return ASH_NOWHERE;
+                found = (AshSpan){ spec, (uint32_t) (value.ptr - spec->text.ptr), (uint32_t) value.len };
+        }
+        return found;
+}
+
 static int source_missing(Job *j, AshSlice name) {
-        int r = ash_fail_file(j->flow->diags, -ASH_ERR_SYNTAX, j->spec->name, "the spec of '%.*s' names '%.*s', which is neither beside it nor among its declared sources", ASH_F(j->component), ASH_F(name));
+        AshRenderOptions options = render_options(j);
+        _cleanup_(ash_flow_places_free_p) AshFlowPlaces *places = ash_flow_places_new(j->flow, j->rendered, &options, j->spec);
+        const AshOverlay *overlay = NULL;
+        AshSpan at = ash_flow_places_find(places, source_line(j->spec, name), &overlay);
+        const char *text = ash_arena_printf(j->arena, "the spec of '%.*s' names '%.*s', which is neither beside it nor among its declared sources", ASH_F(j->component), ASH_F(name));
+        int r = at.source ? ash_fail(j->flow->diags, -ASH_ERR_SYNTAX, at, "%s", text) : ash_fail_file(j->flow->diags, -ASH_ERR_SYNTAX, j->spec->name, "%s", text);
         ash_hint(j->flow->diags, "put it beside the spec; or declare where it comes from: a line in 'sources' with its digest, or [[components.%.*s.source-files]]", ASH_F(j->component));
         return r;
 }

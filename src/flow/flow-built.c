@@ -249,7 +249,7 @@ static int lock_again(AshFlow *flow, const char *lock, AshFlowLockResult *ret) {
         AshSlice all = ash_slice_str(lock), dir = ash_path_dir(all), name = ash_path_base(all);
         _free_ char *place = ash_asprintf("%.*s/.%.*s.turn", ASH_F(dir), ASH_F(name));
         int r = ash_lock_acquire(AT_FDCWD, place, true, -1, &turn);
-        return r < 0 ? ash_fail_file(flow->diags, r, place, "cannot lock it: %s", ash_strerror(r)) : ash_flow_lock(flow, &(AshFlowLockOptions){ .path = lock }, ret);
+        return r < 0 ? ash_fail_file(flow->diags, r, place, "cannot lock it: %s", ash_strerror(r)) : ash_flow_lock(flow, &(AshFlowLockOptions){ .path = lock, .after_build = true }, ret);
 }
 
 /* Two packages that are one by name, version, release and architecture: only one of them could be in a repository. */

@@ -336,6 +336,21 @@ static void note_pinned(const Locker *l, const AshFlowSet *set) {
                 ash_note(l->flow->diags, ASH_NOWHERE, "the lock pins %s: 'ashlar lock --update' asks the newest states", states.ptr);
 }
 
+static bool was_locked(const Locker *l, const AshBuiltPackage *p) {
+        for (size_t i = 0; l->old && i < l->old->n_packages; i++)
+                if (ash_slice_eq(l->old->packages[i].nevra, p->nevra) && ash_slice_eq(l->old->packages[i].sha256, p->sha256))
+                        return true;
+        return false;
+}
+
+/* After a build: was that package built just now? */
+static bool is_news(const Locker *l, AshSlice name) {
+        for (size_t k = 0; l->o->after_build && k < l->built->items.n; k++)
+                if (ash_slice_eq(l->built->packages[k].name, name))
+                        return !was_locked(l, l->built->items.items[k].built);
+        return true;
+}
+
 /* Packages that were built here, and come from elsewhere because its upstreams do not name the one that has them: that may be meant, but should not be by oversight. */
 static void note_built_elsewhere(const Locker *l, const AshFlowSet *set, const AshPkgSet *chosen) {
         enum { SOME = 6 };
@@ -345,7 +360,7 @@ static void note_built_elsewhere(const Locker *l, const AshFlowSet *set, const A
         if (!built || !l->built || takes_built(l, set) || !strcmp(set->kind, "build"))
                 return;
         for (size_t i = 0; i < chosen->n; i++)
-                if (ash_map_get(&l->built_names, chosen->items[i].package->name) == (void *) STANDS_AS && n++ < SOME)
+                if (ash_map_get(&l->built_names, chosen->items[i].package->name) == (void *) STANDS_AS && is_news(l, chosen->items[i].package->name) && n++ < SOME)
                         ash_str_appendf(&names, "%s%.*s", names.len ? ", " : "", ASH_F(chosen->items[i].package->name));
         if (n > SOME)
                 ash_str_appendf(&names, " and %zu more", n - SOME);

@@ -8,6 +8,7 @@ typedef struct AshFlowLockOptions {
         bool update;                       /* take the newest of everything (n_packages 0), or of these packages; else keep what is locked as far as it goes */
         const char *const *packages;
         size_t n_packages;
+        bool after_build;                  /* made again because something was built: what was said of packages that it has already is not said again */
         bool dry_run;                      /* solve only: no package is fetched, and no lock written */
 } AshFlowLockOptions;
 

@@ -170,8 +170,13 @@ class Build(Case):
     def test_missing_source(self):
         p = self.one(tags="Source0: https://example.org/one-1.0.tar.gz\nBuildArch: noarch")
         said = self.fails(p)
-        self.assertRegex(said, "the spec of 'one' names 'one-1.0.tar.gz', which is neither beside it nor among its declared sources")
+        line = 1 + (p.path / "specs/one/one.spec").read_text().splitlines().index("Source0: https://example.org/one-1.0.tar.gz")
+        self.assertIn(f"{p.path}/specs/one/one.spec:{line}:10: error: the spec of 'one' names 'one-1.0.tar.gz', which is neither beside it nor among its declared sources", said)
         self.assertNotIn("this overlay did it", said)
+
+    def test_macro_that_nothing_defines(self):
+        p = self.one(spec="Name: one\nVersion: 1.0\nRelease: %nobody_defines_it\nSummary: x\nLicense: MIT\nBuildArch: noarch\n%description\nx\n%files\n")
+        self.assertRegex(self.fails(p), "gave one-1.0-%nobody_defines_it.*: its name, version or release has a macro that nothing defines")
 
     def test_sources_beside_the_spec(self):
         digest = hashlib.sha512(b"beside\n").hexdigest()
@@ -180,7 +185,7 @@ class Build(Case):
         self.assertIn("\nbeside", p.log("one"))
         p = self.one(tags="Source0: data.txt\nBuildArch: noarch", sources={"data.txt": "another\n", "sources": f"SHA512 (data.txt) = {digest}\n"})
         said = self.fails(p, status=None)
-        self.assertIn("'data.txt' is another file than the one beside the spec", said)
+        self.assertIn(f"{p.path}/specs/one/sources:1:1: error: 'data.txt' is another file than the one beside the spec", said)
         self.assertIn(digest, said)
         self.assertIn(hashlib.sha512(b"another\n").hexdigest(), said)
 
@@ -273,6 +278,10 @@ class Build(Case):
         self.assertIn("\n/builddir/build/BUILD/one-1.0\n", said)
         p = self.one(tags=tag, prep="%setup -q -c -T\nmkdir sub\ncd sub\nfalse")
         self.assertIn("\n/builddir/build/BUILD/one-1.0/sub\n", self.on_terminal(p, "pwd", "exit")[1])
+        # What rpm itself does has no script.
+        said = self.on_terminal(self.one(tags=tag, prep="", files="/usr/share/nothing"), "again", "exit")[1]
+        self.assertRegex(said, r"after %files failed, .* What was installed: /builddir/build/\S*BUILDROOT")
+        self.assertIn("again: command not found", said)
 
     def test_dynamic_requires(self):
         spec = buildkit.SPEC.format(name="one", tags="BuildArch: noarch", prep="true\n%generate_buildrequires\necho extra-devel\ntest ! -e /usr/share/extra/here || echo 'pkgconfig(further) >= 1'", build="cat /usr/share/extra/here /usr/share/further/here",

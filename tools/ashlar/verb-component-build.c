@@ -253,13 +253,18 @@ static int tell_other(AshCli *cli, const AshFlowBuild *b, const AshFlowVerify *v
 typedef int (*Build)(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowVerify *v, AshFlowBuild **ret);
 static int build_known(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOptions *options, AshFlowVerify *v _unused_, AshFlowBuild **ret) { return ash_flow_build(b, component, options, ret); }
 
+static bool has_own_spec(AshCli *cli, AshSlice name) {
+        const AshComponent *c;
+        return ash_config_component(cli->config, name, &c, cli->diags) >= 0 && c->merged->spec.path.s.len;
+}
+
 static int build_one(Output *out, AshFlow *flow, AshFlowBuilder *builder, const Given *g, AshSlice name, Build build) {
         _cleanup_(ash_flow_build_free_p) AshFlowBuild *b = NULL;
         _cleanup_(ash_flow_verify_done) AshFlowVerify v = { .vary = g->vary };
         const char *copy = ash_cli_option(out->cli, "output");
         int differs = build(builder, name, &g->options, &v, &b), r = differs;
         if (r < 0)
-                return ash_cli_upstream_failed(out->cli, r);
+                return has_own_spec(out->cli, name) ? r : ash_cli_upstream_failed(out->cli, r);
         if (g->options.only_requires) {
                 print_requires(out->cli, &out->json, b);
                 return b->unmet ? -ASH_ERR_UNSOLVABLE : 0;

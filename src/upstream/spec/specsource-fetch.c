@@ -366,6 +366,7 @@ static int take_one(AshSourceItem *item, const AshSpecTree *tree, const AshSpecF
                 int r = ash_fail(diags, -ASH_ERR_VERIFY, item->at, "'%.*s' is another file than the one beside the spec", ASH_F(item->filename));
                 ash_note(diags, ASH_NOWHERE, "'sources' says %s %s", ash_digest_name(item->kind), item->hex);
                 ash_note(diags, ASH_NOWHERE, "%s/%s has %s", tree->origin, file->path, have);
+                ash_hint(diags, "when the file is the right one its digest belongs into 'sources'; else put the one there that 'sources' means, or none, and it is fetched");
                 return r;
         }
         int r = ash_spec_blob_path(options, item->kind, item->hex, &path, diags);

@@ -17,6 +17,7 @@ AshSourceOrigin ash_source_origin(AshSlice name) {
 void ash_sources_done(AshSources *s) {
         ash_array_foreach(&s->items, i)
                 free(i->path);
+        ash_source_free(s->source);
         ash_array_done(&s->items);
         ash_arena_free(s->arena);
         *s = (AshSources) {};
@@ -111,8 +112,9 @@ int ash_sources_parse(AshSlice text, const char *name, AshSources *ret, AshDiags
         if (text.len > 64 << 20)
                 return ash_fail_file(diags, -ASH_ERR_LIMIT, name, "the sources file is larger than 64 MiB");
         _sources_ AshSources sources = { .arena = ash_arena_new() };
-        _cleanup_(ash_source_free_p) AshSource *source = ash_source_new(name, text);
-        Parser p = { .sources = &sources, .source = source, .diags = diags };
+        text = ash_arena_slice(sources.arena, text); /* what is wrong with a file is said at its line, and found later */
+        sources.source = ash_source_new(name, text);
+        Parser p = { .sources = &sources, .source = sources.source, .diags = diags };
         AshSlice rest = text, line;
         size_t bad = 0;
         while (ash_slice_next_line(&rest, &line) && bad < 100) {
@@ -129,8 +131,6 @@ int ash_sources_parse(AshSlice text, const char *name, AshSources *ret, AshDiags
         ash_map_done(&p.seen);
         if (p.result < 0)
                 return p.result;
-        ash_array_foreach(&sources.items, i)
-                i->at = ASH_NOWHERE; /* the text need not live on */
         *ret = sources;
         sources = (AshSources) {};
         return 0;

@@ -103,7 +103,7 @@ struct AshSourceItem {
 typedef struct AshSources {
         AshArena *arena;
         ASH_ARRAY(AshSourceItem) items; /* upstream's order, then the configuration's */
-
+        AshSource *source;           /* upstream's text: where its items were listed */
 } AshSources;
 void ash_sources_done(AshSources *s);
 #define _sources_ _cleanup_(ash_sources_done)
