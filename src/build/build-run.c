@@ -221,6 +221,7 @@ static const struct {
         { "Temporary failure in name resolution", "it tried to reach the network, and builds have none", "what it fetches belongs into its sources; a component that needs the network says build.network and why" },
         { "Network is unreachable", "it tried to reach the network, and builds have none", "what it fetches belongs into its sources; a component that needs the network says build.network and why" },
         { "Read-only file system", "it tried to write where nothing may be written", "a build writes below " ASH_BUILD_TOP ", /tmp and /var/tmp" },
+        { "Installed (but unpackaged) file(s) found", "files were installed that %files of no package names", "add them there, or remove them at the end of %install" },
         { "Permission denied", "something was refused to it: a build is an ordinary user, and writes below " ASH_BUILD_TOP ", /tmp and /var/tmp", NULL },
 };
 

@@ -466,6 +466,8 @@ int ash_component_why(AshCli *cli) {
                 r = why_dirs(&w, cli->args[0], cli->args[1]);
         else
                 r = why_files(&w, cli->args[0], cli->args[1]);
+        if (r == -ENOENT && cli->n_args == 2 && !strpbrk(cli->args[0], "/."))
+                ash_hint(cli->diags, "two arguments are records, or directories of rendered components; components are explained one at a time: ashlar component why %s", cli->args[0]);
         if (cli->json) {
                 ash_json_end(&w.json, ']');
                 ash_cli_print(cli, "\n");
