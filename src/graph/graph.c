@@ -278,26 +278,27 @@ static void merge_extras(Make *m) {
 }
 
 /* ---- conditions: true in the buildroots of those components that have what they ask for ---- */
-/* For each part: the components and bases that have its packages in their buildroot because they need them, not through the build of another component. */
-static uint64_t *reach(const AshGraph *g, AshGraphParts *parts, size_t *ret_words) {
-        size_t words = (g->n_components + g->n_bases + 63) / 64;
-        uint64_t *bits = ash_calloc((size_t) parts->n * words + 1, 8);
+/* For each part: those of 64 * BLOCK components and bases (from the word "first" on) that have its packages in their buildroot because they need them, not through the build of another component. A block at a time:
+ * all of them at once would be packages times components. */
+enum { BLOCK = 8 };
+
+static void reach(const AshGraph *g, const AshGraphParts *parts, size_t first, uint64_t *bits) {
+        memset(bits, 0, (size_t) parts->n * BLOCK * sizeof *bits);
         for (uint32_t part = parts->n; part-- > 0;)
                 for (uint32_t k = parts->begin[part]; k < parts->begin[part + 1]; k++) {
                         uint32_t node = parts->nodes[k];
-                        uint64_t *from = bits + (size_t) part * words;
+                        const uint64_t *from = bits + (size_t) part * BLOCK;
+                        bool mine = node < g->n_components + g->n_bases && node / 64 >= first && node / 64 < first + BLOCK;
                         ash_graph_out(g, node, e) {
                                 if (parts->of[e->to] == part || (ash_graph_is_package(g, node) && e->to < g->n_components))
                                         continue; /* what is needed to build a package is not needed to use it */
-                                uint64_t *to = bits + (size_t) parts->of[e->to] * words;
-                                if (node < g->n_components + g->n_bases)
-                                        to[node / 64] |= 1ull << (node % 64);
-                                for (size_t w = 0; w < words; w++)
+                                uint64_t *to = bits + (size_t) parts->of[e->to] * BLOCK;
+                                if (mine)
+                                        to[node / 64 - first] |= 1ull << (node % 64);
+                                for (size_t w = 0; w < BLOCK; w++)
                                         to[w] |= from[w];
                         }
                 }
-        *ret_words = words;
-        return bits;
 }
 
 /* Parts of packages and bases alone: as they are used, not as they are built. */
@@ -328,20 +329,20 @@ static void usage_parts(AshGraph *g, AshGraphParts *ret) {
         ash_array_done(&order);
 }
 
-static uint64_t condition_word(const AshGraphParts *parts, const uint64_t *bits, size_t words, size_t w, const uint32_t *by, bool unless) {
+static uint64_t condition_word(const AshGraphParts *parts, const uint64_t *bits, size_t w, const uint32_t *by, bool unless) {
         uint64_t any = 0;
         for (; *by != UINT32_MAX; by++)
-                any |= bits[(size_t) parts->of[*by] * words + w];
+                any |= bits[(size_t) parts->of[*by] * BLOCK + w];
         return unless ? ~any : any;
 }
 
-/* The components and bases for which a conditional requirement holds. */
-static uint64_t holds(const AshGraph *g, const Conditional *c, const AshGraphParts *parts, const uint64_t *bits, size_t words, size_t w) {
-        uint64_t is = bits[(size_t) parts->of[c->from] * words + w];
+/* The components and bases for which a conditional requirement holds: those of one word of the block. */
+static uint64_t holds(const AshGraph *g, const Conditional *c, const AshGraphParts *parts, const uint64_t *bits, size_t first, size_t w) {
+        uint64_t is = bits[(size_t) parts->of[c->from] * BLOCK + w];
         if (c->from < g->n_components + g->n_bases)
-                is = c->from / 64 == w ? 1ull << (c->from % 64) : 0;
+                is = c->from / 64 == first + w ? 1ull << (c->from % 64) : 0;
         for (unsigned i = 0; i < c->n_conditions && is; i++)
-                is &= condition_word(parts, bits, words, w, c->conditions[i].by, c->conditions[i].unless);
+                is &= condition_word(parts, bits, w, c->conditions[i].by, c->conditions[i].unless);
         return is;
 }
 
@@ -379,16 +380,18 @@ static void add_extras(Make *m, const Conditional *c, const uint64_t *is) {
 static bool apply_conditions(Make *m, bool unless) {
         AshGraph *g = m->g;
         AshGraphParts parts;
-        size_t words;
+        size_t words = (g->n_components + g->n_bases + 63) / 64;
         usage_parts(g, &parts);
-        _free_ uint64_t *bits = reach(g, &parts, &words), *is = ash_calloc(words, 8);
-        ash_array_foreach(&m->conditionals, c) {
-                if (has_unless(c) != unless)
-                        continue;
-                for (size_t w = 0; w < words; w++)
-                        is[w] = holds(g, c, &parts, bits, words, w);
-                add_extras(m, c, is);
+        _free_ uint64_t *bits = ash_calloc((size_t) parts.n * BLOCK + 1, sizeof *bits), *is = ash_calloc(m->conditionals.n * words + 1, sizeof *is);
+        for (size_t first = 0; first < words; first += BLOCK) {
+                reach(g, &parts, first, bits);
+                for (size_t i = 0; i < m->conditionals.n; i++)
+                        for (size_t w = 0; w < BLOCK && first + w < words; w++)
+                                is[i * words + first + w] = holds(g, &m->conditionals.items[i], &parts, bits, first, w);
         }
+        for (size_t i = 0; i < m->conditionals.n; i++)
+                if (has_unless(&m->conditionals.items[i]) == unless)
+                        add_extras(m, &m->conditionals.items[i], is + i * words);
         ash_graph_parts_done(&parts);
         bool any = m->extras.n > 0;
         merge_extras(m);
