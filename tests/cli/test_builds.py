@@ -1,5 +1,5 @@
 """component build of several: real builds in the order of the graph, failures isolated, resumed, ended by hand; specs read by rpm in the sandbox."""
-import json, pathlib, shutil, signal, subprocess, sys, time, unittest
+import json, os, pathlib, re, shutil, signal, subprocess, sys, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "lib"))
 import buildkit, dnfjudge  # noqa: E402
@@ -86,6 +86,14 @@ class Builds(unittest.TestCase):
         self.assertEqual(set(self.states(p.built("--all", "-j", "1")).values()), {"built"})
         known = p.built("--all")
         self.assertEqual((set(self.states(known).values()), asked(known)), ({"cached"}, set()))  # though each but the last was built before all was there
+        if shutil.which("strace"):   # one process, and the files of the project are read a few times, however many components there are
+            trace = p.path / "trace"
+            quiet = {**p.env, "ASAN_OPTIONS": ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "detect_leaks=0"]))}  # which does not work below strace
+            p.build("--all", env=quiet, prefix=["strace", "-f", "-o", trace, "-e", "trace=openat,execve", "-s", "200"])
+            calls = trace.read_text()
+            self.assertEqual(len(re.findall(r"execve\([^\n]*\"component\"", calls)), 1)
+            self.assertLess(len(re.findall(r"ashlar\.lock\"", calls)), 4)
+            self.assertLess(len(re.findall(r"ashlar\.built\"", calls)), 6)
         # Another package of lib's: what has it in its buildroot, by itself or through app.
         p.component("lib", tags=NOARCH + "Provides: pkgconfig(lib) = 4")
         done = p.built("--all")

@@ -227,6 +227,8 @@ static void test_random(void **unused) {
         assert_true(count.unsolvable > 100);
 }
 
+static AshPackage of(const char *name, const char *version) { return (AshPackage){ .name = ash_slice_str(name), .version = ash_slice_str(version), .release = ASH_S("1"), .arch = ASH_S("noarch") }; }
+
 /* ---- what can matter ---- */
 static int solve_beside(World *w, const AshOwn *own, const AshRequest *requests, size_t n, AshStr *out) {
         _cleanup_(ash_universe_free_p) AshUniverse *part = NULL;
@@ -321,7 +323,43 @@ static void test_reach(void **unused) {
         assert_true(count.other - count.needless > 100);
 }
 
-static AshPackage of(const char *name, const char *version) { return (AshPackage){ .name = ash_slice_str(name), .version = ash_slice_str(version), .release = ASH_S("1"), .arch = ASH_S("noarch") }; }
+
+/* Each of n packages beside an index requires one of half its number. Steps that questions about each of them take; and what a solve for the last one is given. */
+static size_t work_for(unsigned n, size_t *ret_part) {
+        World w __attribute__((__cleanup__(world_done))) = { .arena = ash_arena_new(), .u = ash_universe_new("x86_64") };
+        AshPackage base = of("base", "1");
+        ash_universe_add_repo(w.u, "repo", 0);
+        ash_universe_add_package(w.u, &base);
+        world_index(&w);
+        AshPackage *packages = ash_arena_new_items(w.arena, AshPackage, n);
+        for (unsigned i = 0; i < n; i++) {
+                packages[i] = of(ash_arena_printf(w.arena, "own%u", i), "1");
+                add_deps(&packages[i], ASH_DEP_REQUIRES, 2, simple, w.arena);
+                packages[i].deps[ASH_DEP_REQUIRES].items[0] = (AshDep){ .name = ASH_S("base") };
+                packages[i].deps[ASH_DEP_REQUIRES].items[1] = (AshDep){ .name = ash_slice_str(ash_arena_printf(w.arena, "own%u", i / 2)) };
+                packages[i].deps[ASH_DEP_REQUIRES].n = 2;
+        }
+        _cleanup_(ash_own_free_p) AshOwn *own = ash_own_new(packages, n);
+        _cleanup_(ash_reach_free_p) AshReach *r = ash_reach_new(w.index, own);
+        uint8_t digest[32];
+        for (unsigned i = 0; i < n; i++)
+                assert_int_equal(ash_reach_digest(r, &packages[i].name, 1, digest), 0);
+        _cleanup_(ash_universe_free_p) AshUniverse *part = NULL;
+        AshRequest request = { .what = packages[n - 1].name, .job = ASH_REQUEST_INSTALL };
+        assert_int_equal(ash_index_part(w.index, "x86_64", &request, 1, &(AshIndexOwn){ "own", 0, own }, &part), 0);
+        *ret_part = ash_universe_n(part);
+        return ash_reach_work(r);
+}
+
+/* All the questions about a tree of twice the size take twice the steps, and one solve no more than it can reach. */
+static void test_work(void **unused) {
+        (void) unused;
+        size_t part, twice_part, work = work_for(2000, &part), twice = work_for(4000, &twice_part);
+        assert_true(work >= 2000);
+        assert_true(twice <= work * 2 + work / 10);
+        assert_int_equal(part, 13); /* base, and own1999, own999, ..., own1, own0 */
+        assert_int_equal(twice_part, 14);
+}
 
 static const AshSlice *version_of(const AshPkgSet *set, const char *name) {
         for (size_t i = 0; i < set->n; i++)
@@ -437,7 +475,7 @@ static int compare_archive(const char *project, unsigned runs) {
 
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_random), cmocka_unit_test(test_reach), cmocka_unit_test(test_prefer),
+                cmocka_unit_test(test_random), cmocka_unit_test(test_reach), cmocka_unit_test(test_work), cmocka_unit_test(test_prefer),
                 cmocka_unit_test(test_damaged),
                 cmocka_unit_test(test_deep),
         };
