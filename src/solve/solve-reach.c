@@ -190,7 +190,7 @@ static void end_part(AshReach *r, const Frame *f) {
                         tell_own(&r->own->packages[node - r->x->n_rows], &own);
         }
         r->stack.n = from;
-        Reached reached = join(r, r->outs.items + f->outs, r->outs.n - f->outs, &own);
+        Reached reached = join(r, r->outs.n ? r->outs.items + f->outs : NULL, r->outs.n - f->outs, &own);
         reached.unknown |= unknown;
         r->outs.n = f->outs;
         ash_array_push(&r->parts, reached);

@@ -320,7 +320,7 @@ static void test_reach(void **unused) {
         printf("the same %u, others %u (answers differ in %u of them), not to be told %u\n", count.same, count.other, count.other - count.needless, count.unknown);
         assert_int_equal(count.wrong, 0);
         assert_true(count.same > 100);
-        assert_true(count.other - count.needless > 100);
+        assert_true(count.other - count.needless > 30);
 }
 
 
