@@ -252,21 +252,32 @@ static int lock_again(AshFlow *flow, const char *lock, AshFlowLockResult *ret) {
         return r < 0 ? ash_fail_file(flow->diags, r, place, "cannot lock it: %s", ash_strerror(r)) : ash_flow_lock(flow, &(AshFlowLockOptions){ .path = lock, .after_build = true }, ret);
 }
 
+/* What a repository calls it: without the epoch. */
+static AshSlice file_name(AshSlice nevra, AshArena *arena) {
+        AshPackage p;
+        if (ash_slice_find_char(nevra, ':') < 0 || ash_nevra_parse(nevra, &p) < 0)
+                return nevra;
+        return ash_slice_str(ash_arena_printf(arena, "%.*s-%.*s-%.*s.%.*s", ASH_F(p.name), ASH_F(p.version), ASH_F(p.release), ASH_F(p.arch)));
+}
+
 /* Two packages that are one by name, version, release and architecture: only one of them could be in a repository. */
 static int check_clashes(void *context, const AshBuilt *built, const AshBuiltComponent *component) {
         AshFlow *flow = context;
         const AshComponent *mine = ash_config_find_component(flow->config, component->name);
+        _cleanup_(ash_arena_free_p) AshArena *arena = ash_arena_new();
         _map_ AshMap own = {};
         for (size_t i = 0; i < component->n_packages; i++)
-                ash_map_put(&own, component->packages[i].nevra, &component->packages[i], NULL);
+                ash_map_put(&own, file_name(component->packages[i].nevra, arena), &component->packages[i], NULL);
         ash_array_foreach(&built->components, c) {
                 if (ash_slice_eq(c->name, component->name) || !ash_slice_eq(c->arch, component->arch))
                         continue;
                 for (size_t i = 0; i < c->n_packages; i++) {
-                        const AshBuiltPackage *same = ash_map_get(&own, c->packages[i].nevra);
+                        const AshBuiltPackage *same = ash_map_get(&own, file_name(c->packages[i].nevra, arena));
                         if (!same || same->kind != c->packages[i].kind || ash_slice_eq(same->sha256, c->packages[i].sha256) || !ash_config_find_component(flow->config, c->name))
                                 continue;
-                        int r = ash_fail(flow->diags, -ASH_ERR_CONFIG, mine ? mine->name.at : ASH_NOWHERE, "'%.*s' gives %.*s, as '%.*s' does, with other content", ASH_F(component->name), ASH_F(same->nevra), ASH_F(c->name));
+                        bool epochs = !ash_slice_eq(same->nevra, c->packages[i].nevra);
+                        int r = ash_fail(flow->diags, -ASH_ERR_CONFIG, mine ? mine->name.at : ASH_NOWHERE, "'%.*s' gives %.*s, as '%.*s' does, with %s", ASH_F(component->name), ASH_F(same->nevra), ASH_F(c->name),
+                                         epochs ? "another epoch, which no repository tells apart" : "other content");
                         ash_hint(flow->diags, "one of the two needs another name, version or release: a repository has one package of that name");
                         return r;
                 }

@@ -163,6 +163,9 @@ class Build(Case):
         said = p.build("two", status=None).stderr
         self.assertRegex(said, r"'two' gives one-1\.0-1\.noarch, as 'one' does, with other content")
         self.assertNotIn('name = "two"', (p.path / "ashlar.built").read_text())
+        p.component("three", spec=(p.path / "specs/two/two.spec").read_text().replace("Version:", "Epoch: 4\nVersion:"))  # names of files have no epochs
+        self.assertRegex(p.build("three", status=None).stderr, r"'three' gives one-4:1\.0-1\.noarch, as 'one' does, with another epoch")
+        del p.components["three"]
         del p.components["one"]
         p.write()
         p.build("two")  # the other is gone
