@@ -262,10 +262,13 @@ static bool ask_name(Asked *a, AshSlice name) {
         return a->nodes.n > before;
 }
 
+/* A path that only lists of files have. What stands beside the index was asked for those that the index speaks of; of another one, a package that says that it provides it does not tell who else has it. */
+static bool is_beyond(const AshReach *r, AshSlice name) { return name.len && name.ptr[0] == '/' && !ash_path_may_be_required(name) && !ash_index_find_provided(r->x, name); }
+
 static void ask_part(void *context, AshSlice name) {
         Asked *a = context;
-        if (!ask_name(a, name) && name.len && name.ptr[0] == '/')
-                a->unknown |= !ash_path_may_be_required(name);
+        (void) ask_name(a, name);
+        a->unknown |= is_beyond(a->r, name);
 }
 
 /* Every reading that a text can have, as solve-part.c takes them. */
@@ -283,7 +286,7 @@ static void ask_plain(Asked *a, AshSlice what) {
         for (size_t i = 1; !known && i + 1 < plain.len; i++)
                 if (plain.ptr[i] == '-')
                         ask_name(a, ash_slice(plain.ptr, i));
-        a->unknown |= !known && plain.len && plain.ptr[0] == '/' && !ash_path_may_be_required(plain);
+        a->unknown |= is_beyond(a->r, plain);
         a->unknown |= memchr(what.ptr, '*', what.len) || memchr(what.ptr, '?', what.len) || memchr(what.ptr, '[', what.len);
 }
 

@@ -137,6 +137,26 @@ class Build(Case):
         again = p.built("one", env=own)[0]
         self.assertEqual((again["cached"], again["packages"]), (False, lost["packages"]))
 
+    def test_known_says_what_solving_does(self):
+        """A path that one package says that it provides, and that another, built later, has as a file."""
+        path, own = "/usr/share/found/here", "BuildArch: noarch\n"
+        has = {"install": f"mkdir -p %{{buildroot}}/usr/share/found; echo x > %{{buildroot}}{path}", "files": path}
+        for requires in (path, f"({path} and extra-devel)", f"({path} or extra-devel)"):
+            p = self.project(more="[build.stages.plain]\npackages = ['toolbox']\nupstreams = ['up']\n")
+            for name, parts in (("says", {"tags": f"{own}Provides: {path}"}), ("has", {})):
+                p.component(name, 'build.stage = "plain"', **{"tags": own, **parts})
+            p.component("one", tags=f"{own}BuildRequires: {requires}")
+            p.lock()
+            p.build("says")
+            p.build("has")
+            p.build("one")
+            p.component("has", 'build.stage = "plain"', tags=own, **has)
+            p.build("has")
+            quick = p.built("one")[0]
+            for kind in ("build-known", "build-reach"):
+                shutil.rmtree(KIT.store / "cache" / kind, ignore_errors=True)
+            self.assertEqual(quick["key"], p.built("one")[0]["key"], requires)
+
     def test_options(self):
         bcond = "%bcond_with loud\n%bcond_without quiet\n"
         spec = bcond + buildkit.SPEC.format(name="one", tags="BuildArch: noarch", prep="true", build="echo 'loud=%{with loud} quiet=%{with quiet} word=%{?word}'", install="echo x > %{buildroot}/usr/share/one", check="echo checked; false", files="/usr/share/one")
