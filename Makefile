@@ -6,6 +6,10 @@ FUZZ_SECONDS ?= 20
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
+# what is used, without what tests it
+programs: $(BUILD)/build.ninja
+	ninja -C $(BUILD) ashlar host/initrd/ashlar-initrd
+
 $(BUILD)/build.ninja:
 	meson setup --prefix=$(PREFIX) $(BUILD)
 
@@ -17,4 +21,4 @@ fuzz: ; scripts/fuzz $(FUZZ_SECONDS)
 install: all ; meson install -C $(BUILD) --no-rebuild
 clean: ; rm -rf $(BUILD) build-asan build-clang build-fuzz
 
-.PHONY: all deps check demo bench fuzz install clean
+.PHONY: all programs deps check demo bench fuzz install clean
