@@ -91,7 +91,7 @@ static int keep_spec(Tree *t, const AshGraphComponent *c, AshStr *out) {
         return r;
 }
 
-/* What rpmspec would say of these specs is what the plain reader says: they have no macros that only rpm knows. Kept as flow-plan.c keeps it: bench_built.py looks that a plan reads none. */
+/* What rpmspec would say of these specs is what the plain reader says: they have no macros that only rpm knows. Kept as flow-plan-specs.c keeps it: bench_built.py looks that a plan reads none. */
 static int keep_specs(Tree *t) {
         _str_ AshStr text = {}, name = {};
         _free_ char *real = realpath(ash_config_dir(t->config), NULL);
