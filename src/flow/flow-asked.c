@@ -145,6 +145,18 @@ static void add_several(Asker *a, const AshRequest *request, AshSlice name, AshF
         }
 }
 
+/* "openssl-devel >= 1:3.0": epochs tell the history of one distribution, and packages of another have theirs or none. */
+static void without_epoch(Asker *a, const AshDep *dep, AshStr *any, size_t *n_names) {
+        static const char *const signs[] = { "", "<", ">", "", "=", "<=", ">=" };
+        ptrdiff_t colon = ash_slice_find_char(dep->evr, ':');
+        unsigned how = dep->flags & ASH_DEP_COMPARE;
+        unsigned sign = (how & ASH_DEP_LT ? 1u : 0) | (how & ASH_DEP_GT ? 2u : 0) | (how & ASH_DEP_EQ ? 4u : 0);
+        if (colon <= 0 || sign >= ASH_N(signs) || !*signs[sign] || (a->has_built && built_here(a, dep->name)))
+                return;
+        ash_str_appendf(any, " or %.*s %s %.*s", ASH_F(dep->name), signs[sign], ASH_F(ash_slice_from(dep->evr, (size_t) colon + 1)));
+        ++*n_names;
+}
+
 /* " or A or B" of what else would meet a dependency; empty: it is there, or nothing does. promise: who asks for it in a version, or NULL. */
 static int others(Asker *a, const AshRequest *request, const AshDep *dep, bool sure, AshFlowRequests *more, AshStr *any, size_t *n_names) {
         bool capability = ash_flow_is_capability(dep->name), there = false, install = request->job == ASH_REQUEST_INSTALL;
@@ -159,6 +171,8 @@ static int others(Asker *a, const AshRequest *request, const AshDep *dep, bool s
         if (there) {
                 if (sure)
                         add_several(a, request, dep->name, more);
+                if (install)
+                        without_epoch(a, dep, any, n_names);
                 return 0;
         }
         if (install)

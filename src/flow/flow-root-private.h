@@ -6,7 +6,7 @@
 #include "flow-built.h"
 #include "flow-choice.h"
 
-#define ASH_FLOW_ASKING 7            /* counts up whenever the same question is put in other words (flow-asked.c), or what is kept of the answer changes */
+#define ASH_FLOW_ASKING 8            /* counts up whenever the same question is put in other words (flow-asked.c), or what is kept of the answer changes */
 
 typedef struct Source {
         AshFlowUpstream *upstream;

@@ -113,7 +113,7 @@ add_test(NAME runs COMMAND tast-bin)""") + here("f.cc", "#include <iostream>\nin
         tags="BuildArch: noarch\nBuildRequires: systemd-devel cmake(gtest) perl-Text-Diff python3-attrs inih-static hardlink cmake-filesystem gcc pkgconf\n"
         # What imports add (/usr/bin/awk), one directory of programs elsewhere (/usr/bin/zic), names within rich dependencies, perl's own version.
         "BuildRequires: /usr/bin/awk /usr/bin/sphinx-build-3 pkgconfig(lua) /usr/bin/zic perl(:VERSION) >= 5.8 rubygem(rake) tex(fancyhdr.sty)\n"
-        "BuildRequires: (pkgconfig(zlib) or pkgconfig(of-nobody))\nBuildRequires: (python3dist(six) >= 1 with python3dist(six) < 3)\nBuildRequires: ((perl(Try::Tiny) and /usr/bin/git) if bash)\nBuildRequires: (of-nobody or libcap-ng-static)\n",
+        "BuildRequires: (pkgconfig(zlib) or pkgconfig(of-nobody))\nBuildRequires: (python3dist(six) >= 1 with python3dist(six) < 3)\nBuildRequires: ((perl(Try::Tiny) and /usr/bin/git) if bash)\nBuildRequires: (of-nobody or libcap-ng-static)\nBuildRequires: openssl-devel >= 1:3.0\n",
         prep="", build="pkg-config --exists libsystemd libudev INIReader\ntest -e /usr/lib/*/cmake/GTest/GTestConfig.cmake\nperl -MText::Diff -e 1\nhardlink --version\n%{python3} -c 'import attrs, six'\n"
         "sphinx-build-3 --version; perl -MTry::Tiny -e 1; pkg-config --exists lua libcap-ng; echo | awk '{}'; zic --version; git --version\n"
         "[ '%{pypi_source Tast 1.2~rc1 zip}' = https://files.pythonhosted.org/packages/source/T/Tast/Tast-1.2~rc1.zip ]\n[ '%{pypi_source}' = https://files.pythonhosted.org/packages/source/w/with-names/with-names-1.2.tar.gz ]",
