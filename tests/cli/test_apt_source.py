@@ -111,7 +111,7 @@ class AptSource(Case):
         self.assertRegex(p.stderr, r"warning: 'hello-1\.0\.tar\.gz\.sign' could not be had, which allow-missing-signatures takes for good")
         self.assertEqual((out / "hello-1.0.tar.gz.sign").read_bytes(), b"ashlar: no signature, checked by digest\n")
         # Of what is in the archive (kernel.org), under other names, and the keys that they are checked with.
-        others = ["hello-1.0.tar.sign", "hello-1.0.tar.gz.txt", "hello-1.0.tar.gz.pgp", "hello-release-keyring.gpg", "somebody.asc", "coreteam-GPG-0xD55D978A8A1420E4.txt", "B1D2BD1375BECB784CF4F8C4D73CF638C53C06BE", "0x1A2B3C4D.txt"]
+        others = ["hello-1.0.tar.sign", "hello-1.0.tar.gz.txt", "hello-1.0.tar.gz.pgp", "hello-release-keyring.gpg", "somebody.asc", "coreteam-GPG-0xD55D978A8A1420E4.txt", "B1D2BD1375BECB784CF4F8C4D73CF638C53C06BE", "0x1A2B3C4D.txt", "Public-Key"]
         p, out = self.prepare({"hello-1.0.tar.gz": tar, **{n: n.encode() for n in others}}, distro="allow-missing-signatures = true")
         for name in others:
             self.assertEqual((out / name).read_bytes(), b"ashlar: no signature, checked by digest\n", name)

@@ -165,13 +165,14 @@ static bool says(AshSlice name, const char *const *words) {
         return false;
 }
 
-/* What signatures are checked with: "nettle-release-keyring.gpg", and beside a signature also "upstream.asc", "core-gpg-key.txt", a fingerprint. */
+/* What signatures are checked with: "nettle-release-keyring.gpg", and beside a signature also "upstream.asc", "core-gpg-key.txt", "Public-Key", a fingerprint. */
 static bool is_keyring(AshSlice name, bool with_signature) {
         static const char *const ends[] = { ".gpg", ".asc", ".pgp", ".kbx", ".key", ".pub", NULL }, *const text[] = { ".txt", NULL }, *const key[] = { "key", NULL }, *const words[] = { "key", "gpg", "pgp", NULL };
         AshSlice rest = name;
         if (ends_in(name, ends, &rest))
                 return with_signature || says(rest, key);
-        return with_signature && ((ends_in(name, text, &rest) && says(rest, words)) || is_key_number(rest));
+        bool plain = ends_in(name, text, &rest) || ash_slice_find_char(name, '.') < 0;
+        return with_signature && ((plain && says(rest, words)) || is_key_number(rest));
 }
 
 static bool has_signature(const AshSources *sources) {
