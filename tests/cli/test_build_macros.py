@@ -206,8 +206,10 @@ A test.
     # What specs count on without asking for it by the name that Debian has: names of Fedora's, programs that its packages and its buildroots hold, tools by their path.
     "with-fedoras-names": dict(
         tags="BuildRequires: pkgconfig >= 0.14, gettext-autopoint flex-static glibc-kernheaders >= 2.4 zlib-static libXt-devel libxml2-devel libxslt-devel gnupg2 libtool python-unversioned-command\n"
-             "BuildRequires: perl-podlators valgrind-devel multilib-rpm-config python3-setuptools_scm python3-Cython userspace-rcu-devel sgml-common pkgconf-m4 firewalld-filesystem tcl-devel lua-devel binutils-devel docbook-utils\n",
-        prep=here("s.py", "#!/usr/bin/env python2 -u\nprint(1)") + here("k.py", "#!/usr/bin/python -s\nprint(1)") + here("x.c", "#include <zlib.h>\n#include <X11/Intrinsic.h>\nint main(void) { return !zlibVersion(); }"),
+             "BuildRequires: perl-podlators valgrind-devel multilib-rpm-config python3-setuptools_scm python3-Cython userspace-rcu-devel sgml-common pkgconf-m4 firewalld-filesystem tcl-devel lua-devel binutils-devel docbook-utils docbook-dtds\n",
+        prep=here("s.py", "#!/usr/bin/env python2 -u\nprint(1)") + here("k.py", "#!/usr/bin/python -s\nprint(1)") + here("x.c", "#include <zlib.h>\n#include <X11/Intrinsic.h>\nint main(void) { return !zlibVersion(); }")
+        + here("m.sgml", '<!DOCTYPE refentry PUBLIC "-//OASIS//DTD DocBook V4.1//EN">\n<refentry><refmeta><refentrytitle>tast</refentrytitle><manvolnum>1</manvolnum></refmeta><refnamediv><refname>tast</refname><refpurpose>x</refpurpose></refnamediv>'
+               "<refsect1><title>D</title><para>Hello</para></refsect1></refentry>"),
         build="cp /usr/lib/rpm/config.{guess,sub} .; cp -f /usr/lib/rpm/redhat/config.{guess,sub} .; sh config.guess; sh config.sub aarch64-linux\n"
               "%{__python3} %{_rpmconfigdir}/redhat/pathfix.py -pni %{__python3} s.py\n%{__python3} /usr/lib/rpm/redhat/pathfix.py -i %{__python3} -pn -k -a E k.py\n"
               "grep -x '#!/usr/bin/python3' s.py; grep -x '#!/usr/bin/python3 -Es' k.py; [ ! -e s.py~ ]\n"
@@ -215,6 +217,7 @@ A test.
               "printf '#include <tcl.h>\\n#include <lua.h>\\n#include <lauxlib.h>\\n#include <libiberty/libiberty.h>\\nint main(void) { return !luaL_newstate() || !Tcl_CreateInterp(); }' > y.c; gcc $CFLAGS $LDFLAGS -o y y.c -llua -ltcl; ./y\n"
               "echo 'ashlar: no signature, checked by digest' > note; echo x | %{gpgverify} --keyring=x.c --signature=note --data=-; echo x | %{gpgverify} --keyring=note --signature=x.c --data=-\n! echo x | %{gpgverify} --keyring=x.c --signature=x.c --data=-\n"
               "%multilib_fix_c_header --file %{_includedir}/x.h\n%firewalld_reload\n%{__python3} -c 'import Cython, setuptools_scm'; pkg-config --exists liburcu; test -e /usr/share/aclocal/pkg.m4\n"
+              "docbook2man m.sgml; test -s tast.1\n"
               "which ls; for p in which nawk openjade nsgmls gpg gpg2 gpgv gpgv2 libtool libtoolize autoreconf msgfmt autopoint xmllint xsltproc hexdump column install-info python pod2man valgrind; do command -v $p; done",
         install="install -D x %{buildroot}%{_bindir}/x", check="", files="%files\n%{_bindir}/x"),
     # A program that knows its source by the name that the preprocessor gave it, compiled by a full path: the name is good while it is built, and does not say where that was.
