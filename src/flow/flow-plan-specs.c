@@ -9,6 +9,15 @@
 #define CACHE_HEAD "ashlar-specinfo 1\n"
 #define LOST_ENOUGH 4                /* components in a row that could not be had: then no further one is asked for */
 
+static void readers_done(struct AshFlowPlanFacts *f) {
+        for (size_t i = 0; f->readers && i < f->n_readers; i++) {
+                ash_specinfo_root_free(f->readers[i].root);
+                ash_flow_root_free(f->readers[i].buildroot);
+        }
+        free(f->readers);
+        f->readers = NULL;
+}
+
 void ash_flow_plan_facts_free(struct AshFlowPlanFacts *f) {
         if (!f)
                 return;
@@ -21,11 +30,7 @@ void ash_flow_plan_facts_free(struct AshFlowPlanFacts *f) {
         pthread_mutex_destroy(&f->mutex);
         ash_map_done(&f->known);
         ash_bytes_done(&f->cache);
-        for (size_t i = 0; f->readers && i < f->n_readers; i++) {
-                ash_specinfo_root_free(f->readers[i].root);
-                ash_flow_root_free(f->readers[i].buildroot);
-        }
-        free(f->readers);
+        readers_done(f);
         ash_flow_builder_free(f->builder);
         ash_flow_built_free(f->built);
         ash_arena_free(f->arena);
@@ -309,13 +314,12 @@ static void choose_reader(struct AshFlowPlanFacts *f, AshFlowPlan *p) {
                 p->plain_because = ash_arena_strdup(p->arena, ash_diags_at(diags, 0)->text);
         if (f->builder) /* which has a copy of the flow: these diagnostics end here */
                 ash_flow_builder_flow(f->builder)->diags = f->flow->diags;
-        if (p->plain) {
-                free(f->readers);
-                f->readers = NULL;
-        }
+        if (p->plain)
+                readers_done(f);
 }
 
-static int open_roots(struct AshFlowPlanFacts *f) {
+/* -ENOENT, with the diagnostic: they can be made, and cannot read specs. */
+static int open_roots(struct AshFlowPlanFacts *f, AshDiags *diags) {
         int r = 0;
         for (size_t i = 0; f->readers && i < f->n; i++) {
                 Reader *reader = f->items[i].missing ? reader_of(f, f->items[i].component) : NULL;
@@ -325,10 +329,39 @@ static int open_roots(struct AshFlowPlanFacts *f) {
                 reader->buildroot = NULL;
                 r = ash_flow_builder_root(f->builder, stage_text(f->plan, (size_t) (reader - f->readers)), NULL, 0, false, &reader->buildroot);
                 if (r >= 0)
-                        r = ash_specinfo_root_new(ash_build_root_layers(reader->buildroot->root), &reader->root, f->flow->diags);
+                        r = ash_specinfo_root_new(ash_build_root_layers(reader->buildroot->root), &reader->root, diags);
                 if (r < 0)
                         return r;
         }
+        return 0;
+}
+
+static size_t count_missing(const struct AshFlowPlanFacts *f) {
+        size_t missing = 0;
+        for (size_t i = 0; i < f->n; i++)
+                missing += f->items[i].missing;
+        return missing;
+}
+
+/* Where the buildroots that were chosen turn out to have no rpmspec, the plain reader does as well. */
+static int render_all(struct AshFlowPlanFacts *f, AshFlowPlan *p) {
+        _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
+        read_all(f, "rendering specs");
+        int r = count_missing(f) ? open_roots(f, diags) : 0;
+        if (r != -ENOENT) {
+                ash_diags_merge(f->flow->diags, diags);
+                return r;
+        }
+        p->plain = true;
+        p->plain_because = ash_arena_strdup(p->arena, ash_diags_n(diags) ? ash_diags_at(diags, 0)->text : "there is no rpmspec");
+        readers_done(f);
+        f->lost.n = 0;
+        for (size_t i = 0; i < f->n; i++) { /* once more, from the beginning */
+                ash_diags_free(f->items[i].diags);
+                f->items[i].diags = NULL;
+                f->items[i].missing = f->items[i].unasked = false;
+        }
+        read_all(f, "rendering specs");
         return 0;
 }
 
@@ -347,14 +380,11 @@ int ash_flow_plan_collect(AshFlow *flow, const AshFlowPlanOptions *options, AshF
         read_cache(f);
         f->plan = p;
         choose_reader(f, p);
-        read_all(f, "rendering specs");
-        size_t missing = 0;
-        for (size_t i = 0; i < f->n; i++)
-                missing += f->items[i].missing;
-        if (missing && (r = open_roots(f)) < 0)
+        r = render_all(f, p);
+        if (r < 0)
                 return r;
         f->reading = true;
-        if (missing)
+        if (count_missing(f))
                 read_all(f, "reading specs");
         report(f);
         write_cache(f);

@@ -32,10 +32,29 @@ static int reach_layer(AshSpecInfoRoot *root, const char *path, AshDiags *diags)
         return 0;
 }
 
+/* Looked for once, here: else each of thousands of specs would fail for itself. */
+static int find_programs(const char *const *layers, AshDiags *diags) {
+        static const char *const programs[] = { "sh", "rpmspec" }, *const dirs[] = { "usr/bin", "bin" };
+        for (size_t i = 0; i < ASH_N(programs); i++) {
+                bool found = false;
+                for (size_t k = 0; layers[k] && !found; k++)
+                        for (size_t d = 0; d < ASH_N(dirs) && !found; d++) {
+                                struct stat st;
+                                _free_ char *path = ash_asprintf("%s/%s/%s", layers[k], dirs[d], programs[i]);
+                                found = lstat(path, &st) >= 0;
+                        }
+                if (!found)
+                        return ash_fail(diags, -ENOENT, ASH_NOWHERE, "there is no '%s' in the buildroot", programs[i]);
+        }
+        return 0;
+}
+
 int ash_specinfo_root_new(const char *const *layers, AshSpecInfoRoot **ret, AshDiags *diags) {
         _cleanup_(ash_specinfo_root_free_p) AshSpecInfoRoot *root = ash_calloc(1, sizeof *root);
         root->arena = ash_arena_new();
-        int r = ash_sandbox_room_new(&(AshSandboxRoomOptions){}, &root->room, diags);
+        int r = find_programs(layers, diags);
+        if (r >= 0)
+                r = ash_sandbox_room_new(&(AshSandboxRoomOptions){}, &root->room, diags);
         for (; r >= 0 && *layers; layers++)
                 r = reach_layer(root, *layers, diags);
         if (r < 0)

@@ -34,7 +34,7 @@ void ash_specinfo_digest(const AshSpecInfoInput *in, uint8_t ret[static 32]);
 int ash_specinfo_plain(const AshSpecInfoInput *in, AshStr *out, AshDiags *diags);
 
 typedef struct AshSpecInfoRoot AshSpecInfoRoot;
-/* layers: directories of the host, upper ones first, NULL-terminated, which hold rpmspec. Borrowed. Several threads may use one. -ENOTSUP, -ENOENT: no sandbox here. */
+/* layers: directories of the host, upper ones first, NULL-terminated, which hold rpmspec. Borrowed. Several threads may use one. -ENOTSUP: no sandbox here; -ENOENT: none either, or they hold no rpmspec. */
 int ash_specinfo_root_new(const char *const *layers, AshSpecInfoRoot **ret, AshDiags *diags);
 void ash_specinfo_root_free(AshSpecInfoRoot *root);
 ASH_DEFINE_CLEANUP(AshSpecInfoRoot *, ash_specinfo_root_free)

@@ -71,7 +71,6 @@ class Builds(unittest.TestCase):
         self.assertTrue(all(c["measured"] and c["state"] == "built" for c in plan["components"]), plan["components"])
         self.assertEqual(plan["counts"]["from-built-packages"], 6)
 
-<<<<<<< HEAD
     def test_only_what_can_matter_is_asked_about(self):
         """Whatever else is built: nobody is asked about a component whose buildroot could not become another one by it."""
         p = self.project()
@@ -116,7 +115,7 @@ class Builds(unittest.TestCase):
         self.assertEqual((self.states(done), asked(done)), ({"other": "cached", "alone": "cached", "app": "cached"}, {"other"}))
         # One by one it is the same as all at once.
         self.assertTrue(all(p.built(n)[0]["cached"] for n in ("lib", "app", "tool", "alone")))
-=======
+
     def test_stages_of_a_distribution(self):
         """All of it first with another distribution's packages, then all of it with what that gave, as Azure Linux's versions 4.0-stage1 and 4.0-stage2 do: two components that need each other."""
         p = self.project()
@@ -144,7 +143,6 @@ class Builds(unittest.TestCase):
         p.lock()
         self.assertEqual(set(self.states(p.built("--all", status=None)).values()), {"built"})
         self.assertEqual({name: root(name)[1] for name in ("extra-devel", "further-devel")}, {"extra-devel": {"toolbox": "up", "further-devel": "built"}, "further-devel": {"toolbox": "up", "extra-devel": "built"}})
->>>>>>> 6d13585 (tests: each hardening claim on every program and library of the twelve specs, each check with a program that fails it; upstream's tests are counted)
 
     def test_text(self):
         p = self.family()
@@ -185,6 +183,21 @@ class Builds(unittest.TestCase):
         # What rpm says on the host of the same spec.
         host = KIT.kit.run("rpmspec", "-q", "--srpm", "--qf", "[%{REQUIRENEVRS}\n]", p.path / "specs/app/app.spec").stdout.split("\n")
         self.assertEqual(sorted(filter(None, host)), ["from-lua", "from-macro", "pkgconfig(lib) >= 3"])
+
+    def test_buildroot_without_rpmspec(self):
+        """One reason, not an error for each component: the plain reader does."""
+        p = self.project()
+        p.component("one", tags=NOARCH + "BuildRequires: extra-devel")
+        p.component("two", tags=NOARCH + "BuildRequires: one")
+        config = p.path / "ashlar.toml"
+        config.write_text(config.read_text().replace('packages = ["toolbox"]', 'packages = ["extra-devel"]'))
+        p.lock()
+        for _ in range(2):
+            said = p.ashlar("build", "plan", "--all")
+            self.assertIn("specs were read without running rpm (there is no 'sh' in the buildroot)", said.stdout)
+            plan = json.loads(p.ashlar("--json", "build", "plan", "--all").stdout)
+            self.assertEqual((plan["reader"], plan["left-out"]), ("plain", []))
+            self.assertEqual({c["name"]: c["needs"] for c in plan["components"]}, {"one": [], "two": ["one"]})
 
     def test_overlay_that_breaks_a_spec(self):
         """The plan says whose fault it is, as the build does: the overlay of the line, or the one without which rpm parses the spec."""
