@@ -224,6 +224,16 @@ A test.
     "with-places": dict(
         tags="BuildRequires: gcc gcc-c++\n", prep=here("x.c", '#include <stdio.h>\n#include <assert.h>\nint main(int argc, char **argv) { FILE *f = fopen(__FILE__, "r"); assert(argc < 9); return !f || puts(__FILE__) < 0; }') + "cp x.c y.cc\n",
         build="gcc $CFLAGS $LDFLAGS -o x $PWD/x.c\ng++ $CXXFLAGS $LDFLAGS -o y $PWD/y.cc", install="install -D x %{buildroot}%{_bindir}/x; install y %{buildroot}%{_bindir}/y", check="./x; ./y", files="%files\n%{_bindir}/*"),
+    # A crate that the program brings, as most do: a panic in it says where, by a full path.
+    "with-crate": dict(
+        tags="BuildRequires: cargo rust cargo-rpm-macros\n",
+        prep=here("Cargo.toml", '[package]\nname = "tast-crate"\nversion = "1.2.0"\nedition = "2021"\n[dependencies]\ndep = "1.0.0"\n[profile.rpm]\ninherits = "release"\ndebug = 2')
+        + here("src/main.rs", 'fn main() { println!("{}", dep::f(std::env::args().count())); }') + here("vendor/dep/src/lib.rs", 'pub fn f(n: usize) -> usize { if n > 1 { panic!("too many: {n}") } n }')
+        + here("vendor/dep/Cargo.toml", '[package]\nname = "dep"\nversion = "1.0.0"\nedition = "2021"') + here("vendor/dep/.cargo-checksum.json", '{"files":{},"package":"' + 64 * "0" + '"}')
+        + here(".cargo/config.toml", '[source.crates-io]\nreplace-with = "vendored"\n[source.vendored]\ndirectory = "vendor"')
+        + here("Cargo.lock", 'version = 3\n[[package]]\nname = "dep"\nversion = "1.0.0"\nsource = "registry+https://github.com/rust-lang/crates.io-index"\nchecksum = "' + 64 * "0" + '"\n[[package]]\nname = "tast-crate"\nversion = "1.2.0"\ndependencies = ["dep"]'),
+        build="CARGO_HOME=.cargo cargo build --offline --profile rpm", install="install -D target/rpm/tast-crate %{buildroot}%{_bindir}/tast-crate", check="target/rpm/tast-crate\ntarget/rpm/tast-crate x 2>&1 | grep -F 'panicked at /builddir/source/'",
+        files="%files\n%{_bindir}/tast-crate"),
     # A signature is checked with the keys that are given, and with no others.
     "with-signature": dict(
         tags="BuildArch: noarch\nBuildRequires: gnupg2\n",
@@ -420,9 +430,15 @@ class Macros(unittest.TestCase):
 
     def test_reproducible_tools(self):
         """What build systems write into what they build."""
-        for name in ("with-cmake", "with-meson", "with-autotools", "with-pyproject", "with-setup-py", "with-perl"):
+        for name in ("with-cmake", "with-meson", "with-autotools", "with-pyproject", "with-setup-py", "with-perl", "with-crate"):
             p = self.ashlar("component", "rebuild", "--verify", name)
             self.assertEqual(p.returncode, 0, name + p.stdout + p.stderr)
+
+    def test_crate(self):
+        """Sources of what Rust compiled are in the package of sources, too, whatever they are called in programs."""
+        root = self.unpacked("with-crate")
+        self.assertEqual({f.name for f in (root / "usr/src/debug").rglob("*.rs")}, {"main.rs", "lib.rs"})
+        self.assertIn("/usr/src/debug/with-crate-", subprocess.run(["readelf", "-wi", next((root / "usr/lib/debug/usr/bin").glob("tast-crate-*.debug"))], capture_output=True, text=True).stdout)
 
     def test_one_bin(self):
         p = self.ashlar("component", "build", "with-one-bin")
