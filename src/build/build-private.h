@@ -22,6 +22,7 @@ struct AshBuild {
         uint64_t logged;
         size_t lines;                /* in the log so far */
         bool log_full;
+        int log_error;               /* why it could not be written; 0 */
         AshStr head, tail;           /* of the run */
         char phase[32];              /* "%build" */
         char script[128];            /* and the command that runs it: "/bin/sh -e /builddir/scripts/rpm-tmp.x" */

@@ -67,14 +67,14 @@ static int sink(void *data, AshSlice bytes) {
         AshBuild *b = data;
         uint64_t room = b->in.log_limit > b->logged ? b->in.log_limit - b->logged : 0; /* our own lines may stand behind its end */
         AshSlice part = ash_slice_sub(bytes, 0, (size_t) ASH_MIN(room, (uint64_t) bytes.len));
-        (void) ash_write_all(b->log_fd, part.ptr, part.len); /* a log that cannot be written is no reason to fail */
+        b->log_error = ash_write_all(b->log_fd, part.ptr, part.len);
         b->logged += part.len;
         if (b->head.len < ASH_BUILD_HEAD)
                 ash_str_append(&b->head, ash_slice_sub(part, 0, ASH_BUILD_HEAD - b->head.len));
         keep_tail(&b->tail, part);
         see_phase(b, part);
         b->log_full |= part.len < bytes.len;
-        return b->log_full ? -ASH_ERR_LIMIT : 0;
+        return b->log_error < 0 ? b->log_error : b->log_full ? -ASH_ERR_LIMIT : 0;
 }
 
 static void say(AshBuild *b, const char *text) {
@@ -314,16 +314,18 @@ static int judge_taken(AshBuild *b, AshBuildStep step, const AshSandboxTaken *t,
 static int judge(AshBuild *b, AshBuildStep step, const AshSandboxResult *out, AshDiags *diags) {
         const AshProcessResult *p = &out->process;
         AshSlice c = b->in.component;
-        int r = step == ASH_BUILD_REQUIRES && !out->taken.over && !p->timed_out && !b->log_full ? ash_build_judge_asked(b, diags) : 0;
+        int r = step == ASH_BUILD_REQUIRES && !out->taken.over && !p->timed_out && !b->log_full && !b->log_error ? ash_build_judge_asked(b, diags) : 0;
         if (r < 0)
                 return r;
         r = -EIO;
         for (size_t i = 0; i < ASH_N(steps[step].good); i++)
-                if (!out->taken.over && !p->timed_out && !p->stopped && !p->signal && p->status == steps[step].good[i])
+                if (!out->taken.over && !b->log_error && !p->timed_out && !p->stopped && !p->signal && p->status == steps[step].good[i])
                         return p->status;
         b->error_text = ASH_NOSLICE;
         if (out->taken.over)
                 return judge_taken(b, step, &out->taken, diags);
+        if (b->log_error < 0) /* it is kept with what was built, and would lack what is asked of it later */
+                return ash_fail_file(diags, b->log_error, b->in.log_path, "building '%.*s' was ended: its log cannot be written: %s", ASH_F(c), ash_strerror(b->log_error));
         if (b->log_full)
                 r = ash_fail(diags, -ASH_ERR_LIMIT, ASH_NOWHERE, "building '%.*s' failed in %s: it wrote more than %llu MiB of log, and was ended", ASH_F(c), where(b, step), (unsigned long long) (b->in.log_limit >> 20));
         else if (p->timed_out && step == ASH_BUILD_SRPM)

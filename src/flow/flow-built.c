@@ -148,7 +148,7 @@ void ash_flow_built_for_build(AshFlowBuilt *b, AshStore *store, AshSlice compone
 
 int ash_flow_built_gone(AshSlice component, AshSlice nevra, AshDiags *diags) {
         int r = ash_fail(diags, -ASH_ERR_VERIFY, ASH_NOWHERE, "%.*s was built here, but is not in the store any more", ASH_F(nevra));
-        ash_hint(diags, "'ashlar component build %.*s' makes it again", ASH_F(component));
+        ash_hint(diags, "'ashlar component build %.*s' makes it again, from the states of the lock; where that is gone too, it can only be made without ashlar.built", ASH_F(component));
         return r;
 }
 

@@ -127,8 +127,8 @@ class Build(Case):
                 config.write_text(before)
                 (p.path / "ashlar.built").write_text(built)
                 self.assertEqual([p.built("one", env=own)[0][k] for k in ("cached", "key")], [True, keys[0]])
-        self.assertFalse(p.built("one", "--define", "x y", env=own)[0]["cached"])
-        self.assertTrue(p.built("one", "--define", "x y", env=own)[0]["cached"])
+        self.assertFalse(p.built("one", "--define", "xyz y", env=own)[0]["cached"])
+        self.assertTrue(p.built("one", "--define", "xyz y", env=own)[0]["cached"])
         self.assertEqual(p.built("one", env=own)[0]["key"], keys[-1])
         # A package that the store has lost is made again.
         lost = p.built("one", env=own)[0]
@@ -170,6 +170,9 @@ class Build(Case):
             self.assertIn(said, p.log("one"))
         self.assertEqual(len(keys), 4)
         self.assertIn("takes a name and a value", p.build("one", "--define", "word", status=2).stderr)
+        for args, said in ((["--define", "wo-rd 1"], "is letters, digits and '_'"), (["--define", "1st x"], "is letters, digits and '_'"), (["--define", "ab x"], "three characters"), (["--with", "a b"], "--with 'a b'"),
+                           (["--without", "a-b"], "--without 'a-b'")):
+            self.assertIn(said, p.build("one", *args, status=2).stderr)
         p.build("one", "--no-check", "--define", "word x", "--log", p.path / "own.log", "--output", p.path / "rpms")
         self.assertIn("word=x", (p.path / "own.log").read_text())
         self.assertEqual(sorted(f.name for f in (p.path / "rpms").iterdir()), ["one-1.0-1.noarch.rpm", "one-1.0-1.src.rpm"])
@@ -637,6 +640,7 @@ class Bad(Case):
         config = p.path / "ashlar.toml"  # our own lines alone are more
         config.write_text(re.sub('log-limit = "[^"]*"', 'log-limit = "10"', config.read_text()))
         self.assertIn("MiB of log", self.fails(p))
+        self.assertIn("/dev/full: error: building 'one' was ended: its log cannot be written: No space left on device", self.one().build("one", "--log", "/dev/full", status=1).stderr)
 
     def test_memory(self):
         p = self.one('build.memory = "64M"', build="head -c 200000000 /dev/zero | tail -n 1 > /dev/null")

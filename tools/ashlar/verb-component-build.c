@@ -1,4 +1,5 @@
 /* component: build, rebuild. */
+#include <ctype.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "cli-flow.h"
@@ -25,12 +26,35 @@ static void given_done(Given *g) {
         ash_array_done(&g->defines);
 }
 
+static size_t macro_name(const char *s) {
+        size_t n = 0;
+        while (isalnum((unsigned char) s[n]) || s[n] == '_')
+                n++;
+        return isdigit((unsigned char) s[0]) ? 0 : n;
+}
+
+/* rpm says of a name that it cannot take what it reads instead, among much else, and goes on. */
 static int check_define(AshCli *cli, const char *text) {
-        size_t name = strcspn(text, " \t");
-        if (name && text[name] && text[0] != '%')
+        size_t name = macro_name(text), end = text[name] == '(' ? name + strcspn(text + name, ")") + 1 : name;
+        int r;
+        if (name >= 3 && (text[end] == ' ' || text[end] == '\t'))
                 return 0;
-        int r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--define takes a name and a value: '%s'", text);
+        if (name && name < 3 && text[name] && strchr(" \t(", text[name]))
+                r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--define '%s': names of macros have three characters or more", text);
+        else if (name && (!text[name] || text[name] == '('))
+                r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--define takes a name and a value: '%s'", text);
+        else
+                r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--define '%s': a macro's name is letters, digits and '_', and begins with no digit; its value stands behind a blank", text);
         ash_hint(cli->diags, "as rpmbuild takes it: --define 'dist .test'");
+        return r;
+}
+
+static int check_with(AshCli *cli, const char *option, const char *text) {
+        size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+        if (n && !text[n])
+                return 0;
+        int r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--%s '%s': the name of a condition (%%bcond) is letters, digits and '_'", option, text);
+        ash_hint(cli->diags, "several are each an option: --with a --with b");
         return r;
 }
 
@@ -38,10 +62,14 @@ static int read_options(AshCli *cli, Given *g) {
         const char *word;
         int r = 0;
         uname(&g->machine);
-        for (size_t i = 0; (word = ash_cli_option_nth(cli, "with", i)); i++)
+        for (size_t i = 0; r >= 0 && (word = ash_cli_option_nth(cli, "with", i)); i++) {
+                r = check_with(cli, "with", word);
                 ash_array_push(&g->with, word);
-        for (size_t i = 0; (word = ash_cli_option_nth(cli, "without", i)); i++)
+        }
+        for (size_t i = 0; r >= 0 && (word = ash_cli_option_nth(cli, "without", i)); i++) {
+                r = check_with(cli, "without", word);
                 ash_array_push(&g->without, word);
+        }
         for (size_t i = 0; r >= 0 && (word = ash_cli_option_nth(cli, "define", i)); i++) {
                 r = check_define(cli, word);
                 ash_array_push(&g->defines, word);
