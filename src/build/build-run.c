@@ -91,6 +91,18 @@ AshSlice ash_build_log(const AshBuild *b) {
         return ash_file_map(AT_FDCWD, path, &own->log_map) < 0 ? ASH_S("") : ash_bytes_slice(&own->log_map);
 }
 
+AshSlice ash_build_prep_source(const AshBuild *b) {
+        AshSlice rest = strcmp(b->phase, "%prep") == 0 ? ash_build_last_section(ash_build_log(b)) : ASH_NOSLICE, found = ASH_NOSLICE;
+        for (ptrdiff_t at; (at = ash_slice_find(rest, ASH_S("/SOURCES/"))) >= 0;) {
+                rest = ash_slice_from(rest, (size_t) at + strlen("/SOURCES/"));
+                size_t n = 0;
+                while (n < rest.len && !strchr(" \t\n'\"", rest.ptr[n]))
+                        n++;
+                found = ash_slice_sub(rest, 0, n);
+        }
+        return found;
+}
+
 /* ---- running ---- */
 static int use_layers(AshBuild *b, const AshBuildRoot *root, AshDiags *diags) {
         b->layers.n = 0;

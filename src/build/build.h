@@ -82,6 +82,8 @@ int ash_build_shell(AshBuild *b, AshDiags *diags);
 /* Copies the build directory to a directory of the host, which must not exist or be one of an earlier copy. */
 int ash_build_keep(AshBuild *b, const char *dir, AshDiags *diags);
 AshSlice ash_build_log(const AshBuild *b); /* so far; mapped */
+/* Of a build that failed in %prep: the source or patch that it used last (borrowed from the log); empty: it failed elsewhere, or used none. */
+AshSlice ash_build_prep_source(const AshBuild *b);
 uint64_t ash_build_most_memory(const AshBuild *b); /* bytes that all processes and files of it took together at the worst time, as far as that was seen */
 
 /* ---- what came out ---- */

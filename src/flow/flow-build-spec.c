@@ -143,3 +143,20 @@ int ash_flow_job_spec_failed(Job *j, const AshFlowRoot *root) {
         ash_note(j->flow->diags, ASH_NOWHERE, "the whole log: %s", j->log_path);
         return -ASH_ERR_SYNTAX;
 }
+
+/* ---- what %prep could not use ---- */
+static AshSlice file_of(const AshOverlay *o) { return o->file.s.len ? ash_path_base(o->file.s) : ash_path_base(o->source.s); }
+
+void ash_flow_job_note_patch(const Job *j) {
+        AshSlice name = ash_build_prep_source(j->build);
+        const AshOverlay *overlays;
+        size_t n = ash_render_overlays(j->rendered, &overlays);
+        for (size_t i = 0; name.len && i < n; i++) {
+                const AshOverlay *o = &overlays[i];
+                if ((o->type != ASH_OVERLAY_PATCH_ADD && o->type != ASH_OVERLAY_FILE_ADD) || o->archive.s.len || !ash_slice_eq(file_of(o), name))
+                        continue;
+                ash_note(j->flow->diags, o->at, "this overlay brought %.*s, which %%prep used last: %s%s%.*s", ASH_F(name), ash_overlay_type_name(o->type), o->description.s.len ? ": " : "", ASH_F(o->description.s));
+                if (o->type == ASH_OVERLAY_PATCH_ADD)
+                        ash_hint(j->flow->diags, "a patch made by git or diff -r has a/ and b/ before its paths: '%%autosetup -p1' or '%%patch -P N -p1' takes them off; 'ashlar component prepare' lays out the sources to make the patch anew");
+        }
+}

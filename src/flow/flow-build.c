@@ -193,6 +193,8 @@ static void keep_build(Job *j) {
 static int finish(Job *j, int r) {
         if (j->build && j->o->keep && !j->o->aside)
                 keep_build(j);
+        if (r == -EIO && j->build && j->rendered)
+                ash_flow_job_note_patch(j);
         if (r < 0 && j->config && j->config->failure_expected.value == ASH_YES)
                 ash_note(j->flow->diags, j->config->failure_expected.at, "it is expected to fail: %.*s", ASH_F(j->config->failure_reason.s));
         if ((r == -EIO || r == -ETIMEDOUT || r == -ASH_ERR_LIMIT) && j->build && !j->o->shell && !j->o->aside)

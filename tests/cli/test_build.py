@@ -631,6 +631,28 @@ class Bad(Case):
         p.component("one")
         p.build("one")
 
+    def test_patch_of_an_overlay(self):
+        overlay = """[[components.one.overlays]]
+type = "patch-add"
+source = "length.patch"
+description = "a length is checked"
+"""
+        p = self.project()
+        p.component("one", overlay, prep="%setup -q -c -T\necho old > code\n%patch -P 0 -p1", tags="Patch0: %{name}.patch", sources={"one.patch": "--- a/code\n+++ b/code\n@@ -1 +1 @@\n-old\n+new\n"})
+        (p.path / "length.patch").write_text("--- a/code\n+++ b/code\n@@ -1 +1 @@\n-an older one\n+new\n")
+        p.lock()
+        p.build("one")  # nobody applies it
+        spec = p.path / "specs/one/one.spec"
+        spec.write_text(spec.read_text().replace("%patch -P 0 -p1", "%autopatch -p1"))
+        said = p.build("one", status=1).stderr
+        self.assertRegex(said, r"ashlar.toml:\d+:1: note: this overlay brought length.patch, which %prep used last: patch-add: a length is checked")
+        (p.path / "length.patch").write_text("--- a/code\n+++ b/code\n@@ -1 +1 @@\n-new\n+newer\n")
+        p.build("one")
+        (p.path / "specs/one/one.patch").write_text("--- a/code\n+++ b/code\n@@ -1 +1 @@\n-an older one\n+new\n")
+        said = p.build("one", status=1).stderr
+        self.assertIn("failed in %prep", said)
+        self.assertNotIn("this overlay", said)
+
     def test_log(self):
         p = self.one(build="yes 'a line of a log without an end'")
         said = self.fails(p)
