@@ -10,7 +10,7 @@ LIB = "/usr/lib/rpm/"
 KINDS = {
     "elf": re.compile(r"^(lib|ld[-.6]).*\.so.*(\(.*\))?$|^rtld\("),
     "pkgconfig": re.compile(r"^pkgconfig\((?!x86-64\)|aarch-64\))"),  # not the name of a package with its architecture
-    "perl": re.compile(r"^perl\("),
+    "perl": re.compile(r"^perl\((?!:)"), # perl(:VERSION) is of distro/names.toml
 }
 
 
