@@ -12,7 +12,7 @@ typedef struct Fact {
         AshId digest;
         char fingerprint[ASH_FINGERPRINT_MAX];
         uint64_t bumps;
-        AshSlice text;               /* in the cache, or in "own" */
+        AshSlice text;               /* in the cache, or in "own"; empty: nothing that is to be kept */
         AshStr own;
         AshDiags *diags;             /* what was said of it */
         int result;
@@ -26,6 +26,12 @@ typedef struct Reader {
         size_t instead;
         AshSpecInfoRoot *root;       /* once a spec has to be read */
 } Reader;
+
+/* A spec without some of its overlays, read to find which one is to blame. */
+typedef struct Tried {
+        AshId digest;
+        AshStr text;
+} Tried;
 
 /* A distribution whose dist-git could not be reached. */
 typedef struct Lost {
@@ -50,6 +56,7 @@ struct AshFlowPlanFacts {
         AshArena *arena;
         pthread_mutex_t mutex;       /* of what follows */
         ASH_ARRAY(Lost) lost;
+        ASH_ARRAY(Tried) tried;
 };
 
 /* flow-plan-specs.c: renders all components, and reads the specs that were not read before. A spec that cannot be read is a diagnostic, and a result of its fact. */

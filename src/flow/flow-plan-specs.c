@@ -1,6 +1,7 @@
 /* The specs of a plan: rendered, and read by rpmspec of their stage's buildroot, or by the plain reader; what was read is kept. */
 #include <limits.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 #include "flow-blame.h"
 #include "flow-late.h"
@@ -27,6 +28,9 @@ void ash_flow_plan_facts_free(struct AshFlowPlanFacts *f) {
         }
         free(f->items);
         ash_array_done(&f->lost);
+        ash_array_foreach(&f->tried, t)
+                ash_str_done(&t->text);
+        ash_array_done(&f->tried);
         pthread_mutex_destroy(&f->mutex);
         ash_map_done(&f->known);
         ash_bytes_done(&f->cache);
@@ -76,7 +80,7 @@ static void add_to_cache(AshStr *out, AshSlice digest, AshSlice text) {
 /* What other states of the project needed stays, as long as it is not more than what this one needs. */
 static void write_cache(struct AshFlowPlanFacts *f) {
         _str_ AshStr out = {};
-        size_t fresh = 0, old = 0;
+        size_t fresh = f->tried.n, old = 0;
         for (size_t i = 0; i < f->n; i++)
                 fresh += f->items[i].fresh;
         if (!fresh)
@@ -84,9 +88,14 @@ static void write_cache(struct AshFlowPlanFacts *f) {
         ash_str_append_str(&out, CACHE_HEAD);
         for (size_t i = 0; i < f->n; i++) {
                 AshSlice digest = ash_slice((const char *) f->items[i].digest.sha256, sizeof(AshId));
-                if (f->items[i].result < 0 && f->items[i].result != -ETIMEDOUT) /* which is known, too */
+                if (!f->items[i].text.len)
                         continue;
                 add_to_cache(&out, digest, f->items[i].text);
+                ash_map_remove(&f->known, digest);
+        }
+        ash_array_foreach(&f->tried, t) {
+                AshSlice digest = ash_slice((const char *) t->digest.sha256, sizeof t->digest.sha256);
+                add_to_cache(&out, digest, ash_str_slice(&t->text));
                 ash_map_remove(&f->known, digest);
         }
         ash_map_foreach(&f->known, e)
@@ -120,52 +129,128 @@ static void digest_of(const AshSpecInfoInput *in, const Reader *reader, AshId *r
 
 static int parse(const Reader *reader, const AshSpecInfoInput *in, AshStr *out, AshDiags *diags) { return reader ? ash_specinfo_rpmspec(reader->root, in, out, diags) : ash_specinfo_plain(in, out, diags); }
 
+/* ---- specs that rpm refuses: known for an hour, as the machine may have had its part in it ---- */
+#define BAD "! "                     /* "! TIME LINE TEXT" in place of what a spec says */
+#define BAD_SECONDS 3600
+
+static bool is_bad(AshSlice text) { return ash_slice_starts(text, ASH_S(BAD)); }
+
+/* What rpm said at a line of it; without one it may not have been the spec's fault: that is not kept. */
+static void write_bad(AshStr *out, const AshDiag *d) {
+        ash_str_clear(out);
+        if (d && d->place.line)
+                ash_str_appendf(out, BAD "%lld %u %s", (long long) time(NULL), d->place.line, d->text);
+}
+
+static bool take_bad(AshSlice text, uint32_t *ret_line, AshSlice *ret_said) {
+        AshSlice word;
+        uint64_t when, line, now = (uint64_t) time(NULL);
+        text = ash_slice_from(text, strlen(BAD));
+        if (!ash_slice_next_word(&text, &word) || ash_slice_to_u64(word, 10, &when) < 0 || !ash_slice_next_word(&text, &word) || ash_slice_to_u64(word, 10, &line) < 0)
+                return false;
+        *ret_line = (uint32_t) line;
+        *ret_said = ash_slice_trim_left(text);
+        return when <= now && now - when < BAD_SECONDS;
+}
+
+static const AshSlice *find_known(const struct AshFlowPlanFacts *f, const AshId *digest) { return ash_map_get(&f->known, ash_slice((const char *) digest->sha256, sizeof *digest)); }
+
 typedef struct Parser {
+        struct AshFlowPlanFacts *f;
         const Reader *reader;
         AshSpecInfoInput in;
+        bool unknown;                /* it has to be read, which is not the time for */
 } Parser;
+
+static void note_tried(struct AshFlowPlanFacts *f, const AshId *digest, AshStr *text) {
+        pthread_mutex_lock(&f->mutex);
+        ash_array_push(&f->tried, ((Tried){ *digest, *text }));
+        pthread_mutex_unlock(&f->mutex);
+        *text = (AshStr){};
+}
 
 static bool parses(void *context, AshSlice spec) {
         Parser *p = context;
-        _str_ AshStr out = {};
+        AshId digest;
+        uint32_t line;
+        AshSlice said;
         for (size_t i = 0; i < p->in.n_files; i++)
                 if (!strcmp(p->in.files[i].name, p->in.spec))
                         ((AshSpecFileOf *) p->in.files)[i].data = spec;
-        return parse(p->reader, &p->in, &out, NULL) >= 0;
+        digest_of(&p->in, p->reader, &digest);
+        const AshSlice *known = find_known(p->f, &digest);
+        if (known && !ash_flow_late_is(*known) && (!is_bad(*known) || take_bad(*known, &line, &said)))
+                return !is_bad(*known);
+        p->unknown |= !p->f->reading;
+        if (p->unknown)
+                return false;
+        _str_ AshStr out = {};
+        _cleanup_(ash_diags_free_p) AshDiags *diags = ash_diags_new();
+        int r = parse(p->reader, &p->in, &out, diags);
+        if (r == -ASH_ERR_SYNTAX)
+                write_bad(&out, ash_diags_n(diags) ? ash_diags_at(diags, ash_diags_n(diags) - 1) : NULL);
+        if ((r >= 0 || r == -ASH_ERR_SYNTAX) && out.len)
+                note_tried(p->f, &digest, &out);
+        return r >= 0;
 }
 
 /* What was said of the rendered spec, at the line that somebody wrote, and whose overlay it is. */
-static void say_where(struct AshFlowPlanFacts *f, Fact *fact, const AshRendered *rendered, const AshSpecInfoInput *in) {
-        _cleanup_(ash_diags_free_p) AshDiags *said = fact->diags;
-        const AshDiag *d = ash_diags_n(said) ? ash_diags_at(said, ash_diags_n(said) - 1) : NULL;
-        Parser p = { reader_of(f, fact->component), *in };
-        fact->diags = ash_diags_new();
-        if (!d)
-                return;
+static int say_where(struct AshFlowPlanFacts *f, Fact *fact, const AshRendered *rendered, const AshSpecInfoInput *in, uint32_t line, const char *text) {
+        Parser p = { f, reader_of(f, fact->component), *in, false };
         _cleanup_(ash_source_free_p) AshSource *spec = ash_source_new(in->label, ash_rendered_find(rendered, rendered->spec)->data);
-        ash_flow_spec_error(f->flow, rendered, &f->options->render, spec, d->place.line, d->text, parses, &p, fact->diags);
+        ash_diags_free(fact->diags);
+        fact->diags = ash_diags_new();
+        ash_flow_spec_error(f->flow, rendered, &f->options->render, spec, line, text, parses, &p, fact->diags);
+        fact->missing = p.unknown;
+        return p.unknown ? 0 : -ASH_ERR_SYNTAX;
 }
 
-static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshSpecInfoInput *in) {
+static int refused(struct AshFlowPlanFacts *f, Fact *fact, const AshRendered *rendered, const AshSpecInfoInput *in) {
+        const AshDiag *d = ash_diags_n(fact->diags) ? ash_diags_at(fact->diags, ash_diags_n(fact->diags) - 1) : NULL;
+        _free_ char *text = ash_strdup(d ? d->text : "");
+        write_bad(&fact->own, d);
+        return d ? say_where(f, fact, rendered, in, d->place.line, text) : -ASH_ERR_SYNTAX;
+}
+
+/* 1: it is not known. */
+static int recall_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshRendered *rendered, const AshSpecInfoInput *in) {
+        const AshSlice *known = find_known(f, &fact->digest);
+        uint32_t line;
+        AshSlice said;
+        if (!known)
+                return 1;
+        fact->text = *known;
+        if (ash_flow_late_is(*known))
+                return ash_flow_late_known(*known, in->timeout_ms) ? ash_flow_late_fail(fact->diags, in->label, in->component, in->timeout_ms, true) : 1;
+        if (!is_bad(*known))
+                return 0;
+        if (!take_bad(*known, &line, &said))
+                return 1;
+        _free_ char *text = ash_slice_dup(said);
+        return say_where(f, fact, rendered, in, line, text);
+}
+
+static int read_spec(struct AshFlowPlanFacts *f, Fact *fact, const AshRendered *rendered, const AshSpecInfoInput *in) {
         const Reader *reader = reader_of(f, fact->component);
         digest_of(in, reader, &fact->digest);
-        const AshSlice *known = ash_map_get(&f->known, ash_slice((const char *) fact->digest.sha256, sizeof(AshId)));
-        bool late = known && ash_flow_late_known(*known, in->timeout_ms);
-        if (known && (late || !ash_flow_late_is(*known))) {
-                fact->text = *known;
-                return late ? ash_flow_late_fail(fact->diags, in->label, in->component, in->timeout_ms, true) : 0;
-        }
+        int r = recall_spec(f, fact, rendered, in);
+        if (r != 1)
+                return r;
+        fact->text = ASH_NOSLICE;
         if (!f->reading) {
                 fact->missing = true;
                 return 0;
         }
         fact->fresh = true;
-        int r = parse(reader, in, &fact->own, fact->diags);
+        r = parse(reader, in, &fact->own, fact->diags);
         if (r == -ETIMEDOUT) {
                 ash_str_clear(&fact->own);
                 ash_flow_late_write(&fact->own, in->timeout_ms);
                 ash_flow_late_fail(fact->diags, in->label, in->component, in->timeout_ms, false);
-        }
+        } else if (r == -ASH_ERR_SYNTAX)
+                r = refused(f, fact, rendered, in);
+        else if (r < 0)
+                ash_str_clear(&fact->own);
         fact->text = ash_str_slice(&fact->own);
         return r;
 }
@@ -243,10 +328,7 @@ static int read_rendered(struct AshFlowPlanFacts *f, Fact *fact, const AshRender
         in.timeout_ms = ash_flow_late_limit(f->flow, fact->component->merged);
         snprintf(fact->fingerprint, sizeof fact->fingerprint, "%s", rendered->fingerprint->text);
         fact->bumps = rendered->bumps;
-        int r = read_spec(f, fact, &in);
-        if (r == -ASH_ERR_SYNTAX)
-                say_where(f, fact, rendered, &in);
-        return r;
+        return read_spec(f, fact, rendered, &in);
 }
 
 static int read_component(void *context, size_t i) {

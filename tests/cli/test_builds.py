@@ -184,6 +184,25 @@ class Builds(unittest.TestCase):
         host = KIT.kit.run("rpmspec", "-q", "--srpm", "--qf", "[%{REQUIRENEVRS}\n]", p.path / "specs/app/app.spec").stdout.split("\n")
         self.assertEqual(sorted(filter(None, host)), ["from-lua", "from-macro", "pkgconfig(lib) >= 3"])
 
+    def test_refused_specs_are_remembered(self):
+        """What rpm said of them, and of them without some of their overlays: the next plan runs nothing, and says the same."""
+        p = self.family()
+        spec = p.path / "specs/app/app.spec"
+        spec.write_text(spec.read_text().replace("%description\n", "%if 1\n%description\n%endif\n", 1))
+        p.components["app"] = '[[components.app.overlays]]\ntype = "spec-search-replace"\nregex = "^%endif$"\nreplacement = "# it was here"\ndescription = "breaks it elsewhere"\n'
+        p.write()
+        first = p.ashlar("build", "plan", "--all", status=1)
+        self.assertIn("without it rpm parses the spec", first.stderr)
+        trace = p.path / "trace"
+        quiet = {**p.env, "ASAN_OPTIONS": ":".join(filter(None, [os.environ.get("ASAN_OPTIONS"), "detect_leaks=0"]))}  # which does not work below strace
+        prefix = ["strace", "-f", "-o", trace, "-e", "trace=execve", "-s", "4000"] if shutil.which("strace") else []
+        again = p.ashlar("build", "plan", "--all", status=1, env=quiet, prefix=prefix)
+        self.assertEqual((again.stdout, again.stderr), (first.stdout, first.stderr))
+        if prefix:
+            self.assertNotIn("rpmspec", trace.read_text())
+        spec.write_text(spec.read_text() + "# other\n")
+        self.assertEqual(p.ashlar("build", "plan", "--all", status=1).stderr, first.stderr)
+
     def test_buildroot_without_rpmspec(self):
         """One reason, not an error for each component: the plain reader does."""
         p = self.project()
