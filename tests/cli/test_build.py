@@ -662,7 +662,7 @@ description = "a length is checked"
         config = p.path / "ashlar.toml"  # our own lines alone are more
         config.write_text(re.sub('log-limit = "[^"]*"', 'log-limit = "10"', config.read_text()))
         self.assertIn("MiB of log", self.fails(p))
-        self.assertIn("/dev/full: error: building 'one' was ended: its log cannot be written: No space left on device", self.one().build("one", "--log", "/dev/full", status=1).stderr)
+        self.assertIn("/dev/full: error: building 'one' was ended: its log cannot be written: No space left on device", self.one(build=f"echo {self.id()}").build("one", "--log", "/dev/full", status=1).stderr)
 
     def test_memory(self):
         p = self.one('build.memory = "64M"', build="head -c 200000000 /dev/zero | tail -n 1 > /dev/null")

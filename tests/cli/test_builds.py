@@ -64,7 +64,7 @@ class Builds(unittest.TestCase):
         known = p.built("--all")
         self.assertEqual({(c["state"], c["seconds"]) for c in known["components"]}, {("cached", 0)})
         self.assertEqual({c["component"]: c["packages"] for c in known["components"]}, {c["component"]: c["packages"] for c in again["components"]})
-        self.assertEqual(set(self.states(p.built("--all", "--define", "x 1")).values()), {"built"})  # what is known is known of these options
+        self.assertEqual(set(self.states(p.built("--all", "--define", "some_macro 1")).values()), {"built"})  # what is known is known of these options
         self.assertEqual(set(self.states(p.built("--all")).values()), {"cached"})
         # Times are measured now, and the built packages' headers are what the plan goes by.
         plan = json.loads(p.ashlar("--json", "build", "plan", "--all").stdout)
