@@ -711,6 +711,13 @@ class Why(Case):
     def why(self, p, *args, **kw):
         return p.ashlar("component", "why", "one", *args, **kw)
 
+    def test_record_that_cannot_be_read(self):
+        p = self.one()
+        (p.path / "ashlar.built").write_text("x = [")
+        said = p.ashlar("component", "why", "one", status=3).stderr
+        self.assertIn("ashlar.built:1:6: error: expected", said)
+        self.assertNotIn("never built", said)
+
     def test_why(self):
         """What differs since the last build; and where that left its log, provenance and packages."""
         p = self.project(more="[build.stages.other]\npackages = ['toolbox', 'further-devel']\nupstreams = ['up']\n")

@@ -414,15 +414,17 @@ static int why_rendered(Why *w, AshSlice name) {
         return r;
 }
 
-static bool was_built(AshCli *cli, AshSlice name) {
+/* 1 or 0; else why ashlar.built cannot be read. */
+static int was_built(AshCli *cli, AshSlice name) {
         _cleanup_(ash_built_free_p) AshBuilt *built = NULL;
         _free_ char *path = ash_flow_built_path(cli->config);
-        if (ash_built_read(path, &built, cli->diags) < 0)
-                return false;
+        int r = ash_built_read(path, &built, cli->diags);
+        if (r < 0)
+                return r;
         ash_array_foreach(&built->components, c)
                 if (ash_slice_eq(c->name, name))
-                        return true;
-        return false;
+                        return 1;
+        return 0;
 }
 
 static int why_now(Why *w, const char *name) {
@@ -434,7 +436,9 @@ static int why_now(Why *w, const char *name) {
                 r = ash_config_component(cli->config, component, &known, cli->diags);
         if (r < 0)
                 return r;
-        bool built = was_built(cli, component);
+        int built = was_built(cli, component);
+        if (built < 0)
+                return built;
         int rendered = why_rendered(w, component);
         r = rendered == -ENOENT && built ? 0 : rendered;
         if (rendered == -ENOENT && !built) {
