@@ -46,6 +46,8 @@ int ash_flow_job_run(Job *j, AshFlowRoot *root, AshBuildStep step);
 AshSpan ash_flow_job_required_at(const Job *j, AshSlice dep);
 AshFlowPlaces *ash_flow_job_places(const Job *j); /* where its lines come from; NULL: that cannot be told */
 int ash_flow_job_spec_failed(Job *j, const AshFlowRoot *root);
+/* What rpm warns of in a spec of the project's own, whose author is here: of the source package that was made. */
+void ash_flow_job_spec_warnings(const Job *j);
 /* Behind the error of a failed %prep: the overlay that brought the patch or file that it used last, if one did. */
 void ash_flow_job_note_patch(const Job *j);
 

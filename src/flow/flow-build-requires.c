@@ -71,6 +71,7 @@ static int read_requires(Job *j, const AshId *key) {
                 ash_info(j->flow->diags, ASH_NOWHERE, "the spec of '%.*s' has no %%changelog that rpm can read: its packages are dated 1970-01-01", ASH_F(j->component));
         if (j->epoch < 0)
                 j->epoch = epoch >= 0 ? epoch : 0; /* no changelog: the beginning of time, which is the same for everybody */
+        ash_flow_job_spec_warnings(j);
         j->asks |= asks;
         ash_str_appendf(&text, "%lld%s\n", (long long) j->epoch, j->asks ? " asks" : "");
         for (size_t i = 0; i < n; i++) {

@@ -144,6 +144,42 @@ int ash_flow_job_spec_failed(Job *j, const AshFlowRoot *root) {
         return -ASH_ERR_SYNTAX;
 }
 
+/* ---- warnings ---- */
+/* The spec's line that a warning is of: it begins with the number (which is taken off, it is the rendered spec's), or ends with words of that line. */
+static AshSpan warned_at(const Job *j, AshSlice *said) {
+        uint64_t number = 0;
+        ptrdiff_t colon = ash_slice_find_char(*said, ':');
+        if (ash_slice_starts(*said, ASH_S("line ")) && colon > 0 && ash_slice_to_u64(ash_slice_sub(*said, 5, (size_t) colon - 5), 10, &number) >= 0) {
+                AshSlice rest = j->spec->text, line;
+                *said = ash_slice_trim(ash_slice_from(*said, (size_t) colon + 1));
+                for (uint64_t n = 1; ash_slice_next_line(&rest, &line); n++)
+                        if (n == number)
+                                return (AshSpan){ j->spec, (uint32_t) (line.ptr - j->spec->text.ptr), (uint32_t) line.len };
+        }
+        colon = ash_slice_rfind_char(*said, ':');
+        AshSlice words = ash_slice_trim(ash_slice_from(*said, (size_t) (colon + 1)));
+        ptrdiff_t at = words.len >= 8 ? ash_slice_find(j->spec->text, words) : -1; /* a quoted line of the changelog, of a tag */
+        return at < 0 ? ASH_NOWHERE : (AshSpan){ j->spec, (uint32_t) at, (uint32_t) words.len };
+}
+
+void ash_flow_job_spec_warnings(const Job *j) {
+        enum { MAX = 8 };
+        AshSlice rest = ash_build_log(j->build), line, mark = ASH_S("warning: ");
+        _cleanup_(ash_flow_places_free_p) AshFlowPlaces *places = NULL;
+        size_t n = 0;
+        if (j->rendered->upstream->kind != ASH_SPEC_LOCAL)
+                return;
+        while (n < MAX && ash_slice_next_line(&rest, &line)) {
+                if (!ash_slice_starts(line, mark))
+                        continue;
+                AshSlice said = ash_slice_trim(ash_slice_from(line, mark.len));
+                AshSpan at = warned_at(j, &said);
+                if (!n++)
+                        places = ash_flow_job_places(j);
+                ash_warn(j->flow->diags, at.source ? ash_flow_places_find(places, at, NULL) : ASH_NOWHERE, "rpm, of the spec of '%.*s': %.*s", ASH_F(j->component), ASH_F(said));
+        }
+}
+
 /* ---- what %prep could not use ---- */
 static AshSlice file_of(const AshOverlay *o) { return o->file.s.len ? ash_path_base(o->file.s) : ash_path_base(o->source.s); }
 

@@ -631,6 +631,17 @@ class Bad(Case):
         p.component("one")
         p.build("one")
 
+    def test_warnings_of_rpm(self):
+        p = self.project()
+        p.component("one", tags="BuildArch: noarch\nObsoletes: gone")
+        spec = p.path / "specs/one/one.spec"
+        spec.write_text(spec.read_text().replace("* Thu Jan 02 2025", "* Mon Jan 02 2025"))
+        p.lock()
+        said = p.build("one").stderr
+        self.assertRegex(said, r"specs/one/one.spec:24:3: warning: rpm, of the spec of 'one': bogus date in %changelog: Mon Jan 02 2025")
+        self.assertRegex(said, r"specs/one/one.spec:9:1: warning: rpm, of the spec of 'one': It's not recommended to have unversioned Obsoletes")
+        self.assertNotIn("warning", p.build("one").stderr)
+
     def test_patch_of_an_overlay(self):
         overlay = """[[components.one.overlays]]
 type = "patch-add"
