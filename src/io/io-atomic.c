@@ -36,6 +36,9 @@ int ash_atomic_open(int dirfd, const char *path, mode_t mode, bool sync, AshAtom
                 return -EISDIR;
         if (base.len > NAME_MAX)
                 return -ENAMETOOLONG;
+        struct stat st;
+        if (fstatat(dirfd, path, &st, 0) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) /* root could put a file in place of /dev/null */
+                return -EEXIST;
         AshAtomic *a = ash_calloc(1, sizeof *a);
         *a = (AshAtomic){ .dirfd = open_parent(dirfd, ash_slice_str(path)), .fd = -1, .name = ash_slice_dup(base), .mode = mode, .sync = sync };
         int r = a->dirfd;

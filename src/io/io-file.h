@@ -71,7 +71,7 @@ ASH_DEFINE_CLEANUP(AshTempDir *, ash_tempdir_free)
 
 /* A file that appears whole or not at all: written under a temporary name beside its place, synced, renamed. */
 typedef struct AshAtomic AshAtomic;
-/* mode is what the file gets, whatever the umask. "sync" false leaves out fsync (for what can be made again). */
+/* -EEXIST: there is a device, a pipe or a socket, which a file would replace. mode is what the file gets, whatever the umask. "sync" false leaves out fsync (for what can be made again). */
 int ash_atomic_open(int dirfd, const char *path, mode_t mode, bool sync, AshAtomic **ret);
 int ash_atomic_fd(AshAtomic *a);
 int ash_atomic_commit(AshAtomic *a);   /* after this only ash_atomic_free is allowed */

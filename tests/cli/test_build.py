@@ -673,7 +673,14 @@ description = "a length is checked"
         config = p.path / "ashlar.toml"  # our own lines alone are more
         config.write_text(re.sub('log-limit = "[^"]*"', 'log-limit = "10"', config.read_text()))
         self.assertIn("MiB of log", self.fails(p))
-        self.assertIn("/dev/full: error: building 'one' was ended: its log cannot be written: No space left on device", self.one(build=f"echo {self.id()}").build("one", "--log", "/dev/full", status=1).stderr)
+        self.assertIn("no file that a log can be kept in", p.build("one", "--log", "/dev/null", status=2).stderr)
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounts a small file system")
+    def test_log_on_a_full_disk(self):
+        p = self.one(build=f": {self.id()}; for i in $(seq 2000); do echo a line of the log, $i; done")
+        (p.path / "small").mkdir()
+        said = p.ashlar("component", "build", "one", "--log", p.path / "small/log", status=1, prefix=("unshare", "-m", "sh", "-c", 'mount -t tmpfs -o size=8k none "$0" && exec "$@"', p.path / "small")).stderr
+        self.assertRegex(said, "small/log: error: building 'one' was ended: its log cannot be written: No space left on device")
 
     def test_memory(self):
         p = self.one('build.memory = "64M"', build="head -c 200000000 /dev/zero | tail -n 1 > /dev/null")

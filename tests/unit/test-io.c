@@ -298,6 +298,22 @@ static void assert_whole(const AshTempDir *t, size_t size) {
                         fail_msg("mixed at %zu", i);
 }
 
+static void test_atomic_replaces_files_only(void **state) {
+        (void) state;
+        _tempdir_ AshTempDir *t = tempdir();
+        AshAtomic *a = NULL;
+        struct stat st;
+        assert_ok(mkfifoat(t->fd, "pipe", 0600));
+        assert_ok(symlinkat("/dev/null", t->fd, "null"));
+        assert_int_equal(ash_atomic_open(t->fd, "pipe", 0644, false, &a), -EEXIST);
+        assert_int_equal(ash_atomic_open(t->fd, "null", 0644, false, &a), -EEXIST);
+        assert_int_equal(ash_file_write_atomic(t->fd, "null", ASH_S("x"), 0644, false), -EEXIST);
+        assert_ok(fstatat(t->fd, "null", &st, AT_SYMLINK_NOFOLLOW));
+        assert_true(S_ISLNK(st.st_mode));
+        assert_ok(symlinkat("nowhere", t->fd, "link"));
+        assert_ok(ash_file_write_atomic(t->fd, "link", ASH_S("x"), 0644, false));
+}
+
 static void test_atomic_killed(void **state) {
         (void) state;
         enum { SIZE = 300000 };
@@ -852,7 +868,7 @@ int main(void) {
                 cmocka_unit_test(test_memory_of_group),
                 cmocka_unit_test(test_read), cmocka_unit_test(test_open_beneath), cmocka_unit_test(test_mkdir_remove), cmocka_unit_test(test_remove_deep),
                 cmocka_unit_test(test_copy), cmocka_unit_test(test_glob_files), cmocka_unit_test(test_atomic), cmocka_unit_test(test_update),
-                cmocka_unit_test(test_dir_replace), cmocka_unit_test(test_atomic_killed), cmocka_unit_test(test_full_disk), cmocka_unit_test(test_lock),
+                cmocka_unit_test(test_dir_replace), cmocka_unit_test(test_atomic_replaces_files_only), cmocka_unit_test(test_atomic_killed), cmocka_unit_test(test_full_disk), cmocka_unit_test(test_lock),
                 cmocka_unit_test(test_digest),
                 cmocka_unit_test(test_checksum), cmocka_unit_test(test_digest_two), cmocka_unit_test(test_digest_file), cmocka_unit_test(test_streams), cmocka_unit_test(test_compression),
                 cmocka_unit_test(test_truncated), cmocka_unit_test(test_compression_details), cmocka_unit_test(test_process), cmocka_unit_test(test_process_descriptors),

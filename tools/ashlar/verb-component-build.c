@@ -1,5 +1,6 @@
 /* component: build, rebuild. */
 #include <ctype.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "cli-flow.h"
@@ -85,6 +86,9 @@ static int read_options(AshCli *cli, Given *g) {
         };
         if (r >= 0 && g->options.log_path && cli->n_args > 1)
                 return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--log is for one component");
+        struct stat st; /* a log is read while it is written: it says why a build failed */
+        if (r >= 0 && g->options.log_path && stat(g->options.log_path, &st) == 0 && !S_ISREG(st.st_mode))
+                return ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--log %s: this is no file that a log can be kept in", g->options.log_path);
         return r;
 }
 
