@@ -234,6 +234,11 @@ A test.
         + here("Cargo.lock", 'version = 3\n[[package]]\nname = "dep"\nversion = "1.0.0"\nsource = "registry+https://github.com/rust-lang/crates.io-index"\nchecksum = "' + 64 * "0" + '"\n[[package]]\nname = "tast-crate"\nversion = "1.2.0"\ndependencies = ["dep"]'),
         build="CARGO_HOME=.cargo cargo build --offline --profile rpm", install="install -D target/rpm/tast-crate %{buildroot}%{_bindir}/tast-crate", check="target/rpm/tast-crate\ntarget/rpm/tast-crate x 2>&1 | grep -F 'panicked at /builddir/source/'",
         files="%files\n%{_bindir}/tast-crate"),
+    # A program of Go says of its sources what it was told, and there are none for debuggers.
+    "with-go": dict(
+        tags="BuildRequires: golang go-rpm-macros gcc\n", prep=here("go.mod", "module example.org/tast\n\ngo 1.21")
+        + here("main.go", 'package main\n\nimport (\n\t"fmt"\n\t"runtime"\n)\n\nfunc main() {\n\t_, file, _, _ := runtime.Caller(0)\n\tfmt.Println(file)\n}'),
+        build="%gobuild -o tast .", install="install -D tast %{buildroot}%{_bindir}/tast", check="[ \"$(./tast)\" = example.org/tast/main.go ]", files="%files\n%{_bindir}/tast"),
     # A signature is checked with the keys that are given, and with no others.
     "with-signature": dict(
         tags="BuildArch: noarch\nBuildRequires: gnupg2\n",
@@ -430,7 +435,7 @@ class Macros(unittest.TestCase):
 
     def test_reproducible_tools(self):
         """What build systems write into what they build."""
-        for name in ("with-cmake", "with-meson", "with-autotools", "with-pyproject", "with-setup-py", "with-perl", "with-crate"):
+        for name in ("with-cmake", "with-meson", "with-autotools", "with-pyproject", "with-setup-py", "with-perl", "with-crate", "with-go"):
             p = self.ashlar("component", "rebuild", "--verify", name)
             self.assertEqual(p.returncode, 0, name + p.stdout + p.stderr)
 
