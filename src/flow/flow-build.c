@@ -207,13 +207,19 @@ static int finish(Job *j, int r) {
 }
 
 /* What is cached has its log where a build leaves it: another build may have written its own there, and whatever ran before this one was known has. */
-static void lay_log(const Job *j) {
+static int lay_log(const Job *j) {
         _free_ char *dir = ash_slice_dup(ash_path_dir(ash_slice_str(j->log_path)));
         _bytes_ AshBytes kept = {}, laid = {};
-        if (ash_file_map(AT_FDCWD, j->result->log_path, &kept) < 0 || (ash_file_map(AT_FDCWD, j->log_path, &laid) >= 0 && ash_slice_eq(ash_bytes_slice(&kept), ash_bytes_slice(&laid))))
-                return;
-        if (ash_mkdir_all(AT_FDCWD, dir, 0755) >= 0)
-                (void) ash_copy_file(AT_FDCWD, j->result->log_path, AT_FDCWD, j->log_path, 0644); /* it is in the store in any case */
+        struct stat st;
+        if (ash_file_map(AT_FDCWD, j->result->log_path, &kept) < 0)
+                return 0;
+        if (stat(j->log_path, &st) == 0 && S_ISREG(st.st_mode) && ash_file_map(AT_FDCWD, j->log_path, &laid) >= 0 && ash_slice_eq(ash_bytes_slice(&kept), ash_bytes_slice(&laid)))
+                return 0;
+        int r = ash_mkdir_all(AT_FDCWD, dir, 0755);
+        _close_ int fd = r < 0 ? -1 : open(j->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644); /* as a build opens it: it may be a device */
+        if (r >= 0)
+                r = fd < 0 ? -errno : ash_write_all(fd, kept.ptr, kept.len);
+        return r < 0 ? ash_fail_file(j->flow->diags, r, j->log_path, "'%.*s' is known, but its log cannot be written: %s", ASH_F(j->component), ash_strerror(r)) : 0;
 }
 
 static int build(Job *j) {
@@ -272,7 +278,9 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
                 ash_flow_job_collect_options(&j);
         if (r >= 0 && ash_flow_job_recall_known(&j)) {
                 ash_flow_job_tell_unverified(&j);
-                lay_log(&j);
+                r = lay_log(&j);
+                if (r < 0)
+                        return r;
                 j.result->ns = ash_now_ns() - j.began;
                 *ret = ASH_TAKE(j.result);
                 return 0;
@@ -294,7 +302,7 @@ int ash_flow_build(AshFlowBuilder *b, AshSlice component, const AshFlowBuildOpti
                 r = build(&j);
         r = finish(&j, r);
         if (r >= 0 && j.result->cached)
-                lay_log(&j);
+                r = lay_log(&j);
         if (r >= 0)
                 ash_flow_job_tell_requires(&j);
         if (r >= 0)

@@ -903,6 +903,8 @@ class Again(Case):
         self.assertEqual((self.p.path / "own.log").read_text(), log)
         self.built("build")
         self.assertEqual(self.p.log("one"), log)
+        self.assertIn("no file that a log can be kept in", self.p.ashlar("component", "build", "one", "--log", "/dev/full", env=self.own, status=2).stderr)
+        self.assertTrue(pathlib.Path("/dev/full").is_char_device())
 
     def test_lost(self):
         """A package that the store has lost is made again: the first build's record stays. Its log is lost: the new one counts, and that is said."""
