@@ -157,7 +157,7 @@ static void without_epoch(Asker *a, const AshDep *dep, AshStr *any, size_t *n_na
         ++*n_names;
 }
 
-/* " or A or B" of what else would meet a dependency; empty: it is there, or nothing does. promise: who asks for it in a version, or NULL. */
+/* " or A or B" of what else would meet a dependency; empty: it is there, or nothing does. sure: all of it is wanted, so what comes in several packages is asked for as well. */
 static int others(Asker *a, const AshRequest *request, const AshDep *dep, bool sure, AshFlowRequests *more, AshStr *any, size_t *n_names) {
         bool capability = ash_flow_is_capability(dep->name), there = false, install = request->job == ASH_REQUEST_INSTALL;
         int r = capability ? having(a, dep->name, sure && install && dep->flags & ASH_DEP_COMPARE ? request : NULL, any, n_names) : has(a, dep->name, &there);

@@ -27,16 +27,11 @@ static void given_done(Given *g) {
         ash_array_done(&g->defines);
 }
 
-static size_t macro_name(const char *s) {
-        size_t n = 0;
-        while (isalnum((unsigned char) s[n]) || s[n] == '_')
-                n++;
-        return isdigit((unsigned char) s[0]) ? 0 : n;
-}
+#define MACRO_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
 /* rpm says of a name that it cannot take what it reads instead, among much else, and goes on. */
 static int check_define(AshCli *cli, const char *text) {
-        size_t name = macro_name(text), end = text[name] == '(' ? name + strcspn(text + name, ")") + 1 : name;
+        size_t name = isdigit((unsigned char) text[0]) ? 0 : strspn(text, MACRO_CHARS), end = text[name] == '(' ? name + strcspn(text + name, ")") + 1 : name;
         int r;
         if (name >= 3 && (text[end] == ' ' || text[end] == '\t'))
                 return 0;
@@ -51,7 +46,7 @@ static int check_define(AshCli *cli, const char *text) {
 }
 
 static int check_with(AshCli *cli, const char *option, const char *text) {
-        size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+        size_t n = strspn(text, MACRO_CHARS);
         if (n && !text[n])
                 return 0;
         int r = ash_fail(cli->diags, -ASH_ERR_USAGE, ASH_NOWHERE, "--%s '%s': the name of a condition (%%bcond) is letters, digits and '_'", option, text);
